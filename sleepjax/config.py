@@ -1,0 +1,112 @@
+"""Configs: Python files with a ``get_config(arg)``, their ``:variant,key=value`` argument, overrides.
+
+A config file is loaded by path, so that it works from scripts, notebooks and a fork alike. The
+argument and every override are checked: an unknown name raises with the names that exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from sleepjax.types import InputError
+
+VARIANTS = ("demo", "tiny")
+
+
+def nearest(name: str, known) -> str:
+    """``", did you mean 'x'?"`` for the closest of the known names, or an empty string."""
+    match = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    return f", did you mean {match[0]!r}?" if match else ""
+
+
+def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNamespace:
+    """Parse ``"demo,fold=1"`` against typed defaults; variants are booleans switched on by name.
+
+    Every config understands the variants ``demo`` (minutes on two CPU cores) and ``tiny``
+    (seconds). Raises InputError for an unknown name or a value of the wrong type.
+    """
+    values: dict[str, Any] = dict.fromkeys(VARIANTS, False) | defaults
+    for item in filter(None, (arg or "").split(",")):
+        name, has_value, text = item.partition("=")
+        if name not in values:
+            known = ", ".join(values)
+            raise InputError(
+                f"config argument {name!r} is unknown{nearest(name, values)} Known: {known}."
+            )
+        values[name] = _typed(name, text, values[name]) if has_value else _flag(name, values[name])
+    return SimpleNamespace(**values)
+
+
+def _flag(name: str, default: Any) -> bool:
+    if not isinstance(default, bool):
+        raise InputError(f"config argument {name!r} needs a value, for example {name}={default}.")
+    return True
+
+
+def _typed(name: str, text: str, default: Any) -> Any:
+    """Read text as the type of the default it replaces."""
+    if isinstance(default, bool):
+        choices = {"true": True, "1": True, "false": False, "0": False}
+        if text.lower() not in choices:
+            raise InputError(f"{name}={text!r} must be true or false.")
+        return choices[text.lower()]
+    try:
+        return type(default)(text)
+    except ValueError:
+        kind = type(default).__name__
+        raise InputError(f"{name}={text!r} must be of type {kind}, like {default!r}.") from None
+
+
+def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
+    """Load ``"configs/spec2d.py:demo,fold=1"`` and apply ``{"optim.lr": 1e-3}`` on top.
+
+    Returns a locked ConfigDict. Raises InputError for a missing file, an unknown argument, an
+    unknown override key or a value of the wrong type.
+    """
+    path, _, arg = str(spec).partition(":")
+    if not Path(path).is_file():
+        raise InputError(f"config file {path!r} does not exist; give a path like configs/spec2d.py.")
+    module_spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise InputError(f"config file {path!r} has no get_config(arg) function.")
+    config = module.get_config(arg or None)
+    for key, value in (overrides or {}).items():
+        override(config, key, value)
+    return config.lock()
+
+
+def override(config: ConfigDict, key: str, value: Any) -> None:
+    """Set one dotted key that must exist, keeping its type (an int may replace a float)."""
+    node, *rest = config, *key.split(".")
+    for i, name in enumerate(rest):
+        if not isinstance(node, ConfigDict) or name not in node:
+            known = list(node) if isinstance(node, ConfigDict) else []
+            raise InputError(
+                f"config has no {key!r}{nearest(name, known)} "
+                f"{'.'.join(rest[:i]) or 'The top level'} holds: {', '.join(known)}."
+            )
+        if i < len(rest) - 1:
+            node = node[name]
+    old = node[rest[-1]]
+    if isinstance(old, ConfigDict):
+        raise InputError(f"{key!r} is a group; set one of {key}.{{{','.join(old)}}}.")
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if old is not None and type(value) is not type(old):
+        raise InputError(
+            f"{key}={value!r} is of type {type(value).__name__}; "
+            f"it must be of type {type(old).__name__}, like {old!r}."
+        )
+    node[rest[-1]] = value
