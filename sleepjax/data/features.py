@@ -1,0 +1,93 @@
+"""The features a model can see: one polars expression each, float32, from a validated recording.
+
+Clock features follow the local wall clock of the recording (its own UTC offsets, DST included) and
+are continuous in time. Samples that are not valid hold the mean of their signal, so that their
+z-scored value is exactly 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from sleepjax.config import nearest
+from sleepjax.types import InputError
+
+if TYPE_CHECKING:
+    from sleepjax.data.repair import Recording
+
+NORMALISERS = {
+    "anglez": {"mean": -8.810476, "std": 35.521877},
+    "enmo": {"mean": 0.041315, "std": 0.101829},
+}
+"""Mean and standard deviation of the 127,946,340 training rows of the competition (degrees, g)."""
+
+ENMO_CLIP = 1.0
+"""g; a 5-s mean above it is brief and says nothing more about sleep, yet would reach z = 112."""
+
+_HOUR = 3600
+_DAY = 24 * _HOUR
+_YEAR = 31_556_952
+"""Seconds of the mean Gregorian year: the season is within a day of the calendar's."""
+
+
+def _zscore(name: str, value: pl.Expr) -> pl.Expr:
+    return ((value - NORMALISERS[name]["mean"]) / NORMALISERS[name]["std"]).cast(pl.Float32)
+
+
+def _phase(period: int) -> pl.Expr:
+    """Radians through a period of the local clock, such as a day; 0 at its beginning."""
+    seconds = pl.col("clock").dt.epoch("s") % period
+    return (seconds * (2 * math.pi / period)).cast(pl.Float32)
+
+
+FEATURES: dict[str, pl.Expr] = {
+    "anglez": _zscore("anglez", pl.col("anglez")),
+    "enmo": _zscore("enmo", pl.col("enmo").clip(upper_bound=ENMO_CLIP)),
+    "anglez_sin": pl.col("anglez").radians().sin(),
+    "anglez_cos": pl.col("anglez").radians().cos(),
+    "hour_sin": _phase(_DAY).sin(),
+    "hour_cos": _phase(_DAY).cos(),
+    "minute_sin": _phase(_HOUR).sin(),
+    "minute_cos": _phase(_HOUR).cos(),
+    "month_sin": _phase(_YEAR).sin(),
+    "month_cos": _phase(_YEAR).cos(),
+    "step": (pl.int_range(pl.len()) / pl.len()).cast(pl.Float32),
+}
+"""Name -> expression over ``Recording.frame``. ``step`` is the share of the recording gone by."""
+
+DEFAULT_FEATURES = tuple(FEATURES)
+"""What prepare stores: everything, 44 bytes a step; a config then picks what the model sees."""
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names as a tuple; InputError for an unknown, repeated or missing one."""
+    for name in names:
+        if name not in FEATURES:
+            raise InputError(
+                f"feature {name!r} is unknown{nearest(name, FEATURES)} Known: {', '.join(FEATURES)}."
+            )
+    if not names or len(set(names)) != len(names):
+        raise InputError(f"features {tuple(names)} must name at least one, and each only once.")
+    return tuple(names)
+
+
+def frame(recording: Recording, names: Sequence[str]) -> pl.DataFrame:
+    """Features of one recording as float32 columns of T rows, in the order of the names."""
+    return recording.frame.select(FEATURES[name].alias(name) for name in check_names(names))
+
+
+def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
+    """Features of one recording, float32 [T,F]; bit for bit what prepare stores."""
+    columns = frame(recording, names)
+    return np.stack([columns[name].to_numpy() for name in names], axis=-1)
+
+
+def fingerprint(name: str) -> str:
+    """Hash of a feature's definition: it changes with the expression or a normaliser."""
+    return hashlib.sha256(str(FEATURES[name]).encode()).hexdigest()[:16]

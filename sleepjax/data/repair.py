@@ -1,0 +1,248 @@
+"""One series as it was recorded -> a `Recording` on a regular 5-s grid, with every repair counted.
+
+Time decides: row ``i`` of the grid is at UTC second ``start + 5 * i``, whatever the step column
+says. What cannot be used is masked (``valid`` False) and counted; what would make the whole series
+meaningless raises InputError. `docs/data.md` lists each check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data import clock
+from sleepjax.data.features import NORMALISERS
+from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
+
+RANGES = {"anglez": (-90.0, 90.0), "enmo": (0.0, 13.0)}
+"""Degrees; g (the norm of a device of ±8 g per axis ends at 12.9 g after gravity is taken off)."""
+
+MAX_NONFINITE_SHARE = 0.5
+MAX_OUT_OF_RANGE_SHARE = 0.01
+MAX_DUPLICATE_SHARE = 0.1
+MAX_CADENCE_MS = 10_000
+MAX_GAP_STEPS = 30 * STEPS_PER_DAY
+_STEP_MS = STEP_SECONDS * 1000
+_ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One validated series of T steps.
+
+    ``frame`` holds ``anglez`` (float32, degrees), ``enmo`` (float32, g), ``clock`` (local wall
+    clock, datetime[ms]) and ``valid`` (bool). Where ``valid`` is False the signals hold the mean of
+    the training data; the clock is right everywhere.
+    """
+
+    meta: SeriesMeta
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a file says of one series, N rows: time, offset, step number and the two signals."""
+
+    utc: np.ndarray
+    """int64 [N], ms."""
+    offset: np.ndarray
+    """int64 [N], local minus UTC in seconds."""
+    step: np.ndarray
+    """int64 [N]."""
+    signals: np.ndarray
+    """float32 [2,N]: anglez, enmo; NaN where masked."""
+
+    def __getitem__(self, rows) -> Samples:
+        return Samples(self.utc[rows], self.offset[rows], self.step[rows], self.signals[:, rows])
+
+
+def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) -> Recording:
+    """Validate and repair the rows of one series (columns as in the competition's files).
+
+    Args:
+      rows: at least one row; ``series_id`` is the same in all.
+      source: file name for the error text.
+      tz: zone of timestamps without UTC offset.
+
+    Raises InputError for a series that cannot be used.
+    """
+    series_id = rows["series_id"][0]
+    where = f"{source}: series {series_id!r}"
+    utc, offset = clock.parse(rows["timestamp"], tz=tz, where=where)
+    signals = np.stack([rows[name].to_numpy() for name in RANGES])  # null -> NaN
+    samples = Samples(utc, offset, rows["step"].cast(pl.Int64).to_numpy(), signals)
+    qc: dict[str, int | float] = {"n_rows": len(utc)}
+
+    samples = _mask_signals(samples, qc, where)
+    samples = _in_time_order(samples, qc, where)
+    cadence = _cadence(samples.utc, where)
+    qc["sampling_seconds"] = cadence / 1000
+    start, first_step, source_row, signals = _on_grid(samples, cadence, qc, where)
+    return _assemble(series_id, samples, start, first_step, source_row, signals, qc)
+
+
+def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
+    """Set null, NaN, infinite and impossible values to NaN; too many of them are an error."""
+    signals = samples.signals
+    n = signals.shape[1]
+    finite = np.isfinite(signals)
+    qc["n_nonfinite"] = n_bad = n - int(finite.all(axis=0).sum())
+    if n_bad > MAX_NONFINITE_SHARE * n:
+        raise InputError(
+            f"{where}: {n_bad} of {n} rows have an empty, NaN or infinite anglez or enmo "
+            f"({n_bad / n:.0%}; at most {MAX_NONFINITE_SHARE:.0%}); leave this series out."
+        )
+    bad = ~finite
+    out_of_range = np.zeros(n, bool)
+    for values, bad_values, (name, (low, high)) in zip(signals, bad, RANGES.items(), strict=True):
+        with np.errstate(invalid="ignore"):
+            outside = ~bad_values & ((values < low - _ROUNDING) | (values > high + _ROUNDING))
+        if outside.sum() > MAX_OUT_OF_RANGE_SHARE * n and outside.sum() > 1:
+            _raise_out_of_range(name, values[outside], n, where)
+        out_of_range |= outside
+        bad_values |= outside
+    qc["n_out_of_range"] = int(out_of_range.sum())
+    if not bad.any():
+        return samples
+    return replace(samples, signals=np.where(bad, np.float32("nan"), signals))
+
+
+def _raise_out_of_range(name: str, values: np.ndarray, n: int, where: str) -> None:
+    low, high = RANGES[name]
+    unit = {"anglez": "degrees", "enmo": "g"}[name]
+    hint = "is it an angle in degrees?"
+    if name == "enmo":
+        hint = (
+            "units? mg vs g: divide enmo by 1000."
+            if np.median(values) > high
+            else "ENMO is cut at 0 before it is averaged."
+        )
+    raise InputError(
+        f"{where}: {len(values)} of {n} values of {name} are outside {low:g} to {high:g} {unit}, "
+        f"such as {values[0]:g} ({len(values) / n:.1%}; at most {MAX_OUT_OF_RANGE_SHARE:.0%}); {hint}"
+    )
+
+
+def _in_time_order(samples: Samples, qc: dict, where: str) -> Samples:
+    """Sort rows by time and keep the first of those that share a timestamp."""
+    utc = samples.utc
+    qc["n_unsorted"] = int((utc < np.maximum.accumulate(utc)).sum())
+    if qc["n_unsorted"]:
+        samples = samples[np.argsort(utc, kind="stable")]
+    fresh = np.append(True, samples.utc[1:] != samples.utc[:-1])
+    qc["n_duplicates"] = n_duplicates = int((~fresh).sum())
+    if n_duplicates > MAX_DUPLICATE_SHARE * len(utc) and n_duplicates > 1:
+        raise InputError(
+            f"{where}: {n_duplicates} of {len(utc)} rows repeat a timestamp (at most "
+            f"{MAX_DUPLICATE_SHARE:.0%}); does one series_id hold two recordings, or was the clock "
+            f"set back?"
+        )
+    return samples[fresh] if n_duplicates else samples
+
+
+def _cadence(utc: np.ndarray, where: str) -> float:
+    """Usual milliseconds from one row to the next; a single row is taken as one step."""
+    if len(utc) == 1:
+        return _STEP_MS
+    gaps = np.diff(utc)
+    cadence = float(np.median(gaps))
+    if cadence > MAX_CADENCE_MS:
+        raise InputError(
+            f"{where}: one row every {cadence / 1000:g} s; sleep events need one every "
+            f"{STEP_SECONDS} s (finer is averaged, up to {MAX_CADENCE_MS // 1000} s is held); export "
+            f"the recording with {STEP_SECONDS}-s epochs."
+        )
+    if gaps.max() > MAX_GAP_STEPS * _STEP_MS:
+        row = int(gaps.argmax())
+        before, after = np.array([utc[row], utc[row + 1]], "datetime64[ms]").astype("M8[s]")
+        raise InputError(
+            f"{where}: nothing from {before} to {after} UTC ({gaps[row] / 86_400_000:.0f} days; at "
+            f"most {MAX_GAP_STEPS // STEPS_PER_DAY}); was the clock reset? Split the series there."
+        )
+    return cadence
+
+
+def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
+    """Place samples on the grid.
+
+    Returns (start in UTC seconds, number of row 0, source sample of each row int64 [T] with -1 in
+    gaps, signals float32 [2,T]).
+    """
+    n = len(samples.utc)
+    qc |= {"n_gap_steps": 0, "longest_gap_steps": 0, "n_surplus": 0, "n_step_mismatch": 0}
+    if cadence < 0.9 * _STEP_MS:
+        return _averaged(samples, cadence, qc)
+    start = int(samples.utc[0]) // 1000
+    first_step = int(samples.step[0])
+    elapsed = samples.utc - start * 1000
+    if np.array_equal(elapsed, np.arange(n) * _STEP_MS):
+        source_row, signals = np.arange(n), samples.signals
+    else:
+        # A row takes the newest sample up to half a step later, if it is less than a cadence old.
+        grid = np.arange(int(elapsed[-1] + _STEP_MS // 2) // _STEP_MS + 1) * _STEP_MS
+        source_row = np.searchsorted(elapsed, grid + _STEP_MS // 2, side="right") - 1
+        fresh = grid - elapsed[source_row] < max(cadence, _STEP_MS)
+        source_row = np.where(fresh, source_row, -1)
+        signals = np.where(fresh, samples.signals[:, source_row], np.float32("nan"))
+        _count_gaps(fresh, qc)
+        qc["n_surplus"] = n - len(np.unique(source_row[fresh]))
+    used = source_row >= 0
+    if cadence < 1.1 * _STEP_MS:
+        expected = first_step + np.flatnonzero(used)
+        qc["n_step_mismatch"] = int((samples.step[source_row[used]] != expected).sum())
+    else:
+        first_step = 0
+    return start, first_step, source_row, signals
+
+
+def _averaged(samples: Samples, cadence: float, qc: dict):
+    """Average samples finer than a step; a row is valid where half of those expected are finite."""
+    start = int(samples.utc[0]) // _STEP_MS * STEP_SECONDS
+    row = (samples.utc - start * 1000) // _STEP_MS  # [N]
+    size = int(row[-1]) + 1
+    finite = np.isfinite(samples.signals).all(axis=0)
+    count = np.bincount(row[finite], minlength=size)
+    enough = (count > 0) & (2 * count >= int(_STEP_MS // cadence))
+    sums = np.stack([np.bincount(row[finite], s[finite], size) for s in samples.signals])
+    signals = np.where(enough, sums / np.maximum(count, 1), np.nan).astype(np.float32)
+    occupied = np.bincount(row, minlength=size) > 0
+    _count_gaps(occupied, qc)
+    first = np.searchsorted(row, np.arange(size), side="left")
+    return start, 0, np.where(occupied, np.minimum(first, len(row) - 1), -1), signals
+
+
+def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
+    """Count the grid rows without a sample, and the longest run of them."""
+    qc["n_gap_steps"] = int((~occupied).sum())
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], occupied, [True]]).astype(np.int8)))
+    qc["longest_gap_steps"] = int(np.diff(edges)[::2].max(initial=0))
+
+
+def _assemble(series_id, samples, start, first_step, source_row, signals, qc) -> Recording:
+    """Mask, fill and describe what lies on the grid."""
+    valid = np.isfinite(signals).all(axis=0)
+    spread = np.ptp(signals[:, valid], axis=1) if valid.any() else np.ones(2)
+    qc["constant_signal"] = int(valid.sum() >= STEPS_PER_HOUR and bool((spread < 1e-6).any()))
+    if qc["constant_signal"]:
+        valid = np.zeros_like(valid)
+    qc["n_invalid"] = int((~valid).sum())
+    if qc["n_invalid"]:
+        fill = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)
+        signals = np.where(valid, signals, fill)
+
+    # A gap keeps the offset of the sample before it.
+    offset = samples.offset[np.maximum.accumulate(source_row)]
+    turns = np.append(0, np.flatnonzero(np.diff(offset)) + 1)
+    meta = SeriesMeta(
+        series_id=series_id,
+        n_steps=len(valid),
+        first_step=first_step,
+        start=start,
+        offsets=tuple((int(row), int(offset[row])) for row in turns),
+        qc=qc | {"n_clock_changes": len(turns) - 1},
+    )
+    local = (start + offset + np.arange(len(valid)) * STEP_SECONDS) * 1000
+    frame = pl.DataFrame({"anglez": signals[0], "enmo": signals[1], "clock": local, "valid": valid})
+    return Recording(meta, frame.with_columns(pl.col("clock").cast(pl.Datetime("ms"))))
