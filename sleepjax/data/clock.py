@@ -106,7 +106,8 @@ def _from_text(stamps: pl.Series, tz: str | None, where: str) -> tuple[np.ndarra
     if bad.any():
         row = int(bad.arg_max() or 0)
         raise InputError(
-            f"{where}, row {row}: timestamp {stamps[row]!r} cannot be read; write it like {EXAMPLE}."
+            f"{where}, row {row}: timestamp {stamps[row]!r} cannot be read; "
+            f"write it like {EXAMPLE}."
         )
     naive = parts["offset"].is_null()
     if naive.any() and not naive.all():
@@ -137,8 +138,8 @@ def _localise(stamps: pl.Series, tz: str | None, where: str) -> pl.Series:
     """Place wall-clock times in a zone; the hour that DST repeats is told apart by its order."""
     if tz is None:
         raise InputError(
-            f"{where}, row 0: timestamp {str(stamps[0])!r} has no UTC offset, so the local clock is "
-            f"unknown; write it like {EXAMPLE}, or name the zone, such as tz='America/New_York' "
+            f"{where}, row 0: timestamp {str(stamps[0])!r} has no UTC offset, so the "
+            f"local clock is unknown; write it like {EXAMPLE}, or name the zone, such as tz='America/New_York' "
             f"(--tz in scripts)."
         )
     try:
@@ -162,7 +163,7 @@ def _localise(stamps: pl.Series, tz: str | None, where: str) -> pl.Series:
         row = int(placed.is_null().arg_max() or 0)
         raise InputError(
             f"{where}, row {row}: {stamps[row]} does not exist in {tz}, where clocks go forward "
-            f"then; if the device kept its clock, name a fixed offset such as tz='Etc/GMT+5' (UTC-5)."
+            f"then; if the device kept its clock, name a fixed offset: tz='Etc/GMT+5' is UTC-5."
         )
     return placed
 

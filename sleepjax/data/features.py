@@ -70,7 +70,8 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in FEATURES:
             raise InputError(
-                f"feature {name!r} is unknown{nearest(name, FEATURES)} Known: {', '.join(FEATURES)}."
+                f"feature {name!r} is unknown{nearest(name, FEATURES)} "
+                f"Known: {', '.join(FEATURES)}."
             )
     if not names or len(set(names)) != len(names):
         raise InputError(f"features {tuple(names)} must name at least one, and each only once.")

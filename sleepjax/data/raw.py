@@ -107,8 +107,9 @@ def iter_rows(paths: str | Path | Sequence[str | Path]) -> Iterator[tuple[Path, 
             if series_id in done:
                 place = "again" if done[series_id] == path else f"and in {done[series_id].name}"
                 raise InputError(
-                    f"{path.name}: rows of series {series_id!r} stand apart: they begin {place} after "
-                    f"other series; sort the file by series_id and step, and keep a series in one file."
+                    f"{path.name}: rows of series {series_id!r} stand apart: they begin {place} "
+                    f"after other series; sort the file by series_id and step, and keep a series "
+                    f"in one file."
                 )
             done[series_id] = path
             yield path, rows

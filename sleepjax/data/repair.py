@@ -55,6 +55,7 @@ class Samples:
     """float32 [2,N]: anglez, enmo; NaN where masked."""
 
     def __getitem__(self, rows) -> Samples:
+        """Rows by index, mask or slice."""
         return Samples(self.utc[rows], self.offset[rows], self.step[rows], self.signals[:, rows])
 
 
@@ -121,7 +122,8 @@ def _raise_out_of_range(name: str, values: np.ndarray, n: int, where: str) -> No
         )
     raise InputError(
         f"{where}: {len(values)} of {n} values of {name} are outside {low:g} to {high:g} {unit}, "
-        f"such as {values[0]:g} ({len(values) / n:.1%}; at most {MAX_OUT_OF_RANGE_SHARE:.0%}); {hint}"
+        f"such as {values[0]:g} ({len(values) / n:.1%}; at most {MAX_OUT_OF_RANGE_SHARE:.0%}); "
+        f"{hint}"
     )
 
 
@@ -151,8 +153,8 @@ def _cadence(utc: np.ndarray, where: str) -> float:
     if cadence > MAX_CADENCE_MS:
         raise InputError(
             f"{where}: one row every {cadence / 1000:g} s; sleep events need one every "
-            f"{STEP_SECONDS} s (finer is averaged, up to {MAX_CADENCE_MS // 1000} s is held); export "
-            f"the recording with {STEP_SECONDS}-s epochs."
+            f"{STEP_SECONDS} s (finer is averaged, up to {MAX_CADENCE_MS // 1000} s is held); "
+            f"export the recording with {STEP_SECONDS}-s epochs."
         )
     if gaps.max() > MAX_GAP_STEPS * _STEP_MS:
         row = int(gaps.argmax())

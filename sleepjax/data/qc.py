@@ -1,0 +1,68 @@
+"""Says what validation masked, repaired and left out, in words and with the series named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from sleepjax.types import SeriesMeta
+
+COUNTS = {
+    "n_nonfinite": "samples empty, NaN or infinite: masked",
+    "n_out_of_range": "samples outside the range of the signal: masked",
+    "n_duplicates": "rows that repeat a timestamp: the first kept",
+    "n_unsorted": "rows out of time order: sorted",
+    "n_gap_steps": "steps without a row: filled and masked",
+    "n_surplus": "rows that share a step with another: one kept",
+    "n_step_mismatch": "step numbers that disagree with the timestamps: numbered by time",
+    "n_clock_changes": "changes of the UTC offset, such as daylight saving: followed",
+    "constant_signal": "series with a constant signal: masked throughout",
+}
+"""What `SeriesMeta.qc` counts, and what was done about it."""
+
+EVENT_COUNTS = {
+    "n_unlabelled": "nights without labels: unknown, not awake",
+    "n_one_sided": "nights with only one of the two events: unknown",
+    "n_dropped": "nights with impossible events: made unlabelled (drop_bad)",
+    "n_unknown_series": "series with events but no recording: left out (drop_bad)",
+    "n_series_without_events": "series without any row in the event file: nothing known of them",
+}
+
+_SUSPICIOUS_SHARE = 0.01
+_NAMED = 3
+
+
+def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> list[str]:
+    """Lines for a person: per kind the count and the series with most of it."""
+    lines = []
+    for kind, meaning in COUNTS.items():
+        counts = {meta.series_id: int(meta.qc.get(kind, 0)) for meta in metas}
+        hit = sorted((s for s in counts if counts[s]), key=lambda s: -counts[s])
+        if hit:
+            named = ", ".join(f"{s} ({counts[s]:,})" for s in hit[:_NAMED])
+            more = f" and {len(hit) - _NAMED} more" if len(hit) > _NAMED else ""
+            lines.append(f"  {sum(counts.values()):,} {meaning}; in {named}{more}")
+    for meta in metas:
+        seconds = meta.qc.get("sampling_seconds", 5)
+        if abs(seconds - 5) > 0.5:
+            done = "averaged to" if seconds < 5 else "held on"
+            lines.append(f"  {meta.series_id}: a row every {seconds:g} s, {done} 5-s steps")
+        share = meta.qc.get("n_invalid", 0) / meta.n_steps
+        if share > _SUSPICIOUS_SHARE:
+            lines.append(f"  WARNING: {meta.series_id}: {share:.0%} of its steps are not valid")
+    manifest = manifest or {}
+    for kind, meaning in EVENT_COUNTS.items():
+        if manifest.get("event_counts", {}).get(kind):
+            lines.append(f"  {manifest['event_counts'][kind]:,} {meaning}")
+    for series_id, reason in manifest.get("skipped", {}).items():
+        lines.append(f"  WARNING: series {series_id} left out: {reason}")
+    return lines
+
+
+def say(line: str) -> None:
+    """Print for a person, apart from results on standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def silent(line: str) -> None:
+    """Print nothing."""

@@ -1,0 +1,178 @@
+"""The feature store: one memory-mapped array per series and feature, an event table, a manifest.
+
+    manifest.json            what the store holds, written last: without it the store is unfinished
+    <series>/series.json     what the folder holds, written last in the folder
+    <series>/<feature>.npy   float32 [T]
+    <series>/valid.npy       bool [T]
+    events.parquet           phase train: the validated events, steps as in predictions
+
+A rerun of `prepare` with the same inputs and settings does nothing; after a kill at any moment it
+writes what is missing; after a change of inputs or features it writes what differs. The result is
+the same, byte for byte, as that of one uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data import features as definitions
+from sleepjax.data import qc, raw, writing
+from sleepjax.data.features import DEFAULT_FEATURES
+from sleepjax.data.store_files import EVENTS, MANIFEST, check_sizes, locked, read_json
+from sleepjax.types import InputError, SeriesMeta
+
+
+class Store:
+    """An opened feature store; arrays are read from disk as they are used."""
+
+    def __init__(self, root: Path, manifest: Mapping):
+        """See `open_store`."""
+        self.root = root
+        self.manifest = manifest
+        self.phase: str = manifest["phase"]
+        self.features: tuple[str, ...] = tuple(manifest["features"])
+        self.normalisers: dict[str, dict[str, float]] = manifest["normalisers"]
+        self.simulated: bool = manifest["simulated"]
+        """True where the recordings come from the simulator and not from people."""
+        self._entries = {entry["series_id"]: entry for entry in manifest["series"]}
+        self._metas = {s: writing.entry_meta(entry) for s, entry in self._entries.items()}
+        self.series_ids: tuple[str, ...] = tuple(self._metas)
+        self.content_groups: dict[str, str] = {s: e["content"] for s, e in self._entries.items()}
+        """Series id -> hash of its signals: equal where two ids hold the same recording."""
+        self._load = lru_cache(maxsize=None)(lambda path: np.load(path, mmap_mode="r"))
+
+    def __repr__(self) -> str:
+        """The folder and what is in it."""
+        kind = "simulated " if self.simulated else ""
+        return f"Store({str(self.root)!r}, {self.phase}, {len(self.series_ids)} {kind}series)"
+
+    def meta(self, series_id: str) -> SeriesMeta:
+        """What is known of one series; InputError if the store does not hold it."""
+        if series_id not in self._metas:
+            raise InputError(f"{self.root} holds no series {series_id!r}.")
+        return self._metas[series_id]
+
+    def array(self, series_id: str, feature: str) -> np.ndarray:
+        """One feature of one series, float32 [T], read-only and memory-mapped."""
+        if feature not in self.features:
+            raise InputError(
+                f"{self.root} does not hold feature {feature!r}, only {', '.join(self.features)}; "
+                f"re-run prepare with it."
+            )
+        return self._mapped(series_id, feature)
+
+    def valid(self, series_id: str) -> np.ndarray:
+        """Which samples of one series were measured, bool [T], read-only and memory-mapped."""
+        return self._mapped(series_id, "valid")
+
+    def _mapped(self, series_id: str, name: str) -> np.ndarray:
+        self.meta(series_id)
+        return self._load(self.root / self._entries[series_id]["folder"] / f"{name}.npy")
+
+    @cached_property
+    def events(self) -> pl.DataFrame | None:
+        """The validated events, or None in phase test; ``step`` is ``first_step`` + row."""
+        return pl.read_parquet(self.root / EVENTS) if self.phase == "train" else None
+
+
+def open_store(root: str | Path) -> Store:
+    """Open a prepared store after a cheap check of its version and its files' sizes.
+
+    Raises InputError naming what is missing or damaged; the remedy is to run prepare again.
+    """
+    root = Path(root)
+    path = root / MANIFEST
+    if not path.is_file():
+        state = "is not finished" if root.is_dir() else "does not exist"
+        raise InputError(f"feature store {str(root)!r} {state} (no {MANIFEST}); re-run prepare.")
+    manifest = read_json(path)
+    if manifest is None or manifest.get("format") != writing.FORMAT:
+        raise InputError(f"{path} is not the manifest of a feature store; re-run prepare.")
+    if manifest["version"] != writing.VERSION:
+        raise InputError(
+            f"{path} has format version {manifest['version']}, this program reads "
+            f"{writing.VERSION}; re-run prepare."
+        )
+    for entry in manifest["series"]:
+        check_sizes(root / entry["folder"], entry["bytes"])
+    check_sizes(root, manifest["bytes"])
+    return Store(root, manifest)
+
+
+def prepare(
+    data: str | Path,
+    out: str | Path,
+    phase: str,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    *,
+    tz: str | None = None,
+    drop_bad: bool = False,
+    quiet: bool = False,
+) -> Store:
+    """Read a cohort, write its feature store, and say on stderr what was repaired.
+
+    Args:
+      data: folder with the competition's files (`raw.find_files`).
+      out: folder of the store; created, continued or brought up to date.
+      phase: ``train`` (with events) or ``test``.
+      features: names of the features to store.
+      tz: zone of timestamps without UTC offset.
+      drop_bad: leave out series and nights that cannot be used, and list them, instead of raising.
+      quiet: say nothing.
+
+    Raises InputError for inputs that cannot be used, or an ``out`` that holds something else.
+    """
+    names = definitions.check_names(features)
+    files = raw.find_files(data, phase)
+    out = Path(out)
+    report = qc.silent if quiet else qc.say
+    try:
+        with locked(out):
+            settings = {
+                "phase": phase,
+                "simulated": files.simulated,
+                "features": {name: definitions.fingerprint(name) for name in names},
+                "tz": tz,
+                "drop_bad": drop_bad,
+                "inputs": [_describe(p) for p in (*files.series, files.events) if p],
+            }
+            store = _finished(out, settings)
+            if store:
+                report(f"{out}: up to date with {data}, nothing to do.")
+                return store
+            (out / MANIFEST).unlink(missing_ok=True)
+            written = writing.write_store(files, out, settings, quiet=quiet)
+            store = open_store(out)
+    except OSError as error:
+        raise InputError(f"cannot write the feature store {str(out)!r}: {error}.") from error
+    kept = len(store.series_ids) - written
+    report(f"{out}: {written} series written, {kept} were there already.")
+    for line in qc.summary([store.meta(s) for s in store.series_ids], store.manifest):
+        report(line)
+    return store
+
+
+def _describe(path: Path) -> dict:
+    """Name, size and content hash of an input file."""
+    if path.is_dir():
+        raise InputError(f"{path}: it is a folder; give the file itself.")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "size": path.stat().st_size, "sha256": digest}
+
+
+def _finished(out: Path, settings: dict) -> Store | None:
+    """The store in ``out`` if it is complete, undamaged and made from the same inputs."""
+    manifest = read_json(out / MANIFEST)
+    if manifest is None or manifest.get("settings") != settings:
+        return None
+    try:
+        return open_store(out)
+    except InputError:
+        return None

@@ -1,0 +1,91 @@
+"""Names and safe writing of the files of a feature store; `store` describes the layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sleepjax.types import InputError
+
+MANIFEST = "manifest.json"
+RECORD = "series.json"
+EVENTS = "events.parquet"
+LOCK = ".prepare.lock"
+
+
+def folder_name(series_id: str) -> str:
+    """A folder name for any series id: the id itself if it is harmless on every file system."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", series_id):
+        return series_id
+    readable = re.sub(r"[^a-z0-9_-]+", "-", series_id.lower()).strip("-")[:40]
+    return f"{readable or 'series'}-{hashlib.sha256(series_id.encode()).hexdigest()[:12]}"
+
+
+def check_sizes(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Raise InputError for the first file that is missing or not as long as recorded."""
+    for name, size in sizes.items():
+        path = folder / name
+        try:
+            found = path.stat().st_size
+        except OSError:
+            raise InputError(f"{path} is missing; re-run prepare.") from None
+        if found != size:
+            raise InputError(f"{path} has {found} bytes, not {size}; re-run prepare.")
+
+
+def read_json(path: Path) -> dict | None:
+    """Contents of a json object, or None where there is none or it cannot be read."""
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return contents if isinstance(contents, dict) else None
+
+
+def write_json(path: Path, contents: Mapping) -> int:
+    """Write a json object in one piece. Returns its size in bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
+    return path.stat().st_size
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name to write to; it takes the place of ``path`` once written."""
+    temporary = path.with_name(path.name + ".tmp")
+    yield temporary
+    os.replace(temporary, path)
+
+
+def remove_others(folder: Path, keep: Collection[str] = ()) -> None:
+    """Remove what earlier runs left in a folder of the store."""
+    for path in folder.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the folder of a store for this process; refuse one that holds anything else.
+
+    The operating system drops the lock when the process ends, however it ends.
+    """
+    import fcntl  # absent on Windows, where stores can be read but not yet written
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; the feature store needs a folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / LOCK).exists():
+        raise InputError(f"{out} holds other files; give an empty or new folder for the store.")
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{out} is being prepared by another process; wait for it.") from None
+        yield

@@ -1,0 +1,183 @@
+"""Writes a feature store: streaming, two series at a time, every file put in place whole.
+
+A series counts as done once its ``series.json`` stands, the store once its manifest stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data import events as event_files
+from sleepjax.data import features, raw
+from sleepjax.data import store_files as disk
+from sleepjax.data.repair import Recording, make_recording
+from sleepjax.progress import Progress
+from sleepjax.types import InputError, SeriesMeta
+
+FORMAT = "sleepjax feature store"
+VERSION = 1
+WORKERS = 2
+
+
+def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: bool) -> int:
+    """Write what is missing of every series, the events and, last, the manifest.
+
+    Returns the number of series written; the others were there already.
+    """
+    total = 0 if quiet else raw.count_rows(files.series)
+    entries, skipped, written = [], {}, 0
+    with nullcontext() if quiet else Progress(total, "prepare", "rows") as progress:
+        for series_id, n_rows, outcome in _outcomes(files, out, settings):
+            if isinstance(outcome, InputError):
+                skipped[series_id] = str(outcome)
+            else:
+                entries.append(outcome[0])
+                written += outcome[1]
+            if progress:
+                progress.note = f"{len(entries)} series"
+                progress.advance(n_rows)
+    if not entries:
+        raise InputError(f"no series can be used; the first: {next(iter(skipped.values()))}")
+    sizes, counts = _write_events(files, out, settings, entries, skipped)
+    disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "phase": settings["phase"],
+        "simulated": settings["simulated"],
+        "features": list(settings["features"]),
+        "dtypes": dict.fromkeys(settings["features"], "float32") | {"valid": "bool"},
+        "normalisers": features.NORMALISERS,
+        "enmo_clip": features.ENMO_CLIP,
+        "event_counts": counts,
+        "skipped": skipped,
+        "settings": settings,
+        "bytes": sizes,
+        "series": entries,
+    }
+    disk.write_json(out / disk.MANIFEST, manifest)
+    return written
+
+
+def entry_meta(entry: Mapping) -> SeriesMeta:
+    """The `SeriesMeta` in a manifest's entry."""
+    return SeriesMeta(
+        series_id=entry["series_id"],
+        n_steps=entry["n_steps"],
+        first_step=entry["first_step"],
+        start=entry["start"],
+        offsets=tuple((row, offset) for row, offset in entry["offsets"]),
+        qc=entry["qc"],
+    )
+
+
+def _outcomes(files: raw.CohortFiles, out: Path, settings: Mapping) -> Iterator[tuple]:
+    """Yield (id, rows read, (entry, written) or InputError) in file order, a few series ahead.
+
+    Threads suffice: reading, numpy and polars work outside the interpreter's lock.
+    """
+
+    def work(path: Path, rows: pl.DataFrame):
+        try:
+            recording = make_recording(rows, source=path.name, tz=settings["tz"])
+            return _write_series(recording, out, settings["features"])
+        except InputError as error:
+            if settings["drop_bad"]:
+                return error
+            raise
+
+    ahead: deque = deque()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            for path, rows in raw.iter_rows(files.series):
+                series_id, n_rows = rows["series_id"][0], rows.height
+                ahead.append((series_id, n_rows, pool.submit(work, path, rows)))
+                del rows
+                while len(ahead) > WORKERS:
+                    yield _result(ahead.popleft())
+            while ahead:
+                yield _result(ahead.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(job) -> tuple:
+    series_id, n_rows, future = job
+    return series_id, n_rows, future.result()
+
+
+def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tuple[dict, bool]:
+    """Write one series unless its folder holds exactly this; (manifest entry, whether written)."""
+    folder = out / disk.folder_name(recording.meta.series_id)
+    identity = asdict(recording.meta) | {
+        "folder": folder.name,
+        "content": _content_hash(recording),
+        "fingerprints": fingerprints,
+    }
+    identity = json.loads(json.dumps(identity))  # tuples become lists, as in the file
+    found = disk.read_json(folder / disk.RECORD) or {}
+    sizes = found.pop("bytes", {})
+    if found == identity and _intact(folder, sizes):
+        sizes[disk.RECORD] = (folder / disk.RECORD).stat().st_size
+        return identity | {"bytes": sizes}, False
+
+    folder.mkdir(exist_ok=True)
+    (folder / disk.RECORD).unlink(missing_ok=True)
+    disk.remove_others(folder)
+    columns = features.frame(recording, tuple(fingerprints))
+    sizes = {}
+    for column in [*columns, recording.frame["valid"]]:
+        with disk.replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
+            np.save(file, column.to_numpy())
+            sizes[f"{column.name}.npy"] = file.tell()
+    record_size = disk.write_json(folder / disk.RECORD, identity | {"bytes": sizes})
+    return identity | {"bytes": sizes | {disk.RECORD: record_size}}, True
+
+
+def _intact(folder: Path, sizes: Mapping[str, int]) -> bool:
+    try:
+        disk.check_sizes(folder, sizes)
+    except InputError:
+        return False
+    return True
+
+
+def _content_hash(recording: Recording) -> str:
+    """Hash of the signals and their validity, whatever the series is called."""
+    digest = hashlib.sha256()
+    for name in ("anglez", "enmo", "valid"):
+        digest.update(np.ascontiguousarray(recording.frame[name].to_numpy()))
+    return digest.hexdigest()
+
+
+def _write_events(files, out: Path, settings: Mapping, entries: list, skipped: Mapping):
+    """Write the events of phase train. Returns ({file: bytes}, counts), both empty otherwise."""
+    if not files.events:
+        return {}, {}
+    counts: Counter = Counter()
+    drop_bad = settings["drop_bad"]
+    metas = {entry["series_id"]: entry_meta(entry) for entry in entries}
+    events = event_files.read_events(files.events, drop_bad=drop_bad, counts=counts)
+    events = event_files.locate_events(
+        events,
+        metas,
+        source=files.events.name,
+        left_out=skipped,
+        tz=settings["tz"],
+        drop_bad=drop_bad,
+        counts=counts,
+    )
+    counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
+    with disk.replacing(out / disk.EVENTS) as path:
+        events.write_parquet(path)
+    return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}, dict(counts)
