@@ -1,4 +1,4 @@
-"""Configs: Python files with a ``get_config(arg)``, their ``:variant,key=value`` argument, overrides.
+"""Configs: Python files with a ``get_config(arg)``, their ``:variant,key=value``, overrides.
 
 A config file is loaded by path, so that it works from scripts, notebooks and a fork alike. The
 argument and every override are checked: an unknown name raises with the names that exist.
@@ -6,6 +6,7 @@ argument and every override are checked: an unknown name raises with the names t
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib.util
 from collections.abc import Mapping
@@ -72,7 +73,9 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     path, _, arg = str(spec).partition(":")
     if not Path(path).is_file():
-        raise InputError(f"config file {path!r} does not exist; give a path like configs/spec2d.py.")
+        raise InputError(
+            f"config file {path!r} does not exist; give a path like configs/spec2d.py."
+        )
     module_spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     assert module_spec and module_spec.loader
     module = importlib.util.module_from_spec(module_spec)
@@ -110,3 +113,24 @@ def override(config: ConfigDict, key: str, value: Any) -> None:
             f"it must be of type {type(old).__name__}, like {old!r}."
         )
     node[rest[-1]] = value
+
+
+def override_from_text(config: ConfigDict, key: str, text: str) -> None:
+    """`override` with a value typed on a command line: ``2e-4``, ``true``, ``(64,128)``, ``x``."""
+    try:
+        value: Any = ast.literal_eval({"true": "True", "false": "False"}.get(text.lower(), text))
+    except (ValueError, SyntaxError):
+        value = text
+    try:
+        override(config, key, value)
+    except InputError:
+        # A string setting may look like a number: data.root=2024.
+        if isinstance(value, str) or not isinstance(_value_at(config, key), str):
+            raise
+        override(config, key, text)
+
+
+def _value_at(config: ConfigDict, key: str) -> Any:
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, ConfigDict) else None  # type: ignore
+    return config

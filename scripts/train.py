@@ -1,0 +1,82 @@
+r"""Train a model, or resume a run that was interrupted.
+
+python scripts/train.py --config configs/spec2d.py:demo
+python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --config.optim.lr=1e-3
+
+Exit codes: 0 finished; 2 the input cannot be used; 3 the loss is not finite; 75 stopped by SIGTERM,
+SIGUSR1 or Ctrl-C after saving, the same command resumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from sleepjax.config import load_config, override_from_text
+from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True, help="configs/spec2d.py[:variant,key=value]")
+    parser.add_argument("--workdir", help="run directory; default runs/<config>[-simulated]")
+    args, rest = parser.parse_known_args(argv)
+    try:
+        config = load_config(args.config).unlock()
+        for item in rest:
+            name, has_value, text = item.partition("=")
+            if not name.startswith("--config.") or not has_value:
+                raise InputError(
+                    f"{item!r} is not understood; settings are written --config.optim.lr=1e-3."
+                )
+            override_from_text(config, name.removeprefix("--config."), text)
+        config.lock()
+        return train(config, args.workdir or default_workdir(args.config, config))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def default_workdir(spec: str, config: ConfigDict) -> str:
+    """runs/spec2d-demo, with -simulated where no recordings are there to train on."""
+    from sleepjax.data.source import uses_simulation
+
+    path, _, arg = spec.partition(":")
+    words = [Path(path).stem, *arg.replace("=", "").split(",")]
+    words += ["simulated"] if uses_simulation(config.data) else []
+    return str(Path("runs") / "-".join(filter(None, words)))
+
+
+def train(config: ConfigDict, workdir: str) -> int:
+    # JAX is imported late: a misspelt option is answered at once.
+    from sleepjax.training import loop, preemption
+
+    try:
+        result = loop.run(config, workdir)
+    except preemption.Interrupted as stop:
+        print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
+        return preemption.REQUEUE
+    except loop.NonFiniteLossError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    what = "held-out SIMULATED participants" if result.simulated else "held-out series"
+    print(f"event AP on {what}: {result.metrics['event_ap']:.3f}")
+    for event in EVENTS:
+        table = "  ".join(
+            f"{tol * STEP_SECONDS / 60:g}min {result.metrics[f'event_ap/{event}@{tol}']:.2f}"
+            for tol in TOLERANCES
+        )
+        print(f"  {event:<7}{result.metrics[f'event_ap/{event}']:.3f}   {table}")
+    print(f"run directory: {result.workdir}")
+    for path in result.figures:
+        print(f"figure: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

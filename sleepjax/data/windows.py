@@ -1,0 +1,179 @@
+"""Windows of recordings as batches: random ones to train, overlapping ones to predict.
+
+A training batch is a function of (seed, step) alone: resuming needs no iterator state, and the
+number of processes does not change the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data.labels import Labels, make_labels
+from sleepjax.data.store import Store
+from sleepjax.types import InputError, SeriesMeta
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One recording as windows see it."""
+
+    meta: SeriesMeta
+    features: tuple[np.ndarray, ...]
+    """F arrays, float32 [T], often memory maps."""
+    valid: np.ndarray
+    """bool [T]: False where a sample was missing or impossible."""
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Where training windows come from: labelled nights and stretches of known steps."""
+
+    lengths: np.ndarray
+    """int64 [S]: steps of each series."""
+    events: np.ndarray
+    """int64 [N,3]: series, onset row, wakeup row of each labelled night."""
+    runs: np.ndarray
+    """int64 [R,3]: series, first row, length of each stretch of known steps."""
+    duration: int
+    background: float
+
+    def indices(self, seed: int, step: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """(series [B], start [B]) of the global batch of one step; every window has its anchor.
+
+        With probability ``background`` the anchor is a known step anywhere, otherwise the onset
+        or the wakeup of a labelled night, all equally likely.
+        """
+        rng = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, step]))
+        night = self.events[rng.integers(len(self.events), size=batch)]  # [B,3]
+        series, anchor = night[:, 0], night[np.arange(batch), 1 + rng.integers(2, size=batch)]
+
+        ends = np.cumsum(self.runs[:, 2])
+        drawn = rng.integers(ends[-1], size=batch)
+        run = np.searchsorted(ends, drawn, side="right")
+        first = self.runs[run, 1] + drawn - (ends[run] - self.runs[run, 2])
+        is_background = rng.random(batch) < self.background
+        series = np.where(is_background, self.runs[run, 0], series)
+        anchor = np.where(is_background, first, anchor)
+
+        lowest = np.maximum(anchor - self.duration + 1, 0)
+        highest = np.maximum(np.minimum(anchor, self.lengths[series] - self.duration), 0)
+        return series, rng.integers(lowest, highest, endpoint=True)
+
+
+def load_series(
+    store: Store, series_id: str, features: Sequence[str], events: pl.DataFrame
+) -> Series:
+    """Memory-mapped features, validity and labels of one recording; ``events`` are the store's."""
+    meta = store.meta(series_id)
+    labels = make_labels(events.filter(series_id=series_id), meta.n_steps, meta.first_step)
+    arrays = tuple(store.array(series_id, name) for name in features)
+    return Series(meta, arrays, store.valid(series_id), labels)
+
+
+def make_sampler(series: Sequence[Series], duration: int, background: float) -> Sampler:
+    """Collect the anchors of all series. Raises InputError when no night is labelled."""
+    events, runs = [], []
+    for i, one in enumerate(series):
+        assert one.labels is not None
+        events += [(i, onset, wakeup) for onset, wakeup in one.labels.nights]
+        edges = np.flatnonzero(np.diff(one.labels.known & one.valid, prepend=False, append=False))
+        runs += [(i, a, b - a) for a, b in edges.reshape(-1, 2)]
+    if not events or not runs:
+        raise InputError(
+            f"none of the {len(series)} training series has a fully labelled night with valid "
+            "samples; training needs at least one onset with its wakeup in the events file."
+        )
+    lengths = np.array([one.meta.n_steps for one in series], np.int64)
+    return Sampler(
+        lengths, np.array(events, np.int64), np.array(runs, np.int64), duration, background
+    )
+
+
+def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
+    """One window: x [T,F], asleep [T'], distance [T',2], mask [T'].
+
+    ``mask`` is 1 where every step of the frame is valid, known and inside the recording; without
+    labels only valid and inside. ``distance`` is taken at the frame's centre.
+    """
+    stop = min(start + duration, one.meta.n_steps)
+    pad = duration - (stop - start)
+    x = np.stack([array[start:stop] for array in one.features], axis=-1)  # [t,F]
+    usable = np.asarray(one.valid[start:stop])
+    batch = {"x": np.pad(x, ((0, pad), (0, 0)))}
+    if one.labels is not None:
+        usable = usable & one.labels.known[start:stop]
+        asleep = np.pad(one.labels.asleep[start:stop].astype(np.float32), (0, pad))
+        distance = np.pad(one.labels.distance[start:stop].astype(np.float32), ((0, pad), (0, 0)))
+        batch["asleep"] = frames(asleep, downsample).mean(axis=1)
+        # Not the mean over the frame: halfway between two events it would invent a distance of 0.
+        batch["distance"] = distance[::downsample] + (downsample - 1) / 2
+    batch["mask"] = frames(np.pad(usable, (0, pad)), downsample).all(axis=1).astype(np.float32)
+    return batch
+
+
+def frames(x: np.ndarray, downsample: int) -> np.ndarray:
+    """[T,...] -> [T',downsample,...]; the last frame is filled up with its own last step."""
+    short = -len(x) % downsample
+    if short:
+        x = np.concatenate([x, np.repeat(x[-1:], short, axis=0)])
+    return x.reshape(-1, downsample, *x.shape[1:])
+
+
+def stack(windows: Sequence[Batch]) -> Batch:
+    """Stack windows into a batch, float32 throughout."""
+    return {k: np.stack([w[k] for w in windows]).astype(np.float32, copy=False) for k in windows[0]}
+
+
+def train_batch(
+    series: Sequence[Series],
+    sampler: Sampler,
+    *,
+    seed: int,
+    step: int,
+    batch: int,
+    downsample: int,
+    process: int = 0,
+    processes: int = 1,
+) -> Batch:
+    """This process's slice of the global batch of one step."""
+    which, start = sampler.indices(seed, step, batch)
+    share = slice(process * batch // processes, (process + 1) * batch // processes)
+    return stack(
+        [
+            gather(series[i], int(s), sampler.duration, downsample)
+            for i, s in zip(which[share], start[share], strict=True)
+        ]
+    )
+
+
+def eval_starts(n_steps: int, duration: int, stride: int) -> np.ndarray:
+    """Starts of overlapping windows that cover a recording; the last one ends where it ends."""
+    if n_steps <= duration:
+        return np.zeros(1, np.int64)
+    return np.append(np.arange(0, n_steps - duration, stride), n_steps - duration)
+
+
+def eval_batches(
+    series: Sequence[Series], *, duration: int, stride: int, downsample: int, batch: int
+) -> Iterator[tuple[list[tuple[int, int]], Batch]]:
+    """((series, start) of each window, batch), series after series; batches run across series.
+
+    The last batch is filled up with copies whose mask is 0, so that every batch has one shape.
+    """
+    jobs = [
+        (i, int(start))
+        for i, one in enumerate(series)
+        for start in eval_starts(one.meta.n_steps, duration, stride)
+    ]
+    for k in range(0, len(jobs), batch):
+        part = jobs[k : k + batch]
+        windows = [gather(series[i], start, duration, downsample) for i, start in part]
+        blank = windows[0] | {"mask": np.zeros_like(windows[0]["mask"])}
+        yield part, stack(windows + [blank] * (batch - len(part)))

@@ -1,0 +1,68 @@
+"""Validation: the loss on the soft targets of training, and event-detection AP of whole series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import polars as pl
+
+from sleepjax import metrics, postprocess
+from sleepjax.data import windows
+from sleepjax.training.inference import predict_series
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one evaluation found."""
+
+    metrics: dict[str, float]
+    """``loss``, ``event_ap``, ``event_ap/onset`` and ``event_ap/onset@36`` with their likes."""
+    result: metrics.APResult
+    events: pl.DataFrame
+    """series_id, step, event, score."""
+    probabilities: dict[str, np.ndarray]
+    """Series id -> float32 [T,3]: asleep, onset, wakeup."""
+
+
+def evaluate(
+    series: Sequence[windows.Series],
+    solution: pl.DataFrame,
+    eval_fn: Callable[[windows.Batch], tuple[jax.Array, jax.Array, jax.Array]],
+    *,
+    window: dict[str, Any],
+    post: dict[str, Any],
+) -> Evaluation:
+    """Score a model on labelled series.
+
+    Args:
+      series: recordings with labels.
+      solution: their true events (series_id, event, step).
+      eval_fn: batch -> (probabilities [B,T,3], loss sum, loss count).
+      window: duration, stride, trim, batch and downsample of `predict_series`.
+      post: arguments of `sleepjax.postprocess.decode`.
+    """
+    sums = []
+
+    def predict(batch: windows.Batch) -> jax.Array:
+        probs, total, count = eval_fn(batch)
+        sums.append((total, count))
+        return probs
+
+    found, probabilities = [], {}
+    for i, probs in predict_series(series, predict, **window):
+        found.append(
+            postprocess.decode_series(probs, series[i].meta, valid=series[i].valid, **post)
+        )
+        probabilities[series[i].meta.series_id] = probs
+    events = pl.concat(found)
+
+    result = metrics.evaluate(solution, events)
+    total, count = np.sum(jax.device_get(sums), axis=0, dtype=np.float64)
+    values = {"loss": float(total / max(count, 1.0)), "event_ap": result.ap}
+    values |= {f"event_ap/{event}": ap for event, ap in result.per_event.items()}
+    values |= {f"event_ap/{event}@{tol}": ap for (event, tol), ap in result.table.items()}
+    return Evaluation(values, result, events, probabilities)

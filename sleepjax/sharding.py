@@ -1,0 +1,45 @@
+"""Data parallelism: one mesh axis, batches split over it, everything else on every device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from sleepjax.types import InputError
+
+
+def data_mesh() -> jax.sharding.Mesh:
+    """All devices on the axis ``data``."""
+    # Auto axes: Linen's Dropout does not run under the default Explicit ones.
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def shardings(mesh: jax.sharding.Mesh) -> tuple[NamedSharding, NamedSharding]:
+    """(on every device, split over the batch axis)."""
+    return NamedSharding(mesh, P()), NamedSharding(mesh, P("data"))
+
+
+def to_global(batch: dict[str, np.ndarray], by_batch: NamedSharding) -> dict[str, jax.Array]:
+    """This process's slice of a batch -> global arrays split over the devices."""
+    put: Any = jax.make_array_from_process_local_data
+    return {name: put(by_batch, array) for name, array in batch.items()}
+
+
+def check_batch(batch: int, parts: int, name: str) -> None:
+    """Raise InputError unless the batch divides into equal parts."""
+    if batch % parts:
+        nearest = max(batch // parts, 1) * parts
+        raise InputError(
+            f"{name}={batch} does not divide over {parts} (devices x accumulation steps); "
+            f"use a multiple of {parts} such as {nearest}."
+        )
+
+
+def placed(shapes: Any, where: NamedSharding) -> Any:
+    """A tree of shapes with the sharding its arrays shall have, to restore into."""
+    put = lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where)
+    return jax.tree.map(put, shapes)

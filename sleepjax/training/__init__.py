@@ -1,0 +1,1 @@
+"""Training: state, step, checkpoints, writers and the one loop."""

@@ -1,0 +1,54 @@
+"""The state of training: one pytree with an explicit step."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+
+class TrainState(NamedTuple):
+    """All that training changes; saved whole, restored whole."""
+
+    step: jax.Array
+    """int32 []: updates done."""
+    params: Any
+    model_state: Any
+    """Collections other than parameters, such as batch_stats; {} without any."""
+    opt_state: Any
+    ema: Any
+    """Moving average of params; {} when it is off."""
+
+
+def init_state(
+    key: jax.Array,
+    x: jax.Array,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    ema: float,
+) -> TrainState:
+    """Fresh state for inputs like x [B,T,F]."""
+    variables = dict(model.init(key, x, train=False))
+    params = variables.pop("params")
+    average = jax.tree.map(jnp.copy, params) if ema else {}
+    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average)
+
+
+def eval_variables(state: TrainState) -> dict[str, Any]:
+    """What prediction applies the model with: the averaged parameters where there are any."""
+    return {"params": state.ema or state.params, **state.model_state}
+
+
+def parameter_table(params: Any) -> str:
+    """Parameters of each part of the model and in all, as text."""
+    counts: dict[str, int] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        part = "/".join(str(getattr(key, "key", key)) for key in path[:2])
+        counts[part] = counts.get(part, 0) + leaf.size
+    counts["all parameters"] = sum(counts.values())
+    width = max(map(len, counts))
+    return "\n".join(f"  {name:<{width}} {count:>12,}" for name, count in counts.items())

@@ -1,0 +1,42 @@
+"""The schedule warms up, peaks and ends at the last step; decay and clipping reach their arrays."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from sleepjax import optim
+from sleepjax.types import InputError
+
+SETTINGS = dict(lr=1e-3, warmup=10, weight_decay=0.1, clip=1.0)
+
+
+def test_schedule():
+    _, lr = optim.make(total_steps=100, **SETTINGS)
+    values = np.array([float(lr(step)) for step in range(101)])
+    assert values.argmax() == 10 and values[10] == pytest.approx(1e-3)
+    assert (np.diff(values[:11]) > 0).all() and (np.diff(values[10:]) < 0).all()
+    assert values[0] > 0 and values[100] == pytest.approx(0, abs=1e-9)
+
+
+def test_only_matrices_decay():
+    tx, _ = optim.make(total_steps=100, **SETTINGS)
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+    zero = {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}
+    updates, _ = tx.update(zero, tx.init(params), params)
+    assert bool((updates["kernel"] < 0).all()) and bool((updates["bias"] == 0).all())
+
+
+def test_large_gradients_are_clipped():
+    tx, _ = optim.make(total_steps=100, **SETTINGS | {"weight_decay": 0.0})
+    params = {"w": jnp.zeros(4)}
+    small = {"w": jnp.array([0.5, 0.5, 0.5, 0.5])}
+    large = {"w": 1e4 * small["w"]}
+    step = lambda grads: tx.update(grads, tx.init(params), params)
+    state = lambda grads: optax.tree.norm(step(grads)[1][1][0].mu)
+    np.testing.assert_allclose(state(large), state(small), rtol=1e-5)
+
+
+def test_warmup_longer_than_the_run():
+    with pytest.raises(InputError, match="optim.warmup=10 must be .* less than total_steps=10"):
+        optim.make(total_steps=10, **SETTINGS)
