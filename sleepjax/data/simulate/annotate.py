@@ -92,11 +92,11 @@ def annotate(rng, behaviour: Behaviour, windows: list[Window], clock: Clock) -> 
     labels = []
     for night in range(1, _listed_nights(rng, clock, chosen) + 1):
         window = chosen.get(night)
-        if window is None or rng.random() < 0.012:
+        if window is None or rng.random() < 0.010:
             labels.append(NightLabel(night, None, None))
             continue
         rivals = [w for w in windows if w.night == night]
-        if len(rivals) > 1 and rng.random() < 0.25:
+        if len(rivals) > 1 and rng.random() < 0.20:
             window = _misjudged(rng, rivals)
         nearest = min(behaviour.nights, key=lambda n: abs(n.onset - window.onset))
         onset = _perceived(rng, window.onset, _onset_rivals(nearest, window))
@@ -109,9 +109,9 @@ def annotate(rng, behaviour: Behaviour, windows: list[Window], clock: Clock) -> 
 
 
 def _listed_nights(rng, clock: Clock, chosen: dict[int, Window]) -> int:
-    """Nights with a row in the events: those whose evening is recorded; some lists stop early."""
+    """Nights with a row in the events: those recorded until 04:00; some lists stop early."""
     end = int(clock.local_seconds()[-1]) - clock.midnight
-    listed = max((end - 20 * 3600) // DAY + 1, 1)
+    listed = max((end - 28 * 3600) // DAY + 1, 1)
     last = max(chosen, default=0)
     if last < listed - 1 and rng.random() < 0.15:
         return max(last, 1)
@@ -138,14 +138,14 @@ def _wakeup_rivals(night: Night, window: Window) -> list[int]:
 
 def _perceived(rng: np.random.Generator, row: int, rivals: list[int]) -> float:
     """Where the annotator sees the event: mostly at it, sometimes off, sometimes at a rival."""
-    if rivals and rng.random() < 0.09:
+    if rivals and rng.random() < 0.04:
         return float(rivals[int(rng.integers(len(rivals)))])
-    scale, share = (0.25, 3.0, 9.0, 45.0), (0.80, 0.13, 0.05, 0.02)
+    scale, share = (0.15, 2.2, 9.0, 40.0), (0.84, 0.12, 0.03, 0.01)
     return row + rng.laplace(0, rng.choice(scale, p=share)) * STEPS_PER_MINUTE
 
 
-_REACH = np.arange(-4, 5)
-_KERNEL = lambda distance: np.exp(-(distance**2) / (2 * 0.75**2))
+_REACH = np.arange(-3, 5)
+_KERNEL = lambda distance: np.exp(-((np.abs(distance) / 0.9) ** 3))
 
 
 @cache

@@ -67,7 +67,7 @@ def _sleep_times(rng: np.random.Generator, person: Participant, clock: Clock):
     evening = clock.midnight + DAY * np.arange(-1, n_nights - 1, dtype=np.int64)
     weekday = (evening // DAY + 3) % 7  # 0 is Monday
     free = ((weekday == 4) | (weekday == 5)).astype(float)
-    spread = np.sqrt(5 / rng.chisquare(5, (2, n_nights)))  # a few nights are far off
+    spread = np.sqrt(3 / rng.chisquare(3, (2, n_nights))).clip(max=3.5)  # a few nights are far off
     onset_noise, wake_noise = rng.normal(size=(2, n_nights)) * spread
     onset = person.onset_clock + free * person.weekend_onset + person.onset_sd * onset_noise
     wake = person.wake_clock + 24 + free * person.weekend_wake

@@ -73,13 +73,14 @@ def draw_participant(rng: np.random.Generator) -> Participant:
     chronotype = rng.normal(0, 0.85) + (rng.uniform(1.0, 4.0) if rng.random() < 0.10 else 0.0)
     irregular = rng.lognormal(0, 0.35)
     noisy = rng.random() < 0.04
+    free = rng.random() < 0.12  # no school or work to get up for
     return Participant(
-        onset_clock=22.05 + chronotype,
-        wake_clock=6.75 + 0.45 * chronotype + rng.normal(0, 0.65),
-        weekend_onset=rng.normal(0.6, 0.4),
-        weekend_wake=rng.normal(1.1, 0.6),
-        onset_sd=0.75 * irregular,
-        wake_sd=0.70 * irregular,
+        onset_clock=22.0 + chronotype + 0.7 * free,
+        wake_clock=6.8 + 0.5 * chronotype + rng.normal(0, 0.45) + free * rng.uniform(0.5, 3.0),
+        weekend_onset=rng.normal(0.6, 0.4) * (1 - free),
+        weekend_wake=rng.normal(1.2, 0.7) * (1 - free),
+        onset_sd=0.65 * irregular,
+        wake_sd=0.48 * irregular,
         latency=rng.lognormal(np.log(9), 0.5),
         awakenings=rng.lognormal(np.log(1.3), 0.5),
         split=min(0.25, rng.lognormal(np.log(0.03), 0.8)),
@@ -92,11 +93,11 @@ def draw_participant(rng: np.random.Generator) -> Participant:
         activity=rng.normal(0, 0.3),
         sedentary=rng.normal(0, 0.35),
         awake_angle=rng.normal(-12, 8),
-        asleep_spread=rng.uniform(32, 58),
+        asleep_spread=rng.uniform(36, 62),
         device_offset=(
-            float(rng.normal(-0.001, 0.003) + (rng.uniform(0.01, 0.03) if noisy else 0.0)),
-            float(rng.normal(0, 0.004)),
-            float(rng.normal(0, 0.004)),
+            float(rng.normal(0.0002, 0.0015) + (rng.uniform(0.01, 0.03) if noisy else 0.0)),
+            float(rng.normal(0, 0.003)),
+            float(rng.normal(0, 0.003)),
         ),
         device_noise=rng.lognormal(np.log(0.0006), 0.4) * (3.0 if noisy else 1.0),
         angle_noise=rng.lognormal(np.log(0.035), 0.4) * (3.0 if noisy else 1.0),
@@ -106,15 +107,15 @@ def draw_participant(rng: np.random.Generator) -> Participant:
 
 def _draw_compliance(rng: np.random.Generator) -> dict[str, float]:
     """A third always wears the watch; the rest take it off at night, by day, for days, for good."""
-    kind = rng.choice(4, p=(0.33, 0.30, 0.22, 0.15))
+    kind = rng.choice(4, p=(0.29, 0.33, 0.19, 0.19))
     if kind == 0:
         return dict(night_off=0.0, day_off=0.0, gaps=0.0, worn_share=1.0)
     if kind == 1:
-        night, day = rng.beta(1, 14), rng.beta(1, 8)
+        night, day = rng.beta(1, 7), rng.beta(1, 12)
         return dict(night_off=night, day_off=day, gaps=0.0, worn_share=1.0)
     if kind == 2:
-        night, day = rng.beta(1.2, 3), rng.beta(1, 5)
+        night, day = rng.beta(1.5, 3), rng.beta(1, 8)
         worn = rng.uniform(0.6, 1.0)
         return dict(night_off=night, day_off=day, gaps=rng.uniform(0.2, 2.0), worn_share=worn)
     worn = 0.0 if rng.random() < 0.2 else rng.uniform(0.05, 0.7)
-    return dict(night_off=rng.beta(1, 8), day_off=rng.beta(1, 8), gaps=0.3, worn_share=worn)
+    return dict(night_off=rng.beta(1, 5), day_off=rng.beta(1, 12), gaps=0.3, worn_share=worn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.signal import lfilter
 
@@ -10,21 +12,27 @@ from sleepjax.data.simulate.participant import Participant
 from sleepjax.types import STEPS_PER_MINUTE
 
 # One value per mode: ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE.
-_table = lambda *values: np.array(values, dtype=np.float32)
-BURST_RATE = _table(1 / 84, 1 / 14, 1 / 28, 1 / 6, 0.30, 0.60, 0.0)
+
+
+def _table(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
+
+
+
+BURST_RATE = _table(1 / 84, 1 / 14, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0)
 """Chance per step that a movement begins."""
 BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0)
 """Mean length of a movement in steps."""
 RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0)
 """How strongly the slow course of activity changes the rate."""
-LEVEL = np.log(_table(0.014, 0.016, 0.012, 0.024, 0.040, 0.095, 1e-6))
+LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6))
 """Log of the median enmo in g while moving."""
-LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.6, 0.7, 0.8, 0.0)
-MICRO = _table(0.0001, 0.0008, 0.0010, 0.005, 0.010, 0.02, 0.0)
+LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.0)
+MICRO = _table(0.0, 0.0010, 0.0015, 0.010, 0.016, 0.025, 0.0)
 """Median enmo in g of an arm that is worn and not moving."""
 TURN = _table(0.15, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0)
 """Chance per moving step of a new posture."""
-SWAY = _table(2.5, 4.0, 4.0, 8.0, 16.0, 20.0, 0.0)
+SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
 
@@ -47,13 +55,13 @@ def _filtered(noise: np.ndarray, rho: float) -> np.ndarray:
     """First-order autoregression of unit variance along the array."""
     gain = np.float32(np.sqrt(1 - rho**2))
     coefficients = np.array([1, -rho], dtype=np.float32)
-    return lfilter(np.array([gain]), coefficients, noise).astype(np.float32, copy=False)
+    return np.asarray(lfilter(np.array([gain]), coefficients, noise), dtype=np.float32)
 
 
 def _autoregression(rng: np.random.Generator, n: int, minutes: float) -> np.ndarray:
     """A slow course of unit variance [T], drawn per minute and joined by straight lines."""
     knots = n // STEPS_PER_MINUTE + 2
-    values = _filtered(_normal(rng, knots), float(np.exp(-1 / minutes)))
+    values = _filtered(_normal(rng, knots), math.exp(-1 / minutes))
     fraction = np.arange(STEPS_PER_MINUTE, dtype=np.float32) / STEPS_PER_MINUTE
     return (values[:-1, None] + np.diff(values)[:, None] * fraction).ravel()[:n]
 
@@ -81,7 +89,7 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     turns = moving & (rng.random(n, dtype=np.float32) < TURN[mode])
     rows = np.concatenate([[0], np.flatnonzero(turns)])
     lying = mode[rows] <= 1
-    spread = np.where(lying, person.asleep_spread, 24).astype(np.float32)
+    spread = np.where(lying, person.asleep_spread, 26).astype(np.float32)
     centre = np.where(lying, 0.3, 1.0).astype(np.float32) * person.awake_angle
     posture = centre + spread * _normal(rng, len(rows))
     posture_roll = rng.uniform(0, 2 * np.pi, len(rows)).astype(np.float32)
@@ -109,6 +117,7 @@ def _enmo(rng, person: Participant, mode, moving, burst, slow, angle, roll) -> n
     np.maximum(enmo, 0, out=enmo)
     of_burst = _normal(rng, int(burst[-1]) + 1)
     log_level = LEVEL[mode] + LEVEL_SWING[mode] * slow + np.float32(person.activity)
-    log_level += 0.5 * of_burst[burst] + 0.6 * _normal(rng, n)
-    enmo += np.where(moving, np.exp(log_level), MICRO[mode] * np.exp(0.7 * fast))
+    log_level += 0.6 * of_burst[burst] + 0.6 * _normal(rng, n)
+    tremor = MICRO[mode] * np.exp(0.5 * fast + 0.8 * of_burst[burst] + 0.4 * slow)
+    enmo += np.where(moving, np.exp(log_level), tremor)
     return np.minimum(enmo, 12, out=enmo)

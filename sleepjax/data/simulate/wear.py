@@ -15,8 +15,7 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
     spans: list[tuple[float, float]] = []
     for night in nights:
         if rng.random() < person.night_off:
-            before, after = rng.uniform(0.1, 3.0, 2) * HOUR
-            spans.append((night.bed - before, night.rise + after))
+            spans.append(_night_span(rng, night))
         if rng.random() < person.day_off:
             start = night.rise + rng.uniform(0.5, 12) * HOUR
             spans.append((start, start + rng.uniform(1.0, 4.0) * HOUR))
@@ -24,9 +23,17 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
         start = rng.uniform(0, clock.n_steps)
         spans.append((start, start + rng.lognormal(np.log(1.8), 0.7) * STEPS_PER_DAY))
     if person.worn_share < 1:
-        first = max(person.worn_share * clock.n_steps, rng.uniform(0.05, 0.4) * STEPS_PER_DAY)
+        first = max(person.worn_share * clock.n_steps, rng.uniform(0.05, 0.3) * STEPS_PER_DAY)
         spans.append((first, clock.n_steps))
     return _merged(spans, clock.n_steps)
+
+
+def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
+    """The watch left off overnight, or taken off for a part of the night."""
+    if rng.random() < 0.6:
+        return night.bed - rng.uniform(0, 2.0) * HOUR, night.rise + rng.uniform(0, 2.0) * HOUR
+    start = rng.uniform(night.onset - HOUR, night.wakeup - HOUR)
+    return start, start + rng.uniform(1.25, 5.0) * HOUR
 
 
 def _merged(spans: list[tuple[float, float]], n_steps: int) -> list[tuple[int, int]]:
@@ -47,25 +54,22 @@ def _merged(spans: list[tuple[float, float]], n_steps: int) -> list[tuple[int, i
 def fill_with_copies(rng, arrays: tuple[np.ndarray, ...], spans: list[tuple[int, int]]) -> None:
     """Overwrite each stretch, in place, with the same clock time of another day.
 
-    Most copies come from the day before; a stretch longer than that repeats it. A stretch that
-    begins on the first day takes the days after it.
+    The other day mostly is the day before, now and then an earlier one; a stretch longer than a
+    day repeats it. On the first day the copy comes from the day after, and a stretch that covers
+    both keeps its first day, which stands for a day taken from elsewhere, and repeats that.
     """
+    day = STEPS_PER_DAY
     n_steps = len(arrays[0])
     for start, end in spans:
-        lag = STEPS_PER_DAY * (1 if rng.random() < 0.9 else int(rng.integers(2, 5)))
-        if lag > start:
-            lag = STEPS_PER_DAY
+        lag = day * (1 if rng.random() < 0.85 else int(rng.integers(2, 5)))
+        lag = day if lag > start else lag
         for values in arrays:
-            if start >= lag:
-                _repeat_forwards(values, start, end, lag)
-            elif end + lag <= n_steps:
-                values[start:end] = values[start + lag : end + lag]
-            elif start > 0:  # not a day of wear at all: repeat what there is
-                _repeat_forwards(values, start, end, start)
-
-
-def _repeat_forwards(values: np.ndarray, start: int, end: int, lag: int) -> None:
-    """values[t] = values[t - lag] for t in [start, end), taken in order."""
-    for row in range(start, end, lag):
-        stop = min(row + lag, end)
-        values[row:stop] = values[row - lag : stop - lag]
+            if start < day and end + day <= n_steps and end - start <= day:
+                values[start:end] = values[start + day : end + day]
+                continue
+            if start >= day:
+                stop = min(start + day, end)
+                values[start:stop] = values[start - lag : stop - lag]
+            for row in range(start + day, end, day):
+                stop = min(row + day, end)
+                values[row:stop] = values[row - day : stop - day]
