@@ -92,7 +92,7 @@ def annotate(rng, behaviour: Behaviour, windows: list[Window], clock: Clock) -> 
     labels = []
     for night in range(1, _listed_nights(rng, clock, chosen) + 1):
         window = chosen.get(night)
-        if window is None or rng.random() < 0.010:
+        if window is None or rng.random() < 0.015:
             labels.append(NightLabel(night, None, None))
             continue
         rivals = [w for w in windows if w.night == night]
@@ -140,7 +140,7 @@ def _perceived(rng: np.random.Generator, row: int, rivals: list[int]) -> float:
     """Where the annotator sees the event: mostly at it, sometimes off, sometimes at a rival."""
     if rivals and rng.random() < 0.04:
         return float(rivals[int(rng.integers(len(rivals)))])
-    scale, share = (0.15, 2.2, 9.0, 40.0), (0.84, 0.12, 0.03, 0.01)
+    scale, share = (0.15, 2.8, 8.0, 40.0), (0.83, 0.13, 0.032, 0.008)
     return row + rng.laplace(0, rng.choice(scale, p=share)) * STEPS_PER_MINUTE
 
 

@@ -67,22 +67,22 @@ def _sleep_times(rng: np.random.Generator, person: Participant, clock: Clock):
     evening = clock.midnight + DAY * np.arange(-1, n_nights - 1, dtype=np.int64)
     weekday = (evening // DAY + 3) % 7  # 0 is Monday
     free = ((weekday == 4) | (weekday == 5)).astype(float)
-    spread = np.sqrt(3 / rng.chisquare(3, (2, n_nights))).clip(max=3.5)  # a few nights are far off
+    spread = np.sqrt(3 / rng.chisquare(3, (2, n_nights))).clip(max=3.2)  # a few nights are far off
     onset_noise, wake_noise = rng.normal(size=(2, n_nights)) * spread
     onset = person.onset_clock + free * person.weekend_onset + person.onset_sd * onset_noise
     wake = person.wake_clock + 24 + free * person.weekend_wake
     wake = wake + person.wake_sd * (0.35 * onset_noise + 0.94 * wake_noise)
-    onset = np.clip(onset, 18.3, 30.0)
-    wake = np.clip(wake, onset + rng.uniform(3.0, 5.0, n_nights), onset + 13.5)
+    onset = np.clip(onset, 18.8, 30.0)
+    wake = np.clip(wake, onset + rng.uniform(3.0, 5.0, n_nights), onset + 12.8)
     rows = clock.rows_at(evening + np.stack([onset, wake]) * 3600)
     return rows[0], rows[1]
 
 
 # Chance of STILL, SITTING, LIGHT, ACTIVE when a bout begins, by the local hour.
-_NIGHT_BOUTS = (0.12, 0.50, 0.32, 0.06)
-_SCHOOL_BOUTS = (0.03, 0.45, 0.36, 0.16)
-_AFTERNOON_BOUTS = (0.03, 0.33, 0.40, 0.24)
-_EVENING_BOUTS = (0.08, 0.45, 0.34, 0.13)
+_NIGHT_BOUTS = (0.10, 0.50, 0.34, 0.06)
+_SCHOOL_BOUTS = (0.02, 0.44, 0.38, 0.16)
+_AFTERNOON_BOUTS = (0.02, 0.34, 0.42, 0.22)
+_EVENING_BOUTS = (0.05, 0.45, 0.37, 0.13)
 _BOUTS = np.array(
     [_NIGHT_BOUTS] * 7 + [_SCHOOL_BOUTS] * 8 + [_AFTERNOON_BOUTS] * 4 + [_EVENING_BOUTS] * 5
 )
@@ -130,7 +130,7 @@ def _lay_night(rng, person: Participant, mode, stirs: list[int], onset: int, wak
 
 def _lay_quiet_evening(rng: np.random.Generator, mode: np.ndarray, bed: int) -> None:
     """Television before bed: long still stretches that look like sleep, with breaks."""
-    row = bed - int(rng.uniform(0.4, 3.0) * HOUR)
+    row = bed - int(rng.uniform(0.3, 2.2) * HOUR)
     while row < bed:
         end = row + int(rng.lognormal(np.log(22), 0.7) * MINUTE)
         _fill(mode, row, min(end, bed), STILL)

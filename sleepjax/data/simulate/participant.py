@@ -70,23 +70,27 @@ def draw_days(rng: np.random.Generator) -> float:
 
 def draw_participant(rng: np.random.Generator) -> Participant:
     """Draw every trait independently of the others, except wake after onset."""
-    chronotype = rng.normal(0, 0.85) + (rng.uniform(1.0, 4.0) if rng.random() < 0.10 else 0.0)
+    chronotype = rng.normal(0, 0.85) + (rng.uniform(1.0, 4.5) if rng.random() < 0.11 else 0.0)
     irregular = rng.lognormal(0, 0.35)
     noisy = rng.random() < 0.04
-    free = rng.random() < 0.12  # no school or work to get up for
+    free = rng.random() < 0.15  # no school or work to get up for
     return Participant(
-        onset_clock=22.0 + chronotype + 0.7 * free,
-        wake_clock=6.8 + 0.5 * chronotype + rng.normal(0, 0.45) + free * rng.uniform(0.5, 3.0),
+        onset_clock=21.9 + chronotype + 0.7 * free,
+        wake_clock=6.6
+        + 0.3 * chronotype
+        + 0.5 * max(chronotype - 1.2, 0.0)
+        + rng.normal(0, 0.35)
+        + free * rng.uniform(0.5, 3.5),
         weekend_onset=rng.normal(0.6, 0.4) * (1 - free),
         weekend_wake=rng.normal(1.2, 0.7) * (1 - free),
-        onset_sd=0.65 * irregular,
+        onset_sd=0.70 * irregular,
         wake_sd=0.48 * irregular,
         latency=rng.lognormal(np.log(9), 0.5),
         awakenings=rng.lognormal(np.log(1.3), 0.5),
         split=min(0.25, rng.lognormal(np.log(0.03), 0.8)),
         lie_in=rng.beta(2, 4),
         nap=rng.beta(1, 12),
-        quiet_evening=rng.beta(2, 4),
+        quiet_evening=rng.beta(2, 6),
         sleepless=min(0.1, rng.lognormal(np.log(0.007), 1.0)),
         restlessness=rng.lognormal(0, 0.4),
         stillness=rng.lognormal(0, 0.3),
@@ -107,15 +111,15 @@ def draw_participant(rng: np.random.Generator) -> Participant:
 
 def _draw_compliance(rng: np.random.Generator) -> dict[str, float]:
     """A third always wears the watch; the rest take it off at night, by day, for days, for good."""
-    kind = rng.choice(4, p=(0.29, 0.33, 0.19, 0.19))
+    kind = rng.choice(4, p=(0.28, 0.32, 0.19, 0.21))
     if kind == 0:
         return dict(night_off=0.0, day_off=0.0, gaps=0.0, worn_share=1.0)
     if kind == 1:
-        night, day = rng.beta(1, 7), rng.beta(1, 12)
+        night, day = rng.beta(1, 8), rng.beta(1, 16)
         return dict(night_off=night, day_off=day, gaps=0.0, worn_share=1.0)
     if kind == 2:
-        night, day = rng.beta(1.5, 3), rng.beta(1, 8)
-        worn = rng.uniform(0.6, 1.0)
-        return dict(night_off=night, day_off=day, gaps=rng.uniform(0.2, 2.0), worn_share=worn)
-    worn = 0.0 if rng.random() < 0.2 else rng.uniform(0.05, 0.7)
-    return dict(night_off=rng.beta(1, 5), day_off=rng.beta(1, 12), gaps=0.3, worn_share=worn)
+        night, day = rng.beta(2, 2.5), rng.beta(1, 12)
+        worn = rng.uniform(0.65, 1.1)
+        return dict(night_off=night, day_off=day, gaps=rng.uniform(0.0, 1.2), worn_share=worn)
+    worn = 0.0 if rng.random() < 0.15 else rng.uniform(0.05, 0.6)
+    return dict(night_off=rng.beta(1.5, 3), day_off=rng.beta(1, 16), gaps=0.3, worn_share=worn)

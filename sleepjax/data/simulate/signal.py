@@ -18,7 +18,6 @@ def _table(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-
 BURST_RATE = _table(1 / 84, 1 / 14, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0)
 """Chance per step that a movement begins."""
 BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0)
@@ -28,7 +27,7 @@ RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0)
 LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6))
 """Log of the median enmo in g while moving."""
 LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.0)
-MICRO = _table(0.0, 0.0010, 0.0015, 0.010, 0.016, 0.025, 0.0)
+MICRO = _table(0.0, 0.0010, 0.0015, 0.012, 0.018, 0.025, 0.0)
 """Median enmo in g of an arm that is worn and not moving."""
 TURN = _table(0.15, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0)
 """Chance per moving step of a new posture."""
@@ -40,7 +39,7 @@ def draw_signal(rng: np.random.Generator, person: Participant, behaviour: Behavi
     """Angle in degrees and enmo in g, two float32 arrays [T], both rounded to 1e-4 as published."""
     mode = behaviour.mode
     n = len(mode)
-    slow = _autoregression(rng, n, minutes=5) + 0.8 * _autoregression(rng, n, minutes=40)
+    slow = 0.8 * sum(_autoregression(rng, n, minutes) for minutes in (1.2, 5, 40))
     moving, burst = _movements(rng, person, behaviour, slow)
     angle, roll = _angle(rng, person, mode, moving)
     enmo = _enmo(rng, person, mode, moving, burst, slow, angle, roll)
@@ -117,7 +116,7 @@ def _enmo(rng, person: Participant, mode, moving, burst, slow, angle, roll) -> n
     np.maximum(enmo, 0, out=enmo)
     of_burst = _normal(rng, int(burst[-1]) + 1)
     log_level = LEVEL[mode] + LEVEL_SWING[mode] * slow + np.float32(person.activity)
-    log_level += 0.6 * of_burst[burst] + 0.6 * _normal(rng, n)
-    tremor = MICRO[mode] * np.exp(0.5 * fast + 0.8 * of_burst[burst] + 0.4 * slow)
+    log_level += 0.5 * of_burst[burst] + 0.5 * _normal(rng, n)
+    tremor = MICRO[mode] * np.exp(0.5 * fast + 0.5 * of_burst[burst] + 0.5 * slow)
     enmo += np.where(moving, np.exp(log_level), tremor)
     return np.minimum(enmo, 12, out=enmo)

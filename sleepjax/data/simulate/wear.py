@@ -14,11 +14,12 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
     """Sorted (first row, end row) of non-wear on whole quarter hours, within the recording."""
     spans: list[tuple[float, float]] = []
     for night in nights:
-        if rng.random() < person.night_off:
+        # Diligence wears off: most nights without the watch lie in the second half.
+        if rng.random() < person.night_off * (0.3 + 1.4 * night.bed / clock.n_steps):
             spans.append(_night_span(rng, night))
         if rng.random() < person.day_off:
             start = night.rise + rng.uniform(0.5, 12) * HOUR
-            spans.append((start, start + rng.uniform(1.0, 4.0) * HOUR))
+            spans.append((start, start + rng.uniform(1.0, 3.0) * HOUR))
     for _ in range(rng.poisson(person.gaps * clock.n_steps / (30 * STEPS_PER_DAY))):
         start = rng.uniform(0, clock.n_steps)
         spans.append((start, start + rng.lognormal(np.log(1.8), 0.7) * STEPS_PER_DAY))
@@ -30,10 +31,10 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
 
 def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
     """The watch left off overnight, or taken off for a part of the night."""
-    if rng.random() < 0.6:
-        return night.bed - rng.uniform(0, 2.0) * HOUR, night.rise + rng.uniform(0, 2.0) * HOUR
+    if rng.random() < 0.5:
+        return night.bed - rng.uniform(0, 1.5) * HOUR, night.rise + rng.uniform(0, 1.5) * HOUR
     start = rng.uniform(night.onset - HOUR, night.wakeup - HOUR)
-    return start, start + rng.uniform(1.25, 5.0) * HOUR
+    return start, start + rng.uniform(1.25, 4.0) * HOUR
 
 
 def _merged(spans: list[tuple[float, float]], n_steps: int) -> list[tuple[int, int]]:
@@ -61,7 +62,7 @@ def fill_with_copies(rng, arrays: tuple[np.ndarray, ...], spans: list[tuple[int,
     day = STEPS_PER_DAY
     n_steps = len(arrays[0])
     for start, end in spans:
-        lag = day * (1 if rng.random() < 0.85 else int(rng.integers(2, 5)))
+        lag = day * (1 if rng.random() < 0.75 else int(rng.integers(2, 5)))
         lag = day if lag > start else lag
         for values in arrays:
             if start < day and end + day <= n_steps and end - start <= day:
