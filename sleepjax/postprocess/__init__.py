@@ -1,0 +1,16 @@
+"""From windows of probabilities to events: stitching, peaks, decoding, submissions."""
+
+from sleepjax.postprocess.decode import decode, decode_series, with_timestamps
+from sleepjax.postprocess.peaks import find_peaks
+from sleepjax.postprocess.stitching import stitch
+from sleepjax.postprocess.submission import submission, write_submission
+
+__all__ = [
+    "decode",
+    "decode_series",
+    "find_peaks",
+    "stitch",
+    "submission",
+    "with_timestamps",
+    "write_submission",
+]

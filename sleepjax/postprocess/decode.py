@@ -1,0 +1,145 @@
+"""From probabilities per step to events: a composition of the steps in `decoders`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sleepjax.postprocess import decoders
+from sleepjax.postprocess.peaks import check
+from sleepjax.types import CLASSES, EVENTS, InputError, SeriesMeta
+
+SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
+
+
+def decode(
+    probs: np.ndarray,
+    *,
+    series_id: str,
+    height: float = 0.001,
+    distance: float = 100,
+    soft: float = 0.0,
+    prune: bool = False,
+    pair: bool = False,
+) -> pl.DataFrame:
+    """Events of one series whose rows are numbered from 0; see `decode_series`."""
+    n_steps = len(np.asarray(probs))
+    meta = SeriesMeta(series_id, n_steps, 0, 0, ((0, 0),), {})
+    return decode_series(
+        probs, meta, height=height, distance=distance, soft=soft, prune=prune, pair=pair
+    )
+
+
+def decode_series(
+    probs: np.ndarray,
+    meta: SeriesMeta,
+    *,
+    valid: np.ndarray | None = None,
+    height: float = 0.001,
+    distance: float = 100,
+    soft: float = 0.0,
+    snap: bool = False,
+    daily: float | None = None,
+    day_cut_hour: float = 17.0,
+    prune: bool = False,
+    pair: bool = False,
+) -> pl.DataFrame:
+    """Events of one series with a score each, by step.
+
+    Args:
+      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording.
+      meta: of the recording: name, first step, clock.
+      valid: [T] rows with data; no event is reported at others.
+      height: lowest probability that makes a candidate.
+      distance: steps that a candidate keeps free of lower ones.
+      soft: factor at which those stay as further guesses; 0 drops them.
+      snap: move candidates to seconds :15 and :45, `decoders.snap_off_minute`.
+      daily: constant of `decoders.normalise_daily` (0.4 is usual); None leaves scores alone.
+      day_cut_hour: local hour at which a day begins for ``daily``.
+      prune: drop events that cannot have a partner, `decoders.prune_impossible`.
+      pair: keep only events paired into sleep periods, `decoders.pair`.
+
+    Returns:
+      Frame with series_id, step, event and score.
+
+    Raises:
+      InputError: probs of another shape or NaN, or a parameter out of range.
+    """
+    probs = _checked(probs, meta, valid)
+    check(height, distance)
+    if not 0 <= soft <= 1:
+        raise InputError(f"soft={soft} must lie between 0 and 1.")
+    if daily is not None and not daily > 0:
+        raise InputError(f"daily={daily} must be positive, or None.")
+    found = []
+    for event in EVENTS:
+        x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
+        candidates = decoders.pick(x, height=height, distance=distance, soft=soft)
+        if valid is not None:
+            candidates = candidates.keep(np.asarray(valid, bool)[candidates.position])
+        if daily is not None:
+            clock = decoders.local_clock(meta, candidates.position)
+            candidates = decoders.normalise_daily(
+                candidates, clock, cut_hour=day_cut_hour, constant=daily
+            )
+        found.append(candidates)
+    onset, wakeup = found
+    if prune:
+        onset, wakeup = decoders.prune_impossible(onset, wakeup)
+    if pair:
+        onset, wakeup = decoders.pair(onset, wakeup)
+    if snap:
+        row = decoders.minute_row(meta)
+        onset, wakeup = (decoders.snap_off_minute(c, row, len(probs)) for c in (onset, wakeup))
+    return _frame(meta, (onset, wakeup))
+
+
+def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
+    """Add ``timestamp``, the local clock with its UTC offset, like 2018-08-14T22:26:00-0400."""
+    position = events["step"].to_numpy() - meta.first_step
+    local = decoders.local_clock(meta, position)
+    offset = local - meta.start - 5 * position
+    stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s")
+    text = [f"{stamp}{_offset_text(o)}" for stamp, o in zip(stamps, offset.tolist(), strict=True)]
+    return events.with_columns(timestamp=pl.Series(text, dtype=pl.String))
+
+
+def _offset_text(seconds: int) -> str:
+    hours, minutes = divmod(abs(seconds) // 60, 60)
+    return f"{'-' if seconds < 0 else '+'}{hours:02d}{minutes:02d}"
+
+
+def _checked(probs: np.ndarray, meta: SeriesMeta, valid: np.ndarray | None) -> np.ndarray:
+    probs = np.asarray(probs)
+    if probs.shape != (meta.n_steps, len(CLASSES)):
+        raise InputError(
+            f"series {meta.series_id!r}: probabilities have shape {probs.shape}; "
+            f"they must be [T,K] = {(meta.n_steps, len(CLASSES))} for classes {CLASSES}."
+        )
+    if valid is not None and np.shape(valid) != (meta.n_steps,):
+        raise InputError(
+            f"series {meta.series_id!r}: valid has shape {np.shape(valid)}; "
+            f"it must have one entry for each of {meta.n_steps} rows."
+        )
+    n_bad = int(np.isnan(probs).sum())
+    if n_bad:
+        raise InputError(
+            f"series {meta.series_id!r}: {n_bad} probabilities are NaN; "
+            "check the model's weights and the series for values that are not finite."
+        )
+    return probs
+
+
+def _frame(meta: SeriesMeta, found: Sequence[decoders.Candidates]) -> pl.DataFrame:
+    counts = [len(c.position) for c in found]
+    return pl.DataFrame(
+        {
+            "series_id": pl.repeat(meta.series_id, sum(counts), dtype=pl.String, eager=True),
+            "step": np.concatenate([c.position for c in found]) + meta.first_step,
+            "event": pl.Series(np.repeat(EVENTS, counts).tolist(), dtype=pl.String),
+            "score": np.concatenate([c.score for c in found]),
+        },
+        schema=SCHEMA,
+    ).sort("step", "event")

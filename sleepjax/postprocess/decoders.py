@@ -1,0 +1,144 @@
+"""Small pure steps from peaks to events; `decode` composes them.
+
+Each takes and returns candidates of one series: positions are rows of the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sleepjax.postprocess.peaks import local_maxima, unsuppressed
+from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_MINUTE, SeriesMeta
+
+MIN_SLEEP = 30 * STEPS_PER_MINUTE
+"""Annotators mark no sleep period shorter than 30 minutes."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Possible events of one class in one series."""
+
+    position: np.ndarray
+    """[N] int64 rows of the recording, ascending."""
+    score: np.ndarray
+    """[N] float64."""
+
+    def keep(self, mask: np.ndarray) -> Candidates:
+        """Those where mask [N] is true."""
+        return Candidates(self.position[mask], self.score[mask])
+
+
+def pick(x: np.ndarray, *, height: float, distance: float, soft: float = 0.0) -> Candidates:
+    """Peaks of one probability curve ``x`` [T], as `find_peaks`, with their height as score.
+
+    With ``soft`` > 0 peaks within ``distance`` of a higher one stay too, at ``soft`` times their
+    height: a second guess costs little where it ranks below everything that is more likely.
+    """
+    peaks = local_maxima(x, height)
+    score = x[peaks].astype(np.float64)
+    stays = unsuppressed(peaks, x[peaks], distance)
+    if soft:
+        return Candidates(peaks, np.where(stays, score, soft * score))
+    return Candidates(peaks[stays], score[stays])
+
+
+def normalise_daily(
+    candidates: Candidates, clock: np.ndarray, *, cut_hour: float, constant: float
+) -> Candidates:
+    """Divide each score by ``constant`` plus the sum of scores of its day.
+
+    A night holds one event of a class at most, so candidates of one night share its probability.
+    ``clock`` [N] is the local time of each candidate in seconds since 1970-01-01 local; a day
+    begins at ``cut_hour`` o'clock. Two events stay in order of score within a day.
+    """
+    day = np.floor_divide(clock - cut_hour * 3600, 86_400)
+    _, index = np.unique(day, return_inverse=True)
+    total = np.bincount(index, weights=candidates.score)
+    return Candidates(candidates.position, candidates.score / (total[index] + constant))
+
+
+def snap_off_minute(candidates: Candidates, minute_row: float, length: int) -> Candidates:
+    """Move each candidate to the nearest of seconds :15 and :45.
+
+    Events are annotated at whole minutes and errors must stay strictly below tolerances that are
+    multiples of half a minute, so a detection exactly on second :00 or :30 has fewer whole minutes
+    in reach at some tolerances than one between; in between all seconds are alike.
+
+    ``minute_row`` is a row (a fraction if need be) that falls on a whole minute, `minute_row`;
+    candidates whose target lies outside of the recording's ``length`` rows stay where they are.
+    """
+    half = STEPS_PER_MINUTE / 2
+    quarter = minute_row + half / 2
+    nearest = quarter + half * np.floor((candidates.position - quarter) / half + 0.5)
+    target = np.rint(nearest).astype(np.int64)
+    inside = (0 <= target) & (target < length)
+    return Candidates(np.where(inside, target, candidates.position), candidates.score)
+
+
+def prune_impossible(onset: Candidates, wakeup: Candidates) -> tuple[Candidates, Candidates]:
+    """Drop wakeups too early to follow any onset, and onsets too late to precede any wakeup.
+
+    A night has both events, with the wakeup at least 30 minutes after the onset.
+    """
+    if len(onset.position):
+        wakeup = wakeup.keep(wakeup.position >= onset.position.min() + MIN_SLEEP)
+    if len(wakeup.position):
+        onset = onset.keep(onset.position <= wakeup.position.max() - MIN_SLEEP)
+    return onset, wakeup
+
+
+def pair(
+    onset: Candidates, wakeup: Candidates, *, longest: int = STEPS_PER_DAY
+) -> tuple[Candidates, Candidates]:
+    """Keep the onset-wakeup pairs that make the most likely sequence of sleep periods.
+
+    Chooses periods that do not overlap, each at least 30 minutes and at most ``longest`` steps
+    long, so that the sum over periods of the product of the two scores is largest. Events
+    outside of the chosen periods are dropped: for one answer per night, not for the best AP.
+    """
+    first = np.searchsorted(wakeup.position, onset.position + MIN_SLEEP)
+    last = np.searchsorted(wakeup.position, onset.position + longest, side="right")
+    n_wakeups = (last - first).clip(min=0)
+    opens = np.repeat(np.arange(len(first)), n_wakeups)
+    offset = np.arange(len(opens)) - np.repeat(n_wakeups.cumsum() - n_wakeups, n_wakeups)
+    closes = first[opens] + offset
+    order = np.argsort(closes, kind="stable")
+    opens, closes = opens[order], closes[order]
+
+    # Weighted interval scheduling: total[j] is the best sum using the first j periods by wakeup.
+    ends = wakeup.position[closes]
+    before = np.searchsorted(ends, onset.position[opens], side="right").tolist()
+    weight = (onset.score[opens] * wakeup.score[closes]).tolist()
+    total = [0.0]
+    for j, gain in enumerate(weight):
+        total.append(max(total[j], total[before[j]] + gain))
+    chosen, j = [], len(weight)
+    while j:
+        if total[j] == total[j - 1]:
+            j -= 1
+        else:
+            chosen.append(j - 1)
+            j = before[j - 1]
+    chosen = np.array(chosen[::-1], np.int64)
+    return _at(onset, opens[chosen]), _at(wakeup, closes[chosen])
+
+
+def minute_row(meta: SeriesMeta) -> float:
+    """The first row (a fraction if need be) of a recording that falls on a whole minute."""
+    return (-meta.start % 60) / STEP_SECONDS
+
+
+def local_clock(meta: SeriesMeta, position: np.ndarray) -> np.ndarray:
+    """Local time [N] of rows in seconds since 1970-01-01 local, with the offset in force there."""
+    rows, offsets = np.array(meta.offsets, np.int64).reshape(-1, 2).T
+    return meta.start + STEP_SECONDS * position + _offset_at(rows, offsets, position)
+
+
+def _offset_at(rows: np.ndarray, offsets: np.ndarray, position: np.ndarray) -> np.ndarray:
+    return offsets[(np.searchsorted(rows, position, side="right") - 1).clip(min=0)]
+
+
+def _at(candidates: Candidates, index: np.ndarray) -> Candidates:
+    return Candidates(candidates.position[index], candidates.score[index])

@@ -1,0 +1,79 @@
+"""The file of detections that gets scored: row_id, series_id, step, event, score."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+import polars as pl
+
+from sleepjax.types import EVENTS, InputError
+
+SCHEMA = {
+    "series_id": pl.String,
+    "step": pl.Int64,
+    "event": pl.String,
+    "score": pl.Float64,
+}
+
+
+def submission(events: pl.DataFrame) -> pl.DataFrame:
+    """Events in the form that is scored: row_id, series_id, step, event, score, in that order.
+
+    Rows are ordered by series, step, event and falling score and numbered from 0; other columns
+    are dropped. Raises InputError for missing columns, missing values, scores that are not
+    finite, steps that are negative or no whole numbers, and unknown events.
+    """
+    for column in SCHEMA:
+        if column not in events.columns:
+            near = difflib.get_close_matches(column, events.columns, n=1, cutoff=0.5)
+            hint = f" Is {near[0]!r} meant to be {column!r}?" if near else ""
+            raise InputError(
+                f"submission has no column {column!r}; it has {events.columns} "
+                f"and needs {list(SCHEMA)}.{hint}"
+            )
+    for column in ("step", "score"):
+        dtype = events.schema[column]
+        if not dtype.is_numeric() and dtype != pl.Null:
+            raise InputError(f"submission column {column!r} holds {dtype}; it must hold numbers.")
+    step, score = pl.col("step"), pl.col("score")
+    _refuse(events, pl.any_horizontal(pl.col(list(SCHEMA)).is_null()), "have a missing value")
+    _refuse(events, ~score.cast(pl.Float64).is_finite(), "have a score that is not finite")
+    _refuse(
+        events,
+        (step < 0) | (step.cast(pl.Float64).floor() != step),
+        "have a step that is negative or no whole number",
+    )
+    event = pl.col("event").cast(pl.String)
+    _refuse(events, ~event.is_in(EVENTS), f"have an event that is none of {EVENTS}")
+    return (
+        events.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+        .sort("series_id", "step", "event", "score", descending=[False, False, False, True])
+        .with_row_index("row_id")
+        .with_columns(pl.col("row_id").cast(pl.Int64))
+    )
+
+
+def write_submission(events: pl.DataFrame, path: str | Path) -> Path:
+    """Check events with `submission` and write them as csv, all or nothing; returns the path."""
+    frame = submission(events)
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: folder {path.parent} does not exist; create it.")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        frame.write_csv(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _refuse(events: pl.DataFrame, condition: pl.Expr, what: str) -> None:
+    """Raise InputError naming the rows for which the condition holds."""
+    bad = events.select(*SCHEMA).with_row_index("row").filter(condition)
+    if len(bad):
+        raise InputError(
+            f"submission: {len(bad)} of {len(events)} rows {what}; first: {bad.row(0)}"
+        )
