@@ -19,7 +19,7 @@ from sleepjax.types import InputError
 
 EXAMPLE = "2018-08-14T15:30:00-0400"
 _DAY_MS = 86_400_000
-_ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
+_ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
 
@@ -139,8 +139,8 @@ def _localise(stamps: pl.Series, tz: str | None, where: str) -> pl.Series:
     if tz is None:
         raise InputError(
             f"{where}, row 0: timestamp {str(stamps[0])!r} has no UTC offset, so the "
-            f"local clock is unknown; write it like {EXAMPLE}, or name the zone, such as tz='America/New_York' "
-            f"(--tz in scripts)."
+            f"local clock is unknown; write it like {EXAMPLE}, or name the zone, "
+            f"such as tz='America/New_York' (--tz in scripts)."
         )
     try:
         ZoneInfo(tz)

@@ -182,7 +182,7 @@ def _read_text(path: Path) -> pl.DataFrame:
     for name in COLUMNS:
         if name not in table.columns:
             raise InputError(
-                f"{path.name}: column {name!r} is missing{nearest(name, table.columns)} "
+                f"{path.name}: column {name!r} is missing{nearest(name, table.columns) or '.'} "
                 f"It has: {', '.join(table.columns)}; it needs: {', '.join(COLUMNS)}."
             )
     return table.select(list(COLUMNS))
@@ -198,9 +198,10 @@ def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:
         wrong = wrong.fill_null(True) & table[name].is_not_null() | (value < 0).fill_null(False)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
+            empty = ", or empty where the night is unlabelled" if name == "step" else ""
             raise InputError(
-                f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole number "
-                f"of 0 or more{', or empty where the night is unlabelled' * (name == 'step')}."
+                f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
+                f"number of 0 or more{empty}."
             )
     return typed.with_columns(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items())
 
@@ -216,10 +217,12 @@ def _check_names(events: pl.DataFrame, source: str) -> None:
         row = int(wrong.arg_max() or 0)
         name = events["event"][row]
         raise InputError(
-            f"{source}, line {row + 2}: event is {name!r}{nearest(name.lower(), EVENTS)} "
+            f"{source}, line {row + 2}: event is {name!r}{nearest(name.lower(), EVENTS) or '.'} "
             f"It must be 'onset' or 'wakeup'."
         )
-    twice = ~events.select("series_id", "night", "event").is_first_distinct()
+    twice = ~events.select(pl.struct("series_id", "night", "event").is_first_distinct())[
+        "series_id"
+    ]
     if twice.any():
         row = int(twice.arg_max() or 0)
         night = _name_night(events.row(row, named=True))
@@ -228,8 +231,8 @@ def _check_names(events: pl.DataFrame, source: str) -> None:
     if loose.any():
         row = int(loose.arg_max() or 0)
         raise InputError(
-            f"{source}, line {row + 2}: a timestamp without a step; fill in the step, or empty both "
-            f"to leave the night unlabelled."
+            f"{source}, line {row + 2}: a timestamp without a step; fill in the step, or empty "
+            f"both to leave the night unlabelled."
         )
 
 

@@ -57,9 +57,9 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
     if not series:
         here = sorted(p.name for p in root.iterdir())
         holds = ", ".join(here[:10]) or "nothing"
+        hint = nearest(f"{phase}_series.parquet", here) or "."
         raise InputError(
-            f"{root}: no {phase}_series.parquet or {phase}_series.csv"
-            f"{nearest(f'{phase}_series.parquet', here)} It holds: {holds}."
+            f"{root}: no {phase}_series.parquet or {phase}_series.csv{hint} It holds: {holds}."
         )
     if len({p.stem for p in series}) < len(series):
         names = ", ".join(p.name for p in series)
@@ -204,7 +204,7 @@ def _check_columns(have: Iterable[str], source: str) -> None:
     for name in COLUMNS:
         if name not in have:
             raise InputError(
-                f"{source}: column {name!r} is missing{nearest(name, have)} "
+                f"{source}: column {name!r} is missing{nearest(name, have) or '.'} "
                 f"It has: {', '.join(have)}; it needs: {', '.join(COLUMNS)}."
             )
 

@@ -156,7 +156,7 @@ def _content_hash(recording: Recording) -> str:
     """Hash of the signals and their validity, whatever the series is called."""
     digest = hashlib.sha256()
     for name in ("anglez", "enmo", "valid"):
-        digest.update(np.ascontiguousarray(recording.frame[name].to_numpy()))
+        digest.update(np.ascontiguousarray(recording.frame[name].to_numpy()).data)
     return digest.hexdigest()
 
 

@@ -1,0 +1,121 @@
+"""Features: each equals its definition in plain Python, and follows the local clock."""
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleepjax.data import features, raw
+from sleepjax.types import InputError
+from tests.reference.series import rows, stamp
+
+
+def recording(frame):
+    return raw.recordings_from_frame(frame)[0]
+
+
+def by_definition(anglez, enmo, clock, row, n):
+    """Every feature of one sample, from the words in the docs."""
+    seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
+    day = 2 * math.pi * seconds / 86_400
+    hour = 2 * math.pi * (seconds % 3600) / 3600
+    since_1970 = (clock - datetime(1970, 1, 1)).total_seconds()
+    year = 2 * math.pi * (since_1970 / (365.2425 * 86_400))
+    return {
+        "anglez": (anglez + 8.810476) / 35.521877,
+        "enmo": (min(enmo, 1.0) - 0.041315) / 0.101829,
+        "anglez_sin": math.sin(math.radians(anglez)),
+        "anglez_cos": math.cos(math.radians(anglez)),
+        "hour_sin": math.sin(day),
+        "hour_cos": math.cos(day),
+        "minute_sin": math.sin(hour),
+        "minute_cos": math.cos(hour),
+        "month_sin": math.sin(year),
+        "month_cos": math.cos(year),
+        "step": row / n,
+    }
+
+
+@given(
+    st.datetimes(datetime(1971, 1, 1), datetime(2090, 1, 1)).map(
+        lambda m: m.replace(microsecond=0)
+    ),
+    st.integers(-48, 56).map(lambda quarters: quarters * 900),
+    st.floats(-90, 90, width=32),
+    st.floats(0, 12, width=32),
+)
+def test_every_feature_equals_its_definition(start, offset, anglez, enmo):
+    frame = rows(3, start=start.replace(tzinfo=UTC), offset=offset, anglez=[anglez, 0, 1])
+    frame = frame.with_columns(pl.col("anglez").cast(pl.Float32), enmo=pl.Series([enmo, 0, 2.0]))
+    found = recording(frame)
+    x = features.compute(found, features.DEFAULT_FEATURES)
+    for i, row in enumerate(found.frame.iter_rows(named=True)):
+        want = by_definition(row["anglez"], row["enmo"], row["clock"], i, 3)
+        assert tuple(want) == features.DEFAULT_FEATURES
+        np.testing.assert_allclose(x[i], list(want.values()), atol=2e-6, rtol=2e-6)
+        local = datetime.fromisoformat(frame["timestamp"][i]).replace(tzinfo=None)
+        assert row["clock"] == local
+
+
+def test_all_float32_finite_and_in_order():
+    found = recording(rows(200))
+    names = ("enmo", "hour_cos", "anglez")
+    x = features.compute(found, names)
+    assert (x.dtype, x.shape) == (np.float32, (200, 3))
+    everything = features.compute(found, features.DEFAULT_FEATURES)
+    assert np.isfinite(everything).all()
+    for f, name in enumerate(names):
+        assert features.frame(found, names)[name].dtype == pl.Float32
+        at = features.DEFAULT_FEATURES.index(name)
+        np.testing.assert_array_equal(x[:, f], everything[:, at])
+
+
+def test_the_hour_is_continuous_and_local_across_dst():
+    """No staircase: neighbours differ by 5 s of angle, except where the clock itself jumps."""
+    start = datetime(2018, 11, 4, 5, 0, tzinfo=UTC)
+    utc = [int(start.timestamp()) + 5 * i for i in range(1440)]
+    text = [stamp(1000 * s, -4 * 3600 if i < 720 else -5 * 3600) for i, s in enumerate(utc)]
+    x = features.compute(
+        recording(rows(1440, start=start, timestamp=text)), ("hour_sin", "hour_cos")
+    )
+    angle = np.arctan2(x[:, 0], x[:, 1]) * 86_400 / (2 * math.pi)
+    steps = np.diff(angle)
+    np.testing.assert_allclose(np.delete(steps, 719), 5, atol=0.1)
+    np.testing.assert_allclose(steps[719], 5 - 3600, atol=0.1)
+    np.testing.assert_allclose(angle[0], 3600, atol=0.1)  # 01:00 on the wall, 05:00 in UTC
+
+
+def test_invalid_samples_are_exactly_neutral():
+    frame = rows(50, enmo=[float("nan")] + [0.1] * 49)
+    x = features.compute(recording(frame), ("anglez", "enmo"))
+    np.testing.assert_array_equal(x[0], 0)
+    assert (x[1:] != 0).all()
+
+
+def test_enmo_is_clipped_at_1_g():
+    frame = rows(500, enmo=[0.1] * 497 + [1.0, 1.5, 11.0])
+    x = features.compute(recording(frame), ("enmo",))
+    assert x[-1] == x[-2] == x[-3]
+    np.testing.assert_allclose(x[-1], (1 - 0.041315) / 0.101829, rtol=1e-5)
+
+
+def test_unknown_and_repeated_names():
+    found = recording(rows(5))
+    with pytest.raises(InputError, match="'hour_sine' is unknown, did you mean 'hour_sin'.*Known"):
+        features.compute(found, ("hour_sine",))
+    with pytest.raises(InputError, match="each only once"):
+        features.compute(found, ("enmo", "enmo"))
+    with pytest.raises(InputError, match="at least one"):
+        features.compute(found, ())
+
+
+def test_fingerprint_follows_the_definition(monkeypatch):
+    before = features.fingerprint("enmo")
+    assert before != features.fingerprint("anglez")
+    assert before == features.fingerprint("enmo")
+    monkeypatch.setitem(features.FEATURES, "enmo", pl.col("enmo") * 2)
+    assert features.fingerprint("enmo") != before

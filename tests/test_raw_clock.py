@@ -1,0 +1,130 @@
+"""Timestamps: the byte reader, the general reader and the standard library agree."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleepjax.data import clock
+from sleepjax.types import InputError
+from tests.reference.series import stamp
+
+OFFSETS = st.integers(-14 * 4, 14 * 4).map(lambda quarters: quarters * 900)
+MOMENTS = st.integers(0, 4_000_000_000)  # 1970 to 2096
+
+
+def read(texts, tz=None):
+    return clock.parse(pl.Series(texts, dtype=pl.String), tz=tz, where="file.csv: series 'a1'")
+
+
+def expected(texts):
+    moments = [datetime.fromisoformat(text) for text in texts]
+    utc = [round(m.timestamp() * 1000) for m in moments]
+    return utc, [m.utcoffset().total_seconds() for m in moments]
+
+
+@given(st.lists(st.tuples(MOMENTS, OFFSETS), min_size=1, max_size=20))
+def test_reading_equals_the_standard_library(pairs):
+    texts = [stamp(1000 * seconds, offset) for seconds, offset in pairs]
+    utc, offset = expected(texts)
+    for parsed in (
+        read(texts),
+        clock._fixed_width(pl.Series(texts)),
+        read([*texts, texts[0] + " "]),
+    ):
+        assert parsed is not None
+        np.testing.assert_array_equal(parsed[0][: len(texts)], utc)
+        np.testing.assert_array_equal(parsed[1][: len(texts)], offset)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2018-08-14T15:30:00-04:00",
+        "2018-08-14 15:30:00-0400",
+        "2018-08-14T19:30:00Z",
+        "2018-08-14T15:30:00.250-0400",
+        "2018-08-14T15:30:00.1234567-04:00",
+    ],
+)
+def test_other_spellings_of_iso_8601(text):
+    utc, offset = read([text, text])
+    want = expected([text[:23] + text[-6:] if "1234567" in text else text])
+    assert (utc[1], offset[1]) == (want[0][0], want[1][0])
+
+
+GOOD = "2018-08-14T15:30:00-0400"
+
+
+@given(st.integers(0, 23), st.characters(min_codepoint=32, max_codepoint=126))
+def test_one_wrong_character_is_never_misread(position, character):
+    text = GOOD[:position] + character + GOOD[position + 1 :]
+    try:
+        parsed = read([GOOD, text])
+    except InputError as error:
+        assert "row 1: timestamp" in str(error)
+    else:
+        want = datetime.fromisoformat(text)
+        assert (parsed[0][1], parsed[1][1]) == tuple(x[0] for x in expected([text]))
+        assert abs(want.utcoffset()) <= timedelta(hours=14)
+
+
+@pytest.mark.parametrize(
+    "text", ["2018-02-30T15:30:00-0400", "2018-08-14T24:30:00-0400", "2018-08-14T15:30:60-0400",
+             "2018-08-14T15:30:00-0460", "2018-08-14T15:30:00+1500", "2018-13-14T15:30:00-0400",
+             "14/08/2018 15:30:00-0400", "", 
+             "yesterday, half past 3", "2018-08-14T15:3x:00-0400"]
+)  # fmt: skip
+def test_an_impossible_timestamp_is_named_with_its_row(text):
+    with pytest.raises(
+        InputError, match="file.csv: series 'a1', row 2: timestamp .* cannot be read"
+    ):
+        read([GOOD, GOOD, text])
+
+
+def test_an_empty_timestamp_is_named_with_its_row():
+    with pytest.raises(InputError, match="row 1: the timestamp is empty"):
+        read([GOOD, None])
+
+
+def test_naive_timestamps_need_a_zone():
+    with pytest.raises(InputError, match="no UTC offset.*name the zone.*--tz"):
+        read(["2018-08-14T15:30:00"])
+    with pytest.raises(InputError, match="row 1: .* has no UTC offset while others have"):
+        read([GOOD, "2018-08-14T15:30:00"])
+    with pytest.raises(InputError, match="time zone 'New York' is unknown"):
+        read(["2018-08-14T15:30:00"], tz="New York")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/London", "Australia/Lord_Howe"])
+def test_naive_timestamps_of_a_year_follow_the_zone(zone):
+    """Every ten minutes of 2018, both passes through the repeated hour told apart."""
+    begin = int(datetime(2018, 1, 1, tzinfo=UTC).timestamp())
+    utc = np.arange(begin, begin + 365 * 86400, 600)
+    moments = [datetime.fromtimestamp(int(s), ZoneInfo(zone)) for s in utc]
+    found, offset = read([m.strftime("%Y-%m-%d %H:%M:%S") for m in moments], tz=zone)
+    np.testing.assert_array_equal(found, utc * 1000)
+    np.testing.assert_array_equal(offset, [m.utcoffset().total_seconds() for m in moments])
+
+
+def test_a_clock_time_that_does_not_exist():
+    with pytest.raises(InputError, match="does not exist in America/New_York.*Etc/GMT"):
+        read(["2018-03-11T01:59:55", "2018-03-11T02:00:00"], tz="America/New_York")
+
+
+def test_polars_datetimes_are_read_like_text():
+    moments = [datetime(2018, 11, 4, 5, 59, 55, tzinfo=UTC), datetime(2018, 11, 4, 6, tzinfo=UTC)]
+    column = pl.Series(moments).dt.convert_time_zone("America/New_York")
+    utc, offset = clock.parse(column, tz=None, where="frame")
+    assert utc.tolist() == [m.timestamp() * 1000 for m in moments]
+    assert offset.tolist() == [-4 * 3600, -5 * 3600]
+    naive = pl.Series([datetime(2018, 8, 14, 15, 30)])
+    utc, offset = clock.parse(naive, tz="America/New_York", where="frame")
+    assert (utc[0], offset[0]) == tuple(x[0] for x in expected([GOOD]))
+    with pytest.raises(InputError, match="no UTC offset"):
+        clock.parse(naive, tz=None, where="frame")
+    assert datetime.fromisoformat(GOOD).tzinfo == timezone(timedelta(hours=-4))
