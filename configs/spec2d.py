@@ -39,4 +39,21 @@ def get_config(arg=None):
     c.post = dict(height=0.001, distance=100)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
     c.simulate = dict(series=40, days=14, seed=0)  # stands in where root holds no recordings
+    if arg.tiny:  # seconds: tests
+        c.update(dict(total_steps=4, batch_size=4, log_every=2, ckpt_every=2))
+        c.data.update(dict(duration=960, folds=3))
+        c.model.update(
+            dict(
+                downsample=12,
+                height=4,
+                kernels=(24,),
+                widths=(8, 16),
+                encoder_depths=(1,),
+                encoder_width=8,
+                encoder_norm="layer",
+            )
+        )
+        c.optim.update(dict(warmup=1))
+        c.eval.update(dict(every=2, batch_size=4, stride=720, trim=60))
+        c.simulate.update(dict(series=6, days=3))
     return c

@@ -42,7 +42,7 @@ def evaluate(
       series: recordings with labels.
       solution: their true events (series_id, event, step).
       eval_fn: batch -> (probabilities [B,T,3], loss sum, loss count).
-      window: duration, stride, trim, batch and downsample of `predict_series`.
+      window: duration, stride, trim, batch_size and downsample of `predict_series`.
       post: arguments of `sleepjax.postprocess.decode`.
     """
     sums = []

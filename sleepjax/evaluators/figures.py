@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -122,17 +123,11 @@ def _draw_events(
             axis.vlines(hours, 0, 1, color=COLOURS[event], lw=1.6)
         rows, scores = _rows_today(found.filter(event=event), meta, today)
         strong = scores >= min_score
+        rgba = np.tile(to_rgba(COLOURS[event]), (int(strong.sum()), 1))
+        rgba[:, 3] = np.clip(scores[strong], 0.15, 1.0)
         hours = (clock[rows[strong]] % DAY) / 3600
-        axis.scatter(
-            hours,
-            np.full(len(hours), 1.05),
-            marker="v",
-            s=34,
-            color=COLOURS[event],
-            alpha=np.clip(scores[strong], 0.15, 1.0),
-            clip_on=False,
-            zorder=5,
-        )
+        height = np.full(len(hours), 1.05)
+        axis.scatter(hours, height, marker="v", s=34, c=rgba, lw=0, clip_on=False, zorder=5)
 
 
 def _rows_today(

@@ -19,7 +19,7 @@ def predict_series(
     duration: int,
     stride: int,
     trim: int,
-    batch: int,
+    batch_size: int,
     downsample: int,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(index, probabilities [T,K] float32) of each series, in order.
@@ -27,7 +27,7 @@ def predict_series(
     ``predict`` maps a batch of x [B,duration,F] to probabilities [B,duration,K].
     """
     jobs = windows.eval_batches(
-        series, duration=duration, stride=stride, downsample=downsample, batch=batch
+        series, duration=duration, stride=stride, downsample=downsample, batch=batch_size
     )
 
     def dispatch():
