@@ -8,24 +8,24 @@ from collections.abc import Mapping, Sequence
 from sleepjax.types import SeriesMeta
 
 COUNTS = {
-    "n_nonfinite": "samples empty, NaN or infinite: masked",
-    "n_out_of_range": "samples outside the range of the signal: masked",
-    "n_duplicates": "rows that repeat a timestamp: the first kept",
-    "n_unsorted": "rows out of time order: sorted",
-    "n_gap_steps": "steps without a row: filled and masked",
-    "n_surplus": "rows that share a step with another: one kept",
-    "n_step_mismatch": "step numbers that disagree with the timestamps: numbered by time",
-    "n_clock_changes": "changes of the UTC offset, such as daylight saving: followed",
-    "constant_signal": "series with a constant signal: masked throughout",
+    "n_nonfinite": "samples empty, NaN or infinite (masked)",
+    "n_out_of_range": "samples outside the range of their signal (masked)",
+    "n_duplicates": "rows that repeat a timestamp (the first kept)",
+    "n_unsorted": "rows out of time order (sorted)",
+    "n_gap_steps": "steps without a row (filled and masked)",
+    "n_surplus": "rows that share a step with another (one kept)",
+    "n_step_mismatch": "step numbers that disagree with the timestamps (numbered by time)",
+    "n_clock_changes": "changes of the UTC offset, such as daylight saving (followed)",
+    "constant_signal": "series with a constant signal (masked throughout)",
 }
 """What `SeriesMeta.qc` counts, and what was done about it."""
 
 EVENT_COUNTS = {
-    "n_unlabelled": "nights without labels: unknown, not awake",
-    "n_one_sided": "nights with only one of the two events: unknown",
-    "n_dropped": "nights with impossible events: made unlabelled (drop_bad)",
-    "n_unknown_series": "series with events but no recording: left out (drop_bad)",
-    "n_series_without_events": "series without any row in the event file: nothing known of them",
+    "n_unlabelled": "nights without labels (unknown, not awake)",
+    "n_one_sided": "nights with only one of the two events (unknown)",
+    "n_dropped": "nights with impossible events (made unlabelled by drop_bad)",
+    "n_unknown_series": "series with events but no recording (left out by drop_bad)",
+    "n_series_without_events": "series without a row in the event file (nothing known of them)",
 }
 
 _SUSPICIOUS_SHARE = 0.01
@@ -41,7 +41,7 @@ def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> lis
         if hit:
             named = ", ".join(f"{s} ({counts[s]:,})" for s in hit[:_NAMED])
             more = f" and {len(hit) - _NAMED} more" if len(hit) > _NAMED else ""
-            lines.append(f"  {sum(counts.values()):,} {meaning}; in {named}{more}")
+            lines.append(f"  {meaning}: {sum(counts.values()):,}, in {named}{more}")
     for meta in metas:
         seconds = meta.qc.get("sampling_seconds", 5)
         if abs(seconds - 5) > 0.5:
@@ -53,7 +53,7 @@ def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> lis
     manifest = manifest or {}
     for kind, meaning in EVENT_COUNTS.items():
         if manifest.get("event_counts", {}).get(kind):
-            lines.append(f"  {manifest['event_counts'][kind]:,} {meaning}")
+            lines.append(f"  {meaning}: {manifest['event_counts'][kind]:,}")
     for series_id, reason in manifest.get("skipped", {}).items():
         lines.append(f"  WARNING: series {series_id} left out: {reason}")
     return lines

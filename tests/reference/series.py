@@ -28,7 +28,8 @@ def rows(n: int, series_id="a1", *, seed=0, seconds=5.0, start=START, offset=EAS
             "anglez": rng.uniform(-80, 80, n).astype(np.float32),
             "enmo": rng.uniform(0, 0.2, n).astype(np.float32),
         }
-        | columns
+        | columns,
+        schema_overrides={"anglez": pl.Float32, "enmo": pl.Float32},
     )
 
 
