@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.metrics import event_detection_ap, evaluate
+from sleepjax.metrics import evaluate, event_detection_ap
 from sleepjax.types import TOLERANCES, InputError
 from tests.reference import ap as oracle
 

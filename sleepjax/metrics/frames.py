@@ -23,20 +23,21 @@ RESERVED = ("start", "end")
 
 @dataclass(frozen=True)
 class EventArrays:
-    """Ground truth and detections of one event class.
+    """Ground truth and detections of one event class; series are numbered.
 
     Ground truth is sorted by (series, step) and free of duplicates: a duplicated row can never be
-    matched twice, but it does count in ``n_truth``, as in the official metric.
+    matched twice, but it does count in ``n_truth``, as in the official metric. Detections are
+    sorted by series and then in order of turn: by falling score, then step.
     """
 
     truth_series: np.ndarray
-    """[N] index into the series of the problem."""
+    """[N] series numbers."""
     truth_step: np.ndarray
     """[N] float64."""
     n_truth: np.ndarray
     """[S] ground-truth rows per series, duplicates included."""
     det_series: np.ndarray
-    """[D] index into the series of the problem."""
+    """[D] series numbers."""
     det_step: np.ndarray
     """[D] float64."""
     det_score: np.ndarray
@@ -115,13 +116,15 @@ def event_arrays(
     truth_series, truth_step = truth_series[order], truth_step[order]
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(truth_step) != 0) | (np.diff(truth_series) != 0)
+    det_step, det_score = np.asarray(det_step, np.float64), np.asarray(det_score, np.float64)
+    turn = np.lexsort((det_step, -det_score, det_series))
     return EventArrays(
         truth_series=truth_series[new],
         truth_step=truth_step[new],
         n_truth=n_truth,
-        det_series=det_series,
-        det_step=np.asarray(det_step, np.float64),
-        det_score=np.asarray(det_score, np.float64),
+        det_series=det_series[turn],
+        det_step=det_step[turn],
+        det_score=det_score[turn],
     )
 
 

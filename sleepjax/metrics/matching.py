@@ -42,38 +42,38 @@ def match(arrays: EventArrays, tolerances: np.ndarray) -> list[Pairs]:
     crowded[:-2] |= gap < 2 * widest
     crowded[1:-1] |= gap < 2 * widest
 
-    left_error, right_error = _errors(arrays, right)
+    left_error, right_error = _error(arrays, right - 1), _error(arrays, right)
     nearest = np.where(left_error <= right_error, right - 1, right)
     error = np.minimum(left_error, right_error)
     in_reach = np.flatnonzero(error < widest)
     is_crowded = crowded[nearest[in_reach]]
 
     alone = in_reach[~is_crowded]
-    pairs = _match_isolated(arrays, tolerances, alone, nearest[alone], error[alone])
+    pairs = _match_isolated(len(arrays.truth_step), tolerances, alone, nearest[alone], error[alone])
     if is_crowded.any():
         contested = in_reach[is_crowded]
-        turn = contested[_turn_order(arrays, contested)]
         for k, tolerance in enumerate(tolerances):
-            det, truth = propose(arrays, turn, right[turn], tolerance)
+            det, truth = propose(arrays, contested, right[contested], tolerance)
             pairs[k] = Pairs(np.r_[pairs[k].det, det], np.r_[pairs[k].truth, truth])
     return pairs
 
 
-def propose(arrays: EventArrays, turn: np.ndarray, right: np.ndarray, tolerance: float) -> Pairs:
-    """Match detections ``turn`` [M] (in order of turn) by rounds of simultaneous proposals.
+def propose(arrays: EventArrays, det: np.ndarray, right: np.ndarray, tolerance: float) -> Pairs:
+    """Match detections ``det`` [M] (ascending indices) by rounds of simultaneous proposals.
 
     ``right`` [M] is the index of the first ground-truth event at or after each detection within
     its series. Correct for any ground truth; its cost grows with the rounds of rejections.
     """
     left, right = right - 1, right.copy()
-    nobody = len(turn)
+    nobody = len(det)
     holder = np.full(len(arrays.truth_step), nobody)
-    free = np.arange(len(turn))
+    free = np.arange(len(det))
     while len(free):
-        left_error, right_error = _errors(arrays, right[free], left[free], turn[free])
-        go_left = left_error <= right_error
+        left_error = _error(arrays, left[free], det[free])
+        right_error = _error(arrays, right[free], det[free])
         reach = np.minimum(left_error, right_error) < tolerance
-        free, go_left = free[reach], go_left[reach]
+        go_left = (left_error <= right_error)[reach]
+        free = free[reach]
         target = np.where(go_left, left[free], right[free])
         # Whatever becomes of this proposal, the next one goes one event further.
         left[free] -= go_left
@@ -85,11 +85,11 @@ def propose(arrays: EventArrays, turn: np.ndarray, right: np.ndarray, tolerance:
         displaced = displaced[(displaced != nobody) & (displaced != holder[asked])]
         free = np.r_[free[holder[target] != free], displaced]
     truth = np.flatnonzero(holder != nobody)
-    return Pairs(turn[holder[truth]], truth)
+    return Pairs(det[holder[truth]], truth)
 
 
 def _match_isolated(
-    arrays: EventArrays,
+    n_truth: int,
     tolerances: np.ndarray,
     det: np.ndarray,
     truth: np.ndarray,
@@ -97,7 +97,10 @@ def _match_isolated(
 ) -> list[Pairs]:
     """Match detections that can reach one event only, at all tolerances in one pass."""
     n_tol = len(tolerances)
-    order = _turn_order(arrays, det, truth)
+    # Detections are in order of turn; a stable sort keeps it among those of one event. It takes
+    # linear time on 16-bit integers.
+    small = n_truth <= np.iinfo(np.uint16).max
+    order = np.argsort(truth.astype(np.uint16) if small else truth, kind="stable")
     det, truth = det[order], truth[order]
     # The detection is in reach from tolerance `first` on; it is the first in turn up to the
     # tolerance at which an earlier one comes into reach, `until`: a running minimum per event.
@@ -115,41 +118,24 @@ def _match_isolated(
     return [Pairs(det[mask], truth[mask]) for mask in masks]
 
 
-def _turn_order(
-    arrays: EventArrays, det: np.ndarray, group: np.ndarray | None = None
-) -> np.ndarray:
-    """Order of some detections by descending score, then step; first by group where given."""
-    keys = (arrays.det_step[det], -arrays.det_score[det])
-    return np.lexsort(keys if group is None else (*keys, group))
-
-
 def _insertion(arrays: EventArrays) -> np.ndarray:
     """Index [D] of the first ground-truth event at or after each detection within its series.
 
-    It may be one past the series' last event. Ranks instead of steps keep the combined
-    (series, step) key exact for fractional steps.
+    It is one past the series' last event for detections after that.
     """
-    steps = np.unique(arrays.truth_step)
-    width = len(steps) + 1
-    truth_rank = np.searchsorted(steps, arrays.truth_step)
-    det_rank = np.searchsorted(steps, arrays.det_step)
-    truth_key = arrays.truth_series.astype(np.int64) * width + truth_rank
-    return np.searchsorted(truth_key, arrays.det_series.astype(np.int64) * width + det_rank)
+    series = np.arange(len(arrays.n_truth) + 1)
+    truth_at = np.searchsorted(arrays.truth_series, series).tolist()
+    det_at = np.searchsorted(arrays.det_series, series).tolist()
+    right = np.empty(len(arrays.det_step), np.int64)
+    for t0, t1, d0, d1 in zip(truth_at, truth_at[1:], det_at, det_at[1:], strict=False):
+        right[d0:d1] = t0 + np.searchsorted(arrays.truth_step[t0:t1], arrays.det_step[d0:d1])
+    return right
 
 
-def _errors(
-    arrays: EventArrays,
-    right: np.ndarray,
-    left: np.ndarray | None = None,
-    det: np.ndarray | slice = slice(None),
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of detections to the events ``left`` and ``right``; infinite in another series."""
-    left = right - 1 if left is None else left
-    return _error(arrays, left, det), _error(arrays, right, det)
-
-
-def _error(arrays: EventArrays, truth: np.ndarray, det: np.ndarray | slice) -> np.ndarray:
-    last = len(arrays.truth_step) - 1
-    inside = truth.clip(0, last)
+def _error(
+    arrays: EventArrays, truth: np.ndarray, det: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Distance of detections to ground-truth events; infinite to those of another series."""
+    inside = truth.clip(0, len(arrays.truth_step) - 1)
     same = (inside == truth) & (arrays.truth_series[inside] == arrays.det_series[det])
     return np.where(same, np.abs(arrays.truth_step[inside] - arrays.det_step[det]), np.inf)
