@@ -49,8 +49,7 @@ def test_prepare_rerun_and_errors(project, tmp_path):
     data = write_cohort(tmp_path / "raw", frames, "train", nights("a1", [(12, None)]))
     first = run(project, data, tmp_path / "out")
     assert first.returncode == 0, first.stderr
-    assert "530/530 rows (100%)" in first.stderr
-    assert "2 series written, 0 were there already" in first.stderr
+    assert "2 series of 530 steps; 2 series written, 0 were there already" in first.stderr
     assert "samples empty, NaN or infinite (masked): 1, in a1 (1)" in first.stderr
     assert "nights with only one of the two events (unknown): 1" in first.stderr
     assert "series without a row in the event file (nothing known of them): 1" in first.stderr
@@ -58,10 +57,12 @@ def test_prepare_rerun_and_errors(project, tmp_path):
     assert "nothing to do" in again.stderr
     assert again.stdout == first.stdout
     pl.concat(frames).rename({"enmo": "ENMO"}).write_parquet(data / "train_series.parquet")
-    failed = run(project, data, tmp_path / "out")
+    failed = run(project, data, tmp_path / "new")
     assert failed.returncode == 2
     assert failed.stderr.startswith("error: train_series.parquet: column 'enmo' is missing")
     assert failed.stderr.count("\n") == 1
+    failed = run(project, data, tmp_path / "out")
+    assert "out: inputs or settings changed" in failed.stderr
 
 
 def kill_while_preparing(arguments, out: Path, n_files: int) -> bool:

@@ -146,14 +146,20 @@ def prepare(
             if store:
                 report(f"{out}: up to date with {data}, nothing to do.")
                 return store
-            (out / MANIFEST).unlink(missing_ok=True)
+            if (out / MANIFEST).exists():
+                report(f"{out}: inputs or settings changed, bringing the store up to date.")
+                (out / MANIFEST).unlink()
             written = writing.write_store(files, out, settings, quiet=quiet)
             store = open_store(out)
     except OSError as error:
         raise InputError(f"cannot write the feature store {str(out)!r}: {error}.") from error
-    kept = len(store.series_ids) - written
-    report(f"{out}: {written} series written, {kept} were there already.")
-    for line in qc.summary([store.meta(s) for s in store.series_ids], store.manifest):
+    metas = [store.meta(series_id) for series_id in store.series_ids]
+    steps = sum(meta.n_steps for meta in metas)
+    report(
+        f"{out}: {len(metas)} series of {steps:,} steps; {written} series written, "
+        f"{len(metas) - written} were there already."
+    )
+    for line in qc.summary(metas, store.manifest):
         report(line)
     return store
 
