@@ -117,7 +117,7 @@ def event_arrays(
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(truth_step) != 0) | (np.diff(truth_series) != 0)
     det_step, det_score = np.asarray(det_step, np.float64), np.asarray(det_score, np.float64)
-    turn = np.lexsort((det_step, -det_score, det_series))
+    turn = _turn(det_series, det_step, det_score, n_series)
     return EventArrays(
         truth_series=truth_series[new],
         truth_step=truth_step[new],
@@ -126,6 +126,20 @@ def event_arrays(
         det_step=det_step[turn],
         det_score=det_score[turn],
     )
+
+
+def _turn(series: np.ndarray, step: np.ndarray, score: np.ndarray, n_series: int) -> np.ndarray:
+    """Order [D] of detections by series, falling score and step."""
+    order = np.argsort(-score)
+    order = order[stable_order(series[order], n_series)]
+    tied = (np.diff(series[order]) == 0) & (score[order][1:] == score[order][:-1])
+    return np.lexsort((step, -score, series)) if tied.any() else order
+
+
+def stable_order(numbers: np.ndarray, below: int) -> np.ndarray:
+    """Stable argsort of integers from 0 to ``below``; in linear time where 16 bits hold them."""
+    fits = below <= np.iinfo(np.uint16).max
+    return np.argsort(numbers.astype(np.uint16) if fits else numbers, kind="stable")
 
 
 def check_tolerances(

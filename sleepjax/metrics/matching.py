@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sleepjax.metrics.frames import EventArrays
+from sleepjax.metrics.frames import EventArrays, stable_order
 
 
 class Pairs(NamedTuple):
@@ -97,10 +97,8 @@ def _match_isolated(
 ) -> list[Pairs]:
     """Match detections that can reach one event only, at all tolerances in one pass."""
     n_tol = len(tolerances)
-    # Detections are in order of turn; a stable sort keeps it among those of one event. It takes
-    # linear time on 16-bit integers.
-    small = n_truth <= np.iinfo(np.uint16).max
-    order = np.argsort(truth.astype(np.uint16) if small else truth, kind="stable")
+    # Detections are in order of turn; a stable sort keeps it among those of one event.
+    order = stable_order(truth, n_truth)
     det, truth = det[order], truth[order]
     # The detection is in reach from tolerance `first` on; it is the first in turn up to the
     # tolerance at which an earlier one comes into reach, `until`: a running minimum per event.
