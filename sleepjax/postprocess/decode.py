@@ -9,7 +9,7 @@ import polars as pl
 
 from sleepjax.postprocess import decoders
 from sleepjax.postprocess.peaks import check
-from sleepjax.types import CLASSES, EVENTS, InputError, SeriesMeta
+from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, InputError, SeriesMeta
 
 SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
 
@@ -76,9 +76,9 @@ def decode_series(
     found = []
     for event in EVENTS:
         x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
-        candidates = decoders.pick(x, height=height, distance=distance, soft=soft)
         if valid is not None:
-            candidates = candidates.keep(np.asarray(valid, bool)[candidates.position])
+            x = np.where(valid, x, -np.inf)
+        candidates = decoders.pick(x, height=height, distance=distance, soft=soft)
         if daily is not None:
             clock = decoders.local_clock(meta, candidates.position)
             candidates = decoders.normalise_daily(
@@ -100,7 +100,7 @@ def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
     """Add ``timestamp``, the local clock with its UTC offset, like 2018-08-14T22:26:00-0400."""
     position = events["step"].to_numpy() - meta.first_step
     local = decoders.local_clock(meta, position)
-    offset = local - meta.start - 5 * position
+    offset = local - meta.start - STEP_SECONDS * position
     stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s")
     text = [f"{stamp}{_offset_text(o)}" for stamp, o in zip(stamps, offset.tolist(), strict=True)]
     return events.with_columns(timestamp=pl.Series(text, dtype=pl.String))
