@@ -6,13 +6,16 @@ compute dtype, Flax takes a norm's statistics and its affine map in float32.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+
+from sleepjax.models.initializers import he_uniform, lecun_uniform
 
 Dtype = Any
 Norm = Callable[..., nn.Module]
@@ -37,7 +40,7 @@ def layer_norm(*, train: bool, **kwargs) -> nn.Module:
 
 NORMS: dict[str, Norm] = {"batch": batch_norm, "group": group_norm, "layer": layer_norm}
 
-Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal())
+Conv = functools.partial(nn.Conv, use_bias=False, kernel_init=he_uniform)
 
 
 class FrameConv(nn.Module):
@@ -62,7 +65,7 @@ class FrameConv(nn.Module):
         d, (b, t, f) = self.downsample, x.shape
         size = max(self.kernel, d)
         size += (size - d) % 2
-        weights = self.param("kernel", nn.initializers.lecun_normal(), (size, f, self.features))
+        weights = self.param("kernel", lecun_uniform, (size, f, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
 
         taps, frames, left = -(-size // d), -(-t // d), (size - d) // 2
@@ -71,11 +74,67 @@ class FrameConv(nn.Module):
         x = x.reshape(b, frames + taps - 1, d * f)  # [B,T'+taps-1,d*F]
         weights = jnp.pad(weights, ((0, taps * d - size), (0, 0), (0, 0)))
         weights = weights.reshape(taps, d * f, self.features)
-        x, weights, bias = nn.dtypes.promote_dtype(x, weights, bias, dtype=self.dtype)
+        x, weights, bias = promote_dtype(x, weights, bias, dtype=self.dtype)
         y = jax.lax.conv_general_dilated(
             x, weights, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
         )
-        return y + bias
+        return y + bias.reshape(1, 1, -1)[None, None]
+
+
+def blocks_from_pixels(x: jax.Array, ndim: int) -> jax.Array:
+    """Blocks of 2 along each of ``ndim`` axes become channels: [B,T,C] -> [B,T/2,2C], and so on.
+
+    An odd extent is first padded with zeros at its end.
+    """
+    axes = range(1, ndim + 1)
+    x = jnp.pad(x, [(0, x.shape[i] % 2 if i in axes else 0) for i in range(ndim + 2)])
+    shape = [x.shape[0], *(n for i in axes for n in (x.shape[i] // 2, 2)), x.shape[-1]]
+    order = [0, *range(1, 2 * ndim, 2), *range(2, 2 * ndim + 1, 2), 2 * ndim + 1]
+    x = x.reshape(shape).transpose(order)  # [B,T/2,H/2,2,2,C]
+    return x.reshape(*x.shape[: ndim + 1], -1)
+
+
+def pixels_from_blocks(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Undo ``blocks_from_pixels``, cropped to the extents ``shape``: (T,) or (T, H)."""
+    ndim = len(shape)
+    x = x.reshape(*x.shape[:-1], *(2,) * ndim, -1)
+    order = [0, *(i for a in range(1, ndim + 1) for i in (a, a + ndim)), 2 * ndim + 1]
+    x = x.transpose(order)  # [B,T/2,2,H/2,2,C]
+    x = x.reshape(x.shape[0], *(2 * x.shape[i] for i in range(1, 2 * ndim, 2)), -1)
+    return x[(slice(None), *map(slice, shape))]
+
+
+def max_pool(x: jax.Array, window: int, axis: int) -> jax.Array:
+    """Maximum of ``window`` (2 or 3) neighbours at every second place: extent n -> ceil(n/2).
+
+    A window of 2 covers (2i, 2i+1), one of 3 (2i-1, 2i, 2i+1). Written as slices because the
+    gradient of XLA's window reduction is over ten times slower on a CPU.
+    """
+    half = -(-x.shape[axis] // 2)
+    first = -((window - 1) // 2)
+    pad = [(0, 0)] * x.ndim
+    pad[axis] = (-first, 2 * half - x.shape[axis])
+    x = jnp.pad(x, pad, constant_values=-jnp.inf)
+    shifts = [jax.lax.slice_in_dim(x, i, i + 2 * half - 1, 2, axis) for i in range(window)]
+    return functools.reduce(jnp.maximum, shifts)
+
+
+class Upsample(nn.Module):
+    """Transposed convolution of size and stride 2 along each axis of ``shape``, then cropped to it.
+
+    It is a matrix product: every place writes its own block of outputs, so blocks stay aligned.
+    """
+
+    width: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """[B,T/2,C] -> [B,T,width] for shape (T,), likewise for (T, H)."""
+        dense = nn.Dense(
+            2 ** len(shape) * self.width, dtype=self.dtype, kernel_init=lecun_uniform, name="blocks"
+        )
+        return pixels_from_blocks(dense(x), shape)
 
 
 class DoubleConv(nn.Module):

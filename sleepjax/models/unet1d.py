@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.layers import DoubleConv, Dtype, Norm, layer_norm
+from sleepjax.models.initializers import small_uniform
+from sleepjax.models.layers import DoubleConv, Dtype, Norm, Upsample, layer_norm, max_pool
 from sleepjax.types import CLASSES
 
 PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01}
@@ -34,7 +35,7 @@ class Head(nn.Module):
         dense = nn.Dense(
             len(CLASSES),
             dtype=jnp.float32,
-            kernel_init=nn.initializers.normal(0.02),
+            kernel_init=small_uniform,
             bias_init=log_odds,
             name="logits",
         )
@@ -45,7 +46,7 @@ class UNet1DDecoder(nn.Module):
     """[B,T',C] -> (logits [B,T',K] float32, out), for any T'.
 
     Level i works at T'/2^i frames with ``widths[i]`` channels. Pooling takes the greater of two
-    frames and doubling writes both halves from one, so level i stays aligned to frame blocks of
+    frames and upsampling writes both from one, so level i stays aligned to frame blocks of
     2^i. Dropout acts on the last features, never on logits.
     """
 
@@ -59,21 +60,15 @@ class UNet1DDecoder(nn.Module):
         """Return logits and the features of every level."""
         out, skips = {}, []
         for i, width in enumerate(self.widths):
-            x = nn.max_pool(x, (2,), (2,), "SAME") if i else x  # [B,T'/2^i,C]
+            x = max_pool(x, 2, axis=1) if i else x  # [B,T'/2^i,C]
             x = DoubleConv(width, 1, self.norm, self.dtype, name=f"down{i}")(x, train=train)
             out[f"down{i}"] = x
             skips.append(x)
         x = skips.pop()
         for i, width in reversed(list(enumerate(self.widths[:-1]))):
-            x = double1d(x, nn.Dense(2 * width, dtype=self.dtype, name=f"double{i}"))
-            x = jnp.concatenate([x[:, : skips[i].shape[1]], skips[i]], axis=-1)
+            x = Upsample(width, self.dtype, name=f"widen{i}")(x, skips[i].shape[1:2])
+            x = jnp.concatenate([x, skips[i]], axis=-1)
             x = DoubleConv(width, 1, self.norm, self.dtype, name=f"up{i}")(x, train=train)
             out[f"up{i}"] = x
         x = nn.Dropout(self.dropout)(x, deterministic=not train)
         return Head(name="head")(x), out
-
-
-def double1d(x: jax.Array, dense: nn.Dense) -> jax.Array:
-    """Transposed convolution of length and stride 2: ``dense`` writes both frames of each one."""
-    b, t, _ = x.shape
-    return dense(x).reshape(b, 2 * t, -1)  # [B,2T,C]

@@ -1,6 +1,9 @@
 """2-D U-Net over [time, height] with a ResNet encoder of torchvision's basic-block structure.
 
-Every halving rounds up and every doubling is cropped to its skip, so any size passes.
+Every halving rounds up and every doubling is cropped to its skip, so any size passes. Full
+resolution lives in channels: 2x2 blocks of pixels enter the stem and the last skip as 4C channels
+at stride 2, and the head writes 2x2 blocks. Nothing is averaged away, and the widest maps, which
+would have the fewest channels, cost a tenth of their time on a CPU.
 """
 
 from __future__ import annotations
@@ -8,8 +11,20 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
-from sleepjax.models.layers import Conv, DoubleConv, Dtype, Norm, layer_norm
+from sleepjax.models.initializers import he_uniform
+from sleepjax.models.layers import (
+    Conv,
+    DoubleConv,
+    Dtype,
+    Norm,
+    Upsample,
+    blocks_from_pixels,
+    layer_norm,
+    max_pool,
+    pixels_from_blocks,
+)
 
 
 class BasicBlock(nn.Module):
@@ -38,6 +53,29 @@ class BasicBlock(nn.Module):
         return nn.relu(x + y)
 
 
+class Stem(nn.Module):
+    """torchvision's first convolution, 7x7 with stride 2 and padding 3: [B,T,H,C] -> half extents.
+
+    Computed on 2x2 blocks, where it is a 4x4 convolution without stride over 4C channels.
+    """
+
+    width: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return [B,ceil(T/2),ceil(H/2),width]."""
+        c = x.shape[-1]
+        kernel = self.param("kernel", he_uniform, (7, 7, c, self.width))
+        # Output i sees pixels 2i-3 to 2i+3: the second of block i-2 up to both of block i+1.
+        kernel = jnp.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0))).reshape(4, 2, 4, 2, c, -1)
+        kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, 4 * c, -1)
+        x, kernel = promote_dtype(blocks_from_pixels(x, 2), kernel, dtype=self.dtype)
+        return jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), ((2, 1), (2, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+
 class ResNetEncoder(nn.Module):
     """[B,T,H,C] -> feature maps at strides 2, 4, 8, ...: the stem, then one per stage.
 
@@ -53,11 +91,10 @@ class ResNetEncoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> list[jax.Array]:
         """Return the maps from stride 2 to the deepest."""
-        pad = ((3, 3), (3, 3))
-        x = Conv(self.width, (7, 7), (2, 2), padding=pad, dtype=self.dtype, name="conv1")(x)
+        x = Stem(self.width, self.dtype, name="conv1")(x)
         x = nn.relu(self.norm(train=train, dtype=self.dtype, name="norm1")(x))
         maps = [x]  # [B,T/2,H/2,width]
-        x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+        x = max_pool(max_pool(x, 3, axis=1), 3, axis=2)
         for i, depth in enumerate(self.depths):
             for j in range(depth):
                 stride = 2 if i and not j else 1
@@ -71,7 +108,7 @@ class ResNetEncoder(nn.Module):
 class UNet2D(nn.Module):
     """[B,T,H,C] -> ([B,T,H], out): one class per pixel, skips at every level, the input included.
 
-    The decoder is width/4 wide at full resolution and doubles with every level below.
+    The map at stride 2^i is ``width * 2^i / 4`` wide on the way up.
     """
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
@@ -82,21 +119,17 @@ class UNet2D(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return one value per pixel, and the maps of every level."""
+        image = x
         encoder = ResNetEncoder(self.depths, self.width, self.norm, self.dtype, name="encoder")
-        skips = [x, *encoder(x, train=train)]
-        out = {f"down{i}": skip for i, skip in enumerate(skips)}
+        skips = encoder(image, train=train)
+        out = {f"down{i + 1}": skip for i, skip in enumerate(skips)}
         x = skips.pop()
-        for i in reversed(range(len(skips))):
-            width = max(1, self.width * 2**i // 4)
-            x = jnp.concatenate([upsample2d(x, skips[i].shape), skips[i]], axis=-1)
+        for i in reversed(range(1, len(skips) + 1)):
+            width, skip = max(1, self.width * 2**i // 4), skips[i - 1]
+            x = Upsample(width, self.dtype, name=f"widen{i}")(x, skip.shape[1:3])
+            below = [blocks_from_pixels(image, 2).astype(x.dtype)] if i == 1 else []
+            x = jnp.concatenate([x, skip, *below], axis=-1)
             x = DoubleConv(width, 2, self.norm, self.dtype, name=f"up{i}")(x, train=train)
             out[f"up{i}"] = x
-        x = Conv(1, (3, 3), use_bias=True, dtype=self.dtype, name="head")(x)
-        return x[..., 0], out
-
-
-def upsample2d(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Repeat every pixel of [B,T,H,C] twice along time and height, cropped to ``shape``."""
-    b, t, h, c = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None], (b, t, 2, h, 2, c)).reshape(b, 2 * t, 2 * h, c)
-    return x[:, : shape[1], : shape[2]]
+        x = Conv(4, (3, 3), use_bias=True, dtype=self.dtype, name="head")(x)
+        return pixels_from_blocks(x, image.shape[1:3])[..., 0], out
