@@ -12,17 +12,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from sleepjax import models, optim, postprocess, sharding
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
+from sleepjax.evaluators.figures import nights_figure
 from sleepjax.training import rundir
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.inference import predict_series
 from sleepjax.training.state import eval_variables, init_state
 from sleepjax.training.step import predict_step
+from sleepjax.types import CLASSES
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,17 @@ def load(workdir: str | Path, checkpoint: str = "latest") -> Predictor:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
     return Predictor(config, run, int(state.step), predict_fn)
+
+
+def figure(found: Found, note: str = "") -> Figure:
+    """The nights of one recording with what was found in them."""
+    frame = found.recording.frame
+    return nights_figure(
+        found.recording.meta,
+        frame["anglez"].to_numpy(),
+        frame["enmo"].to_numpy(),
+        frame["valid"].to_numpy(),
+        found.events,
+        title=", ".join(filter(None, (found.recording.meta.series_id, note))),
+        asleep=found.probabilities[:, CLASSES.index("asleep")],
+    )

@@ -1,9 +1,14 @@
 """Settings every test shares: four fake devices, no silent rank promotion, errors for warnings."""
 
 import os
+import tempfile
 
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Runs of the same config, in this process and in scripts, compile once.
+_CACHE = tempfile.TemporaryDirectory(prefix="sleepjax-xla-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 from pathlib import Path
 
@@ -33,3 +38,30 @@ def real_recording() -> Path:
     if not path.is_file():
         pytest.skip("no real recording here: set SLEEPJAX_REAL_RECORDING to a series file")
     return path
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory) -> Path:
+    """A small simulated cohort in the competition's files."""
+    from sleepjax.data.simulate import simulate_cohort
+
+    root = tmp_path_factory.mktemp("data") / "cohort"
+    simulate_cohort(root, series=6, days=3, seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_config(cohort):
+    """Overrides -> the tiny Spec1D config on the small cohort."""
+    from sleepjax.config import load_config
+
+    spec = str(PROJECT / "configs" / "spec1d.py:tiny")
+    return lambda overrides=None: load_config(spec, {"data.root": str(cohort)} | (overrides or {}))
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_config, tmp_path_factory):
+    """The result of a whole run of the tiny config; tests must not change its directory."""
+    from sleepjax.training import loop
+
+    return loop.run(tiny_config(), tmp_path_factory.mktemp("runs") / "whole")

@@ -1,0 +1,316 @@
+"""The loop: learns, repeats, resumes bit for bit, stops when told to, and says what is wrong."""
+
+import json
+import math
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sleepjax import models, optim
+from sleepjax.training import loop, preemption, rundir, writers
+from sleepjax.training.checkpoints import Checkpoints
+from sleepjax.training.state import eval_variables, init_state
+from sleepjax.training.step import eval_step, predict_step, to_steps, train_step
+from sleepjax.types import InputError
+
+# ---- the compiled step, without a loop
+
+MODEL = models.build("spec1d", downsample=4, height=4, kernels=(8,), widths=(8, 16))
+TX, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
+
+
+def make_batch(seed=0, batch=8, steps=96):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(batch, steps, 2)).astype(np.float32)
+    frames = steps // 4
+    return {
+        "x": x,
+        "asleep": (x[..., 0].reshape(batch, frames, 4).mean(-1) > 0).astype(np.float32),
+        "distance": rng.integers(-50, 50, (batch, frames, 2)).astype(np.float32),
+        "mask": (rng.random((batch, frames)) < 0.8).astype(np.float32),
+    }
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    batch = make_batch()
+    return lambda ema=0.0: init_state(jax.random.key(0), batch["x"], model=MODEL, tx=TX, ema=ema)
+
+
+def stepper(**settings):
+    settings = dict(model=MODEL, tx=TX, sigma=20.0, accumulate=1, ema=0.0) | settings
+    return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **settings))
+
+
+@pytest.fixture(scope="module")
+def step():
+    return stepper()
+
+
+def leaves_equal(a, b, **tolerance):
+    compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
+    jax.tree.map(lambda x, y: compare(np.asarray(x), np.asarray(y), **tolerance), a, b)
+
+
+def test_loss_falls_on_one_batch_without_recompiling(fresh, step):
+    state, batch, losses = fresh(), make_batch(), []
+    for _ in range(40):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.8 * losses[0]
+    assert int(state.step) == 40
+    assert step._cache_size() == 1
+
+
+def test_masked_frames_do_not_matter(fresh, step):
+    batch = make_batch()
+    wild = dict(batch)
+    wild["distance"] = np.where(batch["mask"][..., None] > 0, batch["distance"], 0).astype("f")
+    wild["asleep"] = np.where(batch["mask"] > 0, batch["asleep"], 7).astype("f")
+    leaves_equal(step(fresh(), batch), step(fresh(), wild))
+
+
+def test_accumulation_equals_the_large_batch(fresh, step):
+    # Dropout draws differently for parts, so it is off.
+    model = models.build(
+        "spec1d", downsample=4, height=4, kernels=(8,), widths=(8, 16), dropout=0.0
+    )
+    batch = make_batch()
+    whole = stepper(model=model)(fresh(), batch)
+    parts = stepper(model=model, accumulate=4)(fresh(), batch)
+    leaves_equal(whole[0].params, parts[0].params, rtol=1e-5, atol=1e-6)
+    assert float(whole[1]["loss"]) == pytest.approx(float(parts[1]["loss"]), rel=1e-6)
+
+
+def test_one_device_equals_four(fresh):
+    from sleepjax import sharding
+
+    if jax.device_count() < 4:
+        pytest.skip("needs four devices")
+    replicated, by_batch = sharding.shardings(sharding.data_mesh())
+    model = models.build(
+        "spec1d", downsample=4, height=4, kernels=(8,), widths=(8, 16), dropout=0.0
+    )
+    step = stepper(model=model)
+    one = step(fresh(), make_batch())
+    state = jax.device_put(fresh(), replicated)
+    many = step(state, sharding.to_global(make_batch(), by_batch))
+    leaves_equal(one[0].params, many[0].params, rtol=1e-4, atol=1e-5)
+    assert float(one[1]["loss"]) == pytest.approx(float(many[1]["loss"]), rel=1e-5)
+
+
+def test_ema_follows_the_parameters_and_is_what_is_evaluated(fresh):
+    step = stepper(ema=0.9)
+    state = fresh(ema=0.9)
+    before = state.params
+    after, _ = step(state, make_batch())
+    decay = 1 / 10  # the average starts fast: (1 + step) / (10 + step)
+    expected = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, before, after.params)
+    leaves_equal(after.ema, expected, rtol=1e-5, atol=1e-7)
+    assert eval_variables(after)["params"] is after.ema
+    assert eval_variables(fresh())["params"] is not None
+
+
+def test_validation_loss_is_the_training_loss(fresh):
+    model = models.build(
+        "spec1d", downsample=4, height=4, kernels=(8,), widths=(8, 16), dropout=0.0
+    )
+    state, batch = fresh(), make_batch()
+    _, metrics = stepper(model=model)(state, batch)
+    probs, total, count = jax.jit(lambda v, b: eval_step(v, b, model=model, sigma=20.0))(
+        eval_variables(state), batch
+    )
+    assert float(total / count) == pytest.approx(float(metrics["loss"]), rel=1e-5)
+    predicted = jax.jit(lambda v, x: predict_step(v, x, model=model))(
+        eval_variables(state), batch["x"]
+    )
+    leaves_equal(probs, predicted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("downsample", [1, 2, 5, 12])
+@pytest.mark.parametrize("n_steps", [60, 61, 65])
+def test_frames_map_to_steps_at_their_centres(downsample, n_steps):
+    n_frames = -(-n_steps // downsample)
+    centres = np.arange(n_frames) * downsample + (downsample - 1) / 2
+    line = jnp.asarray(centres[None, :, None], jnp.float32)
+    steps = np.asarray(to_steps(line, n_steps, downsample))[0, :, 0]
+    np.testing.assert_allclose(steps, np.interp(np.arange(n_steps), centres, centres), atol=1e-4)
+
+
+def test_an_impulse_stays_where_it_is():
+    frames = np.zeros((1, 10, 1), np.float32)
+    frames[0, 4] = 1
+    for d in (1, 2, 4, 6, 8, 12):
+        steps = np.asarray(to_steps(jnp.asarray(frames), 10 * d, d))[0, :, 0]
+        centre = (steps * np.arange(10 * d)).sum() / steps.sum()
+        assert centre == pytest.approx(4 * d + (d - 1) / 2, abs=1e-3)
+
+
+# ---- the loop
+
+
+def final_state(workdir, kind="latest"):
+    """Every array of the newest checkpoint, as NumPy."""
+    import orbax.checkpoint as ocp
+
+    with Checkpoints(workdir) as checkpoints:
+        step = checkpoints.latest_step(kind)
+        tree = checkpoints.managers[kind].restore(step, args=ocp.args.StandardRestore())
+    return step, jax.tree.map(np.asarray, tree)
+
+
+def lines_without_speed(workdir):
+    drop = lambda row: {k: v for k, v in row.items() if "per_second" not in k}
+    return [drop(row) for row in writers.read_metrics(workdir)]
+
+
+def test_a_run_directory_is_complete(finished):
+    names = {p.name for p in finished.workdir.iterdir()}
+    assert {"config.json", "run.json", "metrics.jsonl", "tensorboard", "checkpoints"} <= names
+    run = json.loads((finished.workdir / "run.json").read_text())
+    assert run["simulated"] is True and finished.simulated
+    assert not set(run["train_series"]) & set(run["valid_series"])
+    assert run["versions"]["jax"] == jax.__version__
+    rows = writers.read_metrics(finished.workdir)
+    written = {key for row in rows for key in row}
+    assert {
+        "step", "train/loss", "train/grad_norm", "train/lr", "train/steps_per_second",
+        "train/windows_per_second", "valid/loss", "valid/event_ap", "valid/event_ap/onset@36",
+    } <= written  # fmt: skip
+    assert [row["step"] for row in rows if "valid/loss" in row] == [2, 4]
+    assert finished.metrics["event_ap"] == rows[-1]["valid/event_ap"]
+
+
+def test_figures_of_the_end(finished):
+    run = json.loads((finished.workdir / "run.json").read_text())
+    names = {path.stem for path in finished.figures}
+    assert names == {"learning_curve", "precision_recall"} | {
+        f"nights_{series}" for series in run["valid_series"]
+    }
+    for path in finished.figures:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
+    finished, tiny_config, tmp_path, monkeypatch, number
+):
+    original = loop.windows.train_batch
+
+    def signalling(*args, step, **kwargs):
+        if step == 2:
+            os.kill(os.getpid(), number)
+        return original(*args, step=step, **kwargs)
+
+    monkeypatch.setattr(loop.windows, "train_batch", signalling)
+    with pytest.raises(preemption.Interrupted, match=f"{number.name} at step 3 of 4"):
+        loop.run(tiny_config(), tmp_path / "run")
+    assert final_state(tmp_path / "run")[0] == 3
+    monkeypatch.setattr(loop.windows, "train_batch", original)
+    loop.run(tiny_config(), tmp_path / "run")
+
+    for kind in ("latest", "best"):
+        step, tree = final_state(tmp_path / "run", kind)
+        whole_step, whole_tree = final_state(finished.workdir, kind)
+        assert step == whole_step
+        leaves_equal(tree, whole_tree)
+    keep = lambda rows: [row for row in rows if "valid/loss" in row]
+    assert keep(lines_without_speed(tmp_path / "run")) == keep(
+        lines_without_speed(finished.workdir)
+    )
+
+
+def test_a_finished_run_does_nothing_but_report(finished, tiny_config):
+    before = (finished.workdir / "metrics.jsonl").read_text()
+    again = loop.run(tiny_config(), finished.workdir)
+    assert again.metrics == finished.metrics
+    assert (finished.workdir / "metrics.jsonl").read_text() == before
+
+
+def test_another_config_does_not_resume(finished, tiny_config):
+    config = tiny_config({"optim.lr": 1.0})
+    with pytest.raises(
+        InputError, match=r"another config(.|\n)*optim.lr: 0.0005 -> 1.0(.|\n)*--workdir"
+    ):
+        loop.run(config, finished.workdir)
+
+
+def test_a_non_finite_loss_stops_the_run_and_names_the_steps(tiny_config, tmp_path, monkeypatch):
+    original = loop.windows.train_batch
+
+    def poisoned(*args, step, **kwargs):
+        batch = original(*args, step=step, **kwargs)
+        if step == 3:
+            batch["x"] = np.full_like(batch["x"], np.nan)
+        return batch
+
+    monkeypatch.setattr(loop.windows, "train_batch", poisoned)
+    message = r"loss nan, gradient norm nan at step 3 \(found between steps 2 and 4\)"
+    with pytest.raises(loop.NonFiniteLossError, match=message):
+        loop.run(tiny_config(), tmp_path)
+    assert final_state(tmp_path)[0] == 2
+
+
+def test_batch_size_must_divide(tiny_config, tmp_path):
+    with pytest.raises(InputError, match=r"batch_size=6 does not divide over 4 .* such as 4"):
+        loop.run(tiny_config({"batch_size": 6}), tmp_path)
+
+
+def test_stalling():
+    rows = [{"step": s, "valid/loss": x, "valid/event_ap": y} for s, x, y in
+            ((1, 1.0, 0.1), (2, 0.5, 0.3), (3, 0.6, 0.2), (4, 0.4, 0.25))]  # fmt: skip
+    stalled = lambda n, metric, patience: loop.has_stalled(
+        rows[:n], metric=metric, patience=patience
+    )
+    assert not stalled(4, "valid/event_ap", 0)
+    assert not stalled(3, "valid/event_ap", 2) and stalled(4, "valid/event_ap", 2)
+    assert not stalled(4, "valid/loss", 1) and stalled(3, "valid/loss", 1)
+    with pytest.raises(InputError, match="early_stop.metric='valid/ap' is not written"):
+        stalled(4, "valid/ap", 1)
+
+
+def test_early_stopping_ends_the_run(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "has_stalled", lambda history, **kw: len(history) >= 2)
+    result = loop.run(tiny_config(), tmp_path)
+    assert [row["step"] for row in writers.read_metrics(result.workdir)] == [2, 2]
+
+
+# ---- files of a run
+
+
+def test_metrics_forget_what_follows_the_resumed_step_and_a_cut_line(tmp_path):
+    path = tmp_path / writers.FILE
+    path.write_text('{"step": 1, "a": 1}\n{"step": 2, "a": 2}\n{"step": 3, "a": 3}\n{"step": 4, "')
+    with writers.MetricWriter(tmp_path, resume_step=2) as writer:
+        writer.write(3, {"a": math.nan})
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"step": 1, "a": 1},
+        {"step": 2, "a": 2},
+        {"step": 3, "a": None},
+    ]
+
+
+def test_differences_name_the_leaves():
+    old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    new = {"a": {"b": 2, "c": [1, 2]}, "e": 1}
+    assert rundir.differences(old, new) == ["a.b: 1 -> 2", "d: 1 -> 'absent'", "e: 'absent' -> 1"]
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("config.json", None, "is not a run directory: it has no config.json"),
+        ("run.json", "{", "run.json cannot be read"),
+        ("run.json", '{"format": 99}', "has run format 99"),
+    ],
+)
+def test_a_damaged_run_directory(finished, tmp_path, name, text, message):
+    for part in ("config.json", "run.json"):
+        (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
+    (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        rundir.read(tmp_path)
