@@ -168,6 +168,15 @@ def test_event_off_the_grid():
         locate(frame)
 
 
+def test_a_recording_that_began_off_the_5_s_clock_takes_the_nearest_step():
+    """The device began at 15:30:02; annotators name whole minutes."""
+    known = metas(rows(2400, start=START + timedelta(seconds=2)))
+    assert locate(GOOD, known)["step"].equals(GOOD["step"])
+    later = nights("a1", [(120, 600)], start=START + timedelta(seconds=1))
+    with pytest.raises(InputError, match="lies between two steps"):
+        locate(later, known)
+
+
 def test_step_and_timestamp_that_disagree():
     frame = GOOD.with_columns(pl.col("step") + 12)
     with pytest.raises(InputError, match="step and a timestamp that name different moments"):

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from sleepjax.data.store import open_store, prepare
-from tests.reference.series import nights, rows, write_cohort
+from tests.reference.series import nights, rows, tree, write_cohort
 
 pytestmark = pytest.mark.entry
 
@@ -38,10 +38,6 @@ def run(project, data, out, *more):
     return subprocess.run(
         command(project, data, out, *more), capture_output=True, text=True, timeout=60, cwd=project
     )
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_prepare_rerun_and_errors(project, tmp_path):

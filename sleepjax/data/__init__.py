@@ -1,0 +1,1 @@
+"""From recordings and events to windows: reading, validating, features, store, labels, splits."""

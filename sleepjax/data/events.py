@@ -26,7 +26,7 @@ COLUMNS = {
     "timestamp": pl.String,
 }
 _EMPTY_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
-_REMEDY = "correct the row, or use --drop-bad to treat the night as unlabelled"
+_REMEDY = "correct the row, or prepare with --drop-bad to make the night unlabelled"
 
 
 def read_events(
@@ -134,23 +134,30 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     step = labelled["step"].to_numpy()
     row = (step - meta.first_step).astype(np.float64)
     renumbered = meta.qc.get("n_step_mismatch", 0) > 0 or meta.qc.get("sampling_seconds", 5) != 5
-    timed = labelled["timestamp"].is_not_null()
+    timed = labelled["timestamp"].is_not_null().to_numpy()
+    between = np.zeros(len(step), bool)
+    slack = 0
     if timed.any():
         where = f"{source}: series {meta.series_id!r}"
         utc, _ = clock.parse(labelled["timestamp"].filter(timed), tz=tz, where=where)
-        row[timed.to_numpy()] = (utc / 1000 - meta.start) / STEP_SECONDS
+        row[timed] = (utc / 1000 - meta.start) / STEP_SECONDS
+        between[timed] = row[timed] != np.round(row[timed])
+        if meta.start % STEP_SECONDS:
+            # A device that began at second :02 has no step at the whole minutes annotators name.
+            between[timed] &= utc % (1000 * STEP_SECONDS) != 0
+            slack = 1
     whole = np.round(row)
     faults = {
-        "lies between two steps of the recording, its timestamp is off the 5-s grid": row != whole,
+        "lies between two steps of the recording, its timestamp is off the 5-s grid": between,
         f"lies outside the recording, which has steps {meta.first_step} to "
         f"{meta.first_step + meta.n_steps - 1}": (whole < 0) | (whole >= meta.n_steps),
     }
     if renumbered:
         text = "has no timestamp, and the steps of its recording disagree with the clock"
-        faults[text] = ~timed.to_numpy()
+        faults[text] = ~timed
     else:
         text = "has a step and a timestamp that name different moments"
-        faults[text] = whole + meta.first_step != step
+        faults[text] = np.abs(whole + meta.first_step - step) > slack
     bad = np.zeros(len(step), bool)
     for text, wrong in faults.items():
         if wrong.any() and not drop_bad:

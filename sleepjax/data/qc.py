@@ -47,9 +47,13 @@ def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> lis
         if abs(seconds - 5) > 0.5:
             done = "averaged to" if seconds < 5 else "held on"
             lines.append(f"  {meta.series_id}: a row every {seconds:g} s, {done} 5-s steps")
-        share = meta.qc.get("n_invalid", 0) / meta.n_steps
-        if share > _SUSPICIOUS_SHARE:
-            lines.append(f"  WARNING: {meta.series_id}: {share:.0%} of its steps are not valid")
+        for kind, total, what in (
+            ("n_invalid", meta.n_steps, "of its steps are not valid"),
+            ("n_duplicates", meta.qc.get("n_rows", meta.n_steps), "of its rows are duplicates"),
+        ):
+            share = meta.qc.get(kind, 0) / total
+            if share > _SUSPICIOUS_SHARE:
+                lines.append(f"  WARNING: {meta.series_id}: {share:.0%} {what}")
     manifest = manifest or {}
     for kind, meaning in EVENT_COUNTS.items():
         if manifest.get("event_counts", {}).get(kind):

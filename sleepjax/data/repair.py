@@ -105,9 +105,19 @@ def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
         out_of_range |= outside
         bad_values |= outside
     qc["n_out_of_range"] = int(out_of_range.sum())
+    _check_degrees(signals[0][~bad[0]], where)
     if not bad.any():
         return samples
     return replace(samples, signals=np.where(bad, np.float32("nan"), signals))
+
+
+def _check_degrees(anglez: np.ndarray, where: str) -> None:
+    """Raise InputError for a day or more whose angles move as radians do, and no further."""
+    if len(anglez) >= STEPS_PER_DAY and np.abs(anglez).max() < 1.58 and anglez.std() > 0.3:
+        raise InputError(
+            f"{where}: anglez lies between {anglez.min():.2f} and {anglez.max():.2f}; units? "
+            f"degrees vs radians: multiply anglez by 57.29578."
+        )
 
 
 def _raise_out_of_range(name: str, values: np.ndarray, n: int, where: str) -> None:

@@ -24,7 +24,15 @@ import polars as pl
 from sleepjax.data import features as definitions
 from sleepjax.data import qc, raw, writing
 from sleepjax.data.features import DEFAULT_FEATURES
-from sleepjax.data.store_files import EVENTS, MANIFEST, check_sizes, locked, read_json
+from sleepjax.data.store_files import (
+    EVENTS,
+    FORMAT,
+    MANIFEST,
+    VERSION,
+    check_sizes,
+    locked,
+    read_json,
+)
 from sleepjax.types import InputError, SeriesMeta
 
 
@@ -92,12 +100,12 @@ def open_store(root: str | Path) -> Store:
         state = "is not finished" if root.is_dir() else "does not exist"
         raise InputError(f"feature store {str(root)!r} {state} (no {MANIFEST}); re-run prepare.")
     manifest = read_json(path)
-    if manifest is None or manifest.get("format") != writing.FORMAT:
+    if manifest is None or manifest.get("format") != FORMAT:
         raise InputError(f"{path} is not the manifest of a feature store; re-run prepare.")
-    if manifest["version"] != writing.VERSION:
+    if manifest["version"] != VERSION:
         raise InputError(
             f"{path} has format version {manifest['version']}, this program reads "
-            f"{writing.VERSION}; re-run prepare."
+            f"{VERSION}; re-run prepare."
         )
     for entry in manifest["series"]:
         check_sizes(root / entry["folder"], entry["bytes"])

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from sleepjax.types import InputError
 
+FORMAT = "sleepjax feature store"
+VERSION = 1
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"
@@ -80,7 +82,8 @@ def locked(out: Path) -> Iterator[None]:
 
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; the feature store needs a folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / LOCK).exists():
+    ours = (out / LOCK).exists() or (read_json(out / MANIFEST) or {}).get("format") == FORMAT
+    if out.is_dir() and any(out.iterdir()) and not ours:
         raise InputError(f"{out} holds other files; give an empty or new folder for the store.")
     out.mkdir(parents=True, exist_ok=True)
     with (out / LOCK).open("w") as file:

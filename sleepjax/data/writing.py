@@ -24,8 +24,6 @@ from sleepjax.data.repair import Recording, make_recording
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
 
-FORMAT = "sleepjax feature store"
-VERSION = 1
 WORKERS = 2
 
 
@@ -51,8 +49,8 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     sizes, counts = _write_events(files, out, settings, entries, skipped)
     disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
     manifest = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": disk.FORMAT,
+        "version": disk.VERSION,
         "phase": settings["phase"],
         "simulated": settings["simulated"],
         "features": list(settings["features"]),

@@ -1,6 +1,7 @@
 """Small series for tests, and slow, literal versions of what reading does to them."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,13 @@ def rows(n: int, series_id="a1", *, seed=0, seconds=5.0, start=START, offset=EAS
         | columns,
         schema_overrides={"anglez": pl.Float32, "enmo": pl.Float32},
     )
+
+
+def with_value(frame: pl.DataFrame, column: str, row: int, value) -> pl.DataFrame:
+    """The frame with one cell replaced."""
+    values = frame[column].to_list()
+    values[row] = value
+    return frame.with_columns(pl.Series(column, values, dtype=frame[column].dtype))
 
 
 def write_cohort(root, frames, phase="test", events=None, suffix=".parquet"):
@@ -92,3 +100,21 @@ def average(times_ms: list[int], values: list[float], cadence: float) -> list[fl
         float(np.mean(bins[i])) if len(bins.get(i, [])) >= max(need, 1) else None
         for i in range(count)
     ]
+
+
+def small_cohort(root):
+    """Three series, one with a gap, one without events; half of the nights labelled."""
+    frames = [
+        rows(2400),
+        pl.concat([rows(900, "B/2", seed=1)[:300], rows(900, "B/2", seed=1)[500:]]),
+    ]
+    frames.append(rows(40, "c3", seed=2, offset=3600))
+    events = pl.concat(
+        [nights("a1", [(120, 600), (None, None), (1200, 1800)]), nights("B/2", [(None, 700)])]
+    )
+    return write_cohort(root, frames, "train", events)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}

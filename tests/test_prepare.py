@@ -1,0 +1,210 @@
+"""Preparing: only what differs is written, a stop at any moment loses nothing."""
+
+import os
+import weakref
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sleepjax.data import features, raw, store_files
+from sleepjax.data.store import Store, open_store, prepare
+from sleepjax.data.writing import WORKERS
+from sleepjax.types import InputError
+from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
+
+SOME = ("anglez", "enmo", "hour_sin")
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    return small_cohort(tmp_path / "raw")
+
+
+def modified(root: Path) -> dict[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.npy")}
+
+
+def build(cohort, out, **kwargs) -> Store:
+    return prepare(cohort, out, "train", quiet=True, **kwargs)
+
+
+def test_a_rerun_does_nothing_and_says_so(cohort, tmp_path, capsys):
+    prepare(cohort, tmp_path / "out", "train")
+    assert "3 series written, 0 were there already" in capsys.readouterr().err
+    before = modified(tmp_path / "out")
+    prepare(cohort, tmp_path / "out", "train")
+    assert "up to date" in capsys.readouterr().err
+    assert modified(tmp_path / "out") == before
+
+
+def test_a_change_of_one_series_rewrites_that_one(cohort, tmp_path, capsys):
+    build(cohort, tmp_path / "out")
+    before = modified(tmp_path / "out")
+    path = cohort / "train_series.parquet"
+    frame = pl.read_parquet(path)
+    frame = frame.with_columns(
+        pl.when(series_id="c3").then(pl.col("enmo") / 2).otherwise("enmo").alias("enmo")
+    )
+    frame.write_parquet(path)
+    prepare(cohort, tmp_path / "out", "train")
+    assert "1 series written, 2 were there already" in capsys.readouterr().err
+    after = modified(tmp_path / "out")
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed and all(name.startswith("c3") for name in changed)
+    build(cohort, tmp_path / "fresh")
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+def test_other_features_settings_and_series_give_the_same_as_a_fresh_store(
+    cohort, tmp_path, monkeypatch
+):
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    build(cohort, out)
+    build(cohort, out, features=SOME)
+    build(cohort, fresh, features=SOME)
+    assert tree(out) == tree(fresh)
+    assert not (out / "a1" / "step.npy").exists()
+    with pytest.raises(InputError, match="does not hold feature 'step', only anglez, enmo"):
+        open_store(out).array("a1", "step")
+
+    monkeypatch.setitem(features.FEATURES, "enmo", pl.col("enmo") * 2)
+    changed = build(cohort, out, features=SOME)
+    assert changed.array("c3", "enmo")[1] == pytest.approx(2 * rows(40, seed=2)["enmo"][1])
+
+    path = cohort / "train_series.parquet"
+    pl.read_parquet(path).filter(pl.col("series_id") != "c3").write_parquet(path)
+    build(cohort, out, features=SOME)
+    assert not (out / "c3").exists()
+
+
+def test_memory_holds_a_few_series_however_many_there_are(tmp_path, monkeypatch):
+    frames = [rows(100, f"s{i:02d}", seed=i) for i in range(20)]
+    cohort = write_cohort(tmp_path / "raw", frames)
+    monkeypatch.setattr(raw, "_BATCH_ROWS", 100)
+    alive, most, read = set(), 0, raw.iter_rows
+
+    def counted(paths):
+        nonlocal most
+        for path, series in read(paths):
+            alive.add(id(series))
+            weakref.finalize(series, alive.discard, id(series))
+            most = max(most, len(alive))
+            yield path, series
+
+    monkeypatch.setattr(raw, "iter_rows", counted)
+    assert len(prepare(cohort, tmp_path / "out", "test", quiet=True).series_ids) == 20
+    assert 1 <= most <= 2 * WORKERS + 1
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the program may catch it."""
+
+
+def test_stopping_before_any_rename_loses_nothing(tmp_path, monkeypatch):
+    """Every place at which a file is put in place is a place to die; then the run is repeated."""
+    events = nights("a1", [(12, 60)])
+    cohort = write_cohort(tmp_path / "raw", [rows(90), rows(60, "b2", seed=1)], "train", events)
+    build(cohort, tmp_path / "want", features=SOME)
+    want = tree(tmp_path / "want")
+    monkeypatch.setattr("sleepjax.data.writing.WORKERS", 1)
+    replace, calls = os.replace, 0
+    n_renames = len(want) - 1  # all but the lock
+    for k in range(n_renames):
+        out = tmp_path / f"out{k}"
+        calls = 0
+
+        def die(source, target, k=k):
+            nonlocal calls
+            calls += 1
+            if calls > k:
+                raise Killed
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", die)
+        with pytest.raises(Killed):
+            build(cohort, out, features=SOME)
+        monkeypatch.setattr(os, "replace", replace)
+        with pytest.raises(InputError, match="is not finished .*re-run prepare"):
+            open_store(out)
+        build(cohort, out, features=SOME)
+        assert tree(out) == want
+
+
+def test_damage_is_noticed_and_mended(cohort, tmp_path):
+    out = tmp_path / "out"
+    build(cohort, out)
+    want = tree(out)
+    with (out / "a1" / "enmo.npy").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(InputError, match="enmo.npy has 1000 bytes, not 9728; re-run prepare"):
+        open_store(out)
+    build(cohort, out)
+    (out / "c3" / "valid.npy").unlink()
+    with pytest.raises(InputError, match="valid.npy is missing; re-run prepare"):
+        open_store(out)
+    build(cohort, out)
+    (out / "events.parquet").unlink()
+    with pytest.raises(InputError, match="events.parquet is missing; re-run prepare"):
+        open_store(out)
+    build(cohort, out)
+    (out / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="not the manifest of a feature store"):
+        open_store(out)
+    build(cohort, out)
+    assert tree(out) == want
+
+
+def test_a_folder_with_other_files_is_left_alone(cohort, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("all I have")
+    with pytest.raises(InputError, match="precious holds other files"):
+        build(cohort, tmp_path / "precious")
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "all I have"
+    with pytest.raises(InputError, match="thesis.txt is a file"):
+        build(cohort, tmp_path / "precious" / "thesis.txt")
+
+
+def test_a_store_copied_without_hidden_files_is_still_ours(cohort, tmp_path):
+    build(cohort, tmp_path / "out")
+    (tmp_path / "out" / store_files.LOCK).unlink()
+    (tmp_path / "out" / "manifest.json").touch()
+    assert build(cohort, tmp_path / "out").series_ids == ("a1", "B/2", "c3")
+
+
+def test_two_at_once(cohort, tmp_path):
+    with (
+        store_files.locked(tmp_path / "out"),
+        pytest.raises(InputError, match="being prepared by another process"),
+    ):
+        build(cohort, tmp_path / "out")
+
+
+def test_a_bad_series_stops_or_is_left_out_and_named(cohort, tmp_path, capsys):
+    frames = pl.read_parquet(cohort / "train_series.parquet").partition_by("series_id")
+    frames[0] = frames[0].with_columns(pl.col("enmo") * 1000)
+    pl.concat(frames).write_parquet(cohort / "train_series.parquet")
+    with pytest.raises(InputError, match="series 'a1': .*mg vs g"):
+        build(cohort, tmp_path / "out")
+    store = prepare(cohort, tmp_path / "out", "train", drop_bad=True)
+    assert store.series_ids == ("B/2", "c3")
+    assert "mg vs g" in store.manifest["skipped"]["a1"]
+    assert "series a1 left out: train_series.parquet: series 'a1'" in capsys.readouterr().err
+    assert store.events is not None
+    assert store.events["series_id"].unique().to_list() == ["B/2"]
+    frames = [frames[0]]
+    frames[0].write_parquet(cohort / "train_series.parquet")
+    with pytest.raises(InputError, match="no series can be used; the first: .*mg vs g"):
+        build(cohort, tmp_path / "out", drop_bad=True)
+
+
+def test_bad_events_stop_prepare_with_the_files_name(cohort, tmp_path):
+    pl.concat([nights("zz", [(1, 2)]), nights("a1", [(9, 5)])]).write_csv(
+        cohort / "train_events.csv"
+    )
+    with pytest.raises(InputError, match="^train_events.csv: series 'a1' night 1 has its wakeup"):
+        build(cohort, tmp_path / "out")
+    store = build(cohort, tmp_path / "out", drop_bad=True)
+    assert store.events is not None
+    assert store.events["step"].to_list() == [None, None]
+    assert store.manifest["event_counts"]["n_unknown_series"] == 1
