@@ -85,12 +85,12 @@ def test_of_equal_peaks_the_earlier_goes_first():
 def test_several_signals_at_once():
     x = np.random.default_rng(0).random((2, 3, 50)).astype(np.float32)
     found = find_peaks(x, 0.5, 4)
-    assert (x[found] >= 0.5).all()
+    assert (x[tuple(found.T)] >= 0.5).all()
     for i in range(2):
         for j in range(3):
-            here = (found[0] == i) & (found[1] == j)
-            np.testing.assert_array_equal(found[2][here], find_peaks(x[i, j], 0.5, 4))
-    assert [len(i) for i in find_peaks(x[:0])] == [0, 0, 0]
+            here = (found[:, 0] == i) & (found[:, 1] == j)
+            np.testing.assert_array_equal(found[here, 2], find_peaks(x[i, j], 0.5, 4))
+    assert find_peaks(x[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ PRODUCTIVE = 0.9
 
 def find_peaks(
     x: np.ndarray, height: float | None = None, distance: float | None = None
-) -> np.ndarray | tuple[np.ndarray, ...]:
+) -> np.ndarray:
     """Positions of local maxima that are high enough and far enough apart.
 
     A peak is a sample higher than both neighbours, or the middle (rounded down) of a run of equal
@@ -33,8 +33,8 @@ def find_peaks(
       distance: smallest number of samples between peaks, at least 1; fractions round up.
 
     Returns:
-      [N] ascending positions for one signal; for [...,T] a tuple of index arrays like
-      `np.nonzero`, so that ``x[find_peaks(x)]`` are the heights.
+      [N] ascending positions for one signal; for [...,T] the full index of each peak like
+      `np.argwhere`, [N, x.ndim] in ascending order.
 
     Raises:
       InputError: distance below 1 or NaN height.
@@ -49,8 +49,8 @@ def find_peaks(
     rows = x.reshape(-1, x.shape[-1])
     found = [find_peaks(row, height, distance) for row in rows]
     row = np.repeat(np.arange(len(rows)), [len(peaks) for peaks in found])
-    position = np.concatenate(found) if found else np.zeros(0, np.int64)
-    return *np.unravel_index(row, x.shape[:-1]), position
+    position = np.concatenate([np.zeros(0, np.int64), *found])
+    return np.stack([*np.unravel_index(row, x.shape[:-1]), position], axis=-1)
 
 
 def check(height: float | None, distance: float | None) -> None:

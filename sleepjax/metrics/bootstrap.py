@@ -1,0 +1,147 @@
+"""How sure a score is: resampling whole series, for one answer or two on the same series.
+
+Nights of one person are alike, so series are drawn, not events. Matching happens within a series
+and does not depend on the others; it is done once, and a draw only re-weights the pool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from sleepjax.metrics.ap import Tolerances, score_problem
+from sleepjax.metrics.frames import EventArrays, Problem, check_tolerances, encode
+from sleepjax.metrics.matching import Pairs
+from sleepjax.types import TOLERANCES, InputError
+
+BLOCK = 4_000_000
+"""Array entries worked on at a time; bounds memory whatever the number of draws."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Score of the sample and of many draws of its series."""
+
+    ap: float
+    samples: np.ndarray
+    """[n] score of each draw."""
+    per_event: dict[str, np.ndarray]
+    """Event -> [n] its mean over tolerances; NaN in draws without such an event."""
+
+    def interval(self, level: float = 0.95, event: str | None = None) -> tuple[float, float]:
+        """Percentile interval that holds ``level`` of the draws, overall or for one event."""
+        samples = self.samples if event is None else self.per_event[event]
+        low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class PairedBootstrap:
+    """Difference in score of two answers, each draw scoring both on the same series."""
+
+    difference: float
+    """Second minus first on the sample."""
+    samples: np.ndarray
+    """[n] second minus first on each draw."""
+    p: float
+    """Two-sided: how often a draw contradicts the sign of the difference."""
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Percentile interval that holds ``level`` of the draws."""
+        low, high = np.quantile(self.samples, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+
+def bootstrap(
+    solution: pl.DataFrame,
+    submission: pl.DataFrame,
+    n: int = 1000,
+    seed: int = 0,
+    tolerances: Tolerances = TOLERANCES,
+) -> Bootstrap:
+    """Score ``n`` draws of as many series as have ground truth, with replacement.
+
+    A series drawn twice counts as two series. Arguments otherwise as `event_detection_ap`.
+    """
+    problem = encode(solution, submission)
+    weights = _draw(len(problem.series), n, seed)
+    by_event = check_tolerances(tolerances, list(problem.events))
+    whole = _resample(problem, by_event, np.ones((1, len(problem.series)), np.int64))
+    per_event = _resample(problem, by_event, weights)
+    return Bootstrap(
+        ap=float(_mean(whole)[0]),
+        samples=_mean(per_event),
+        per_event=dict(zip(problem.events, per_event.T, strict=True)),
+    )
+
+
+def paired_bootstrap(
+    solution: pl.DataFrame,
+    first: pl.DataFrame,
+    second: pl.DataFrame,
+    n: int = 1000,
+    seed: int = 0,
+    tolerances: Tolerances = TOLERANCES,
+) -> PairedBootstrap:
+    """Whether ``second`` scores better than ``first``, by draws as in `bootstrap`."""
+    problems = encode(solution, first), encode(solution, second)
+    by_event = check_tolerances(tolerances, list(problems[0].events))
+    weights = _draw(len(problems[0].series), n, seed)
+    weights = np.concatenate([np.ones((1, weights.shape[1]), np.int64), weights])
+    a, b = (_mean(_resample(problem, by_event, weights)) for problem in problems)
+    difference, samples = float(b[0] - a[0]), b[1:] - a[1:]
+    against = min((samples <= 0).sum(), (samples >= 0).sum())
+    return PairedBootstrap(difference, samples, p=float(min(1.0, 2 * (against + 1) / (n + 1))))
+
+
+def _draw(n_series: int, n: int, seed: int) -> np.ndarray:
+    """How often each series is in each draw, [n,S]."""
+    if n < 1:
+        raise InputError(f"n={n} draws; it must be at least 1.")
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_series, np.full(n_series, 1 / n_series), size=n)
+
+
+def _mean(per_event: np.ndarray) -> np.ndarray:
+    """Mean [n] over the events that occur in each draw, of [n,E]; every draw has one at least."""
+    occurs = ~np.isnan(per_event)
+    return np.where(occurs, per_event, 0).sum(axis=1) / occurs.sum(axis=1)
+
+
+def _resample(
+    problem: Problem, tolerances: dict[str, np.ndarray], weights: np.ndarray
+) -> np.ndarray:
+    """Mean AP over tolerances of each event for each row of weights, [n,E]."""
+    _, pairs = score_problem(problem, tolerances)
+    columns = []
+    for event, arrays in problem.events.items():
+        of_event = [p for (name, _), p in pairs.items() if name == event]
+        size = max(1, BLOCK // max(1, len(arrays.det_score)))
+        blocks = (weights[i : i + size] for i in range(0, len(weights), size))
+        columns.append(np.concatenate([_weighted(arrays, of_event, block) for block in blocks]))
+    return np.stack(columns, axis=1)
+
+
+def _weighted(arrays: EventArrays, of_event: list[Pairs], weights: np.ndarray) -> np.ndarray:
+    """Mean AP [n] over tolerances with each series counted ``weights`` [n,S] times."""
+    n_truth = weights @ arrays.n_truth
+    # Draws lie along the last axis, so that each series' counts are copied as a block.
+    counts = np.ascontiguousarray(weights.T, np.float64)  # [S,n]
+    falling = np.argsort(-arrays.det_score)
+    ranked = arrays.det_score[falling][::-1]
+    above = counts[arrays.det_series[falling]]  # [D,n]
+    np.cumsum(above, axis=0, out=above)
+    total = np.zeros(len(weights))
+    for det, _ in of_event:
+        det = det[np.argsort(-arrays.det_score[det])]
+        score = arrays.det_score[det]
+        here = counts[arrays.det_series[det]]  # [M,n]
+        # Equal scores are one threshold: look up both counts at the last entry of each tie.
+        tp = here.cumsum(axis=0)[len(score) - np.searchsorted(score[::-1], score) - 1]
+        n = above[len(ranked) - np.searchsorted(ranked, score) - 1]
+        np.maximum(n, 1, out=n)
+        total += np.einsum("mn,mn->n", here, np.divide(tp, n, out=tp))
+    with np.errstate(invalid="ignore"):  # 0/0: the event does not occur in this draw
+        return total / n_truth / len(of_event)
