@@ -75,8 +75,8 @@ def longest_per_night(windows: list[Window]) -> list[Window]:
     """The longest window of each night, the earlier one of two equal."""
     best: dict[int, Window] = {}
     for window in windows:
-        other = best.get(window.night)
-        if other is None or window.wakeup - window.onset > other.wakeup - other.onset:
+        other = best.setdefault(window.night, window)
+        if window.wakeup - window.onset > other.wakeup - other.onset:
             best[window.night] = window
     return [best[night] for night in sorted(best)]
 
@@ -92,19 +92,17 @@ def annotate(rng, behaviour: Behaviour, windows: list[Window], clock: Clock) -> 
     labels = []
     for night in range(1, _listed_nights(rng, clock, chosen) + 1):
         window = chosen.get(night)
-        if window is None or rng.random() < 0.015:
+        if window is None or rng.random() < 0.015:  # no valid window, or overlooked
             labels.append(NightLabel(night, None, None))
             continue
         rivals = [w for w in windows if w.night == night]
         if len(rivals) > 1 and rng.random() < 0.20:
             window = _misjudged(rng, rivals)
-        nearest = min(behaviour.nights, key=lambda n: abs(n.onset - window.onset))
+        nearest = _night_of(behaviour, window)
         onset = _perceived(rng, window.onset, _onset_rivals(nearest, window))
         wakeup = _perceived(rng, window.wakeup, _wakeup_rivals(nearest, window))
-        labels.append(
-            _legal(rng, night, _on_minute(rng, onset, "onset", clock),
-                   _on_minute(rng, wakeup, "wakeup", clock), clock.n_steps)
-        )  # fmt: skip
+        onset, wakeup = _on_minute(rng, onset, "onset"), _on_minute(rng, wakeup, "wakeup")
+        labels.append(_legal(rng, NightLabel(night, onset, wakeup), clock.n_steps))
     return labels
 
 
@@ -113,9 +111,13 @@ def _listed_nights(rng, clock: Clock, chosen: dict[int, Window]) -> int:
     end = int(clock.local_seconds()[-1]) - clock.midnight
     listed = max((end - 28 * 3600) // DAY + 1, 1)
     last = max(chosen, default=0)
-    if last < listed - 1 and rng.random() < 0.15:
-        return max(last, 1)
-    return max(listed, last)
+    if rng.random() < 0.2:
+        listed -= int(rng.integers(1, 6))
+    return max(listed, last, 1)
+
+
+def _night_of(behaviour: Behaviour, window: Window) -> Night:
+    return min(behaviour.nights, key=lambda night: abs(night.onset - window.onset))
 
 
 def _misjudged(rng: np.random.Generator, rivals: list[Window]) -> Window:
@@ -140,7 +142,7 @@ def _perceived(rng: np.random.Generator, row: int, rivals: list[int]) -> float:
     """Where the annotator sees the event: mostly at it, sometimes off, sometimes at a rival."""
     if rivals and rng.random() < 0.04:
         return float(rivals[int(rng.integers(len(rivals)))])
-    scale, share = (0.15, 2.8, 8.0, 40.0), (0.83, 0.13, 0.032, 0.008)
+    scale, share = (0.15, 2.8, 8.0, 40.0), (0.82, 0.14, 0.032, 0.008)
     return row + rng.laplace(0, rng.choice(scale, p=share)) * STEPS_PER_MINUTE
 
 
@@ -169,7 +171,7 @@ def minute_preference(event: str) -> np.ndarray:
     return weight / weight.sum()
 
 
-def _on_minute(rng: np.random.Generator, row: float, event: str, clock: Clock) -> int:
+def _on_minute(rng: np.random.Generator, row: float, event: str) -> int:
     """Row of the whole minute written down for an event perceived at ``row``."""
     # Recordings start on a quarter hour, so row 0 is minute 0 of one, whatever the offset.
     time = row / STEPS_PER_MINUTE
@@ -179,12 +181,14 @@ def _on_minute(rng: np.random.Generator, row: float, event: str, clock: Clock) -
     return int(minutes[min(pick, len(minutes) - 1)]) * STEPS_PER_MINUTE
 
 
-def _legal(rng, night: int, onset: int, wakeup: int, n_steps: int) -> NightLabel:
+def _legal(rng: np.random.Generator, label: NightLabel, n_steps: int) -> NightLabel:
     """Keep events inside the recording and in order; one in a thousand nights lacks one of them."""
+    assert label.onset is not None and label.wakeup is not None
     last = (n_steps - 1) // STEPS_PER_MINUTE * STEPS_PER_MINUTE
-    onset, wakeup = max(onset, 0), min(wakeup, last)
-    if wakeup - onset < HALF_HOUR or wakeup - onset > STEPS_PER_DAY:
-        return NightLabel(night, None, None)
+    onset, wakeup = max(label.onset, 0), min(label.wakeup, last)
+    if not HALF_HOUR <= wakeup - onset <= STEPS_PER_DAY:
+        return NightLabel(label.night, None, None)
     if rng.random() < 0.001:
-        return NightLabel(night, *((onset, None) if rng.random() < 0.5 else (None, wakeup)))
-    return NightLabel(night, onset, wakeup)
+        kept = (onset, None) if rng.random() < 0.5 else (None, wakeup)
+        return NightLabel(label.night, *kept)
+    return NightLabel(label.night, onset, wakeup)

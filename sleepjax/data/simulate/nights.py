@@ -92,23 +92,26 @@ _BOUT_MINUTES = np.array([9.0, 9.0, 5.0, 4.0])
 def _day_bouts(rng: np.random.Generator, person: Participant, clock: Clock) -> np.ndarray:
     """int8 [T]: bouts of sitting, light and full activity, as if nobody ever slept."""
     n_bouts = clock.n_steps // (4 * MINUTE) + 50
-    hour = np.arange(n_bouts) * 4 / 60  # a first guess of when each bout begins, then refined
-    hour = (clock.start + clock.offsets[0][1]) % DAY / 3600 + hour * 1.8
+    first_hour = (clock.start + clock.offsets[0][1]) % DAY / 3600
+    # What is done depends on the hour, and the hour on what was done before: guess, then refine.
+    kind = np.ones(n_bouts, dtype=np.int64)
     odds = _BOUTS * np.exp(person.sedentary * np.array([1.0, 1.0, 0.0, -1.0]))
     cumulative = np.cumsum(odds / odds.sum(axis=1, keepdims=True), axis=1)
     uniform = rng.random(n_bouts)
     scale = rng.lognormal(0, 0.8, n_bouts)
     for _ in range(2):
-        kind = (uniform[:, None] > cumulative[hour.astype(int) % 24]).sum(axis=1).clip(max=3)
-        length = np.maximum(6, _BOUT_MINUTES[kind] * scale * MINUTE).astype(np.int64)
-        ends = np.cumsum(length)
-        hour = (clock.start + clock.offsets[0][1]) % DAY / 3600 + (ends - length) / HOUR
-    return np.repeat((kind + STILL).astype(np.int8), length)[: clock.n_steps]
+        hour = (first_hour + np.cumsum(_bout_steps(kind, scale)) / HOUR).astype(np.int64) % 24
+        kind = (uniform[:, None] > cumulative[hour]).sum(axis=1).clip(max=3)
+    return np.repeat(kind + STILL, _bout_steps(kind, scale))[: clock.n_steps].astype(np.int8)
+
+
+def _bout_steps(kind: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return np.maximum(6, _BOUT_MINUTES[kind] * scale * MINUTE).astype(np.int64)
 
 
 def _lay_night(rng, person: Participant, mode, stirs: list[int], onset: int, wakeup: int) -> Night:
     """Write one night into ``mode`` and its certain movements into ``stirs``."""
-    bed = onset - int(min(rng.lognormal(np.log(person.latency), 0.7), 90) * MINUTE) - 6
+    bed = onset - int(min(rng.lognormal(np.log(person.latency), 0.65), 90) * MINUTE) - 6
     rise = wakeup
     if rng.random() < person.lie_in:
         rise += int(min(rng.lognormal(np.log(12), 0.8), 100) * MINUTE)
@@ -122,7 +125,7 @@ def _lay_night(rng, person: Participant, mode, stirs: list[int], onset: int, wak
         kind = LIGHT if rng.random() < 0.25 else IN_BED
         _fill(mode, start, end, kind)
         stirs += [start, start + 1, end - 2]
-    for row, chance in ((bed, 1.0), (onset - 3, 0.85), (wakeup, 0.95), (rise, 1.0)):
+    for row, chance in ((bed, 1.0), (onset - 3, 0.95), (wakeup, 0.95), (rise, 1.0)):
         if rng.random() < chance:
             stirs += [row, row + int(rng.integers(1, 3))]
     return Night(bed, onset, wakeup, rise, tuple(awakenings))
@@ -149,7 +152,7 @@ def _draw_awakenings(rng, person: Participant, onset: int, wakeup: int) -> list[
     if rng.random() < person.split:
         spans.append((rng.uniform(0.1, 0.9), rng.lognormal(np.log(55), 0.4) + 5))
     if rng.random() < person.sleepless:
-        spans += [(where, rng.uniform(35, 120)) for where in np.arange(0.03, 1, 0.07)]
+        spans += [(where, rng.uniform(35, 120)) for where in np.arange(0.02, 1, 0.05)]
     return _separate(onset, wakeup, sorted(spans))
 
 

@@ -68,8 +68,8 @@ def draw_days(rng: np.random.Generator) -> float:
     return float(np.interp(rng.random(), *LENGTH_QUANTILES))
 
 
-def draw_participant(rng: np.random.Generator) -> Participant:
-    """Draw every trait independently of the others, except wake after onset."""
+def draw_participant(rng: np.random.Generator, days: float) -> Participant:
+    """Draw the traits of somebody whose recording lasts ``days`` where nothing fixes the length."""
     chronotype = rng.normal(0, 0.85) + (rng.uniform(1.0, 4.5) if rng.random() < 0.11 else 0.0)
     irregular = rng.lognormal(0, 0.35)
     noisy = rng.random() < 0.04
@@ -85,7 +85,7 @@ def draw_participant(rng: np.random.Generator) -> Participant:
         weekend_wake=rng.normal(1.2, 0.7) * (1 - free),
         onset_sd=0.70 * irregular,
         wake_sd=0.48 * irregular,
-        latency=rng.lognormal(np.log(9), 0.5),
+        latency=rng.lognormal(np.log(7), 0.5),
         awakenings=rng.lognormal(np.log(1.3), 0.5),
         split=min(0.25, rng.lognormal(np.log(0.03), 0.8)),
         lie_in=rng.beta(2, 4),
@@ -105,20 +105,22 @@ def draw_participant(rng: np.random.Generator) -> Participant:
         ),
         device_noise=rng.lognormal(np.log(0.0006), 0.4) * (3.0 if noisy else 1.0),
         angle_noise=rng.lognormal(np.log(0.035), 0.4) * (3.0 if noisy else 1.0),
-        **_draw_compliance(rng),
+        **_draw_compliance(rng, days),
     )
 
 
-def _draw_compliance(rng: np.random.Generator) -> dict[str, float]:
+def _draw_compliance(rng: np.random.Generator, days: float) -> dict[str, float]:
     """A third always wears the watch; the rest take it off at night, by day, for days, for good."""
-    kind = rng.choice(4, p=(0.28, 0.32, 0.19, 0.21))
+    # The longest recordings are those of watches that came back late, unworn for the last weeks.
+    forgotten = 0.14 if days < 26 else 0.28
+    kind = rng.choice(4, p=(0.28, 0.54 - forgotten, 0.18, forgotten))
     if kind == 0:
         return dict(night_off=0.0, day_off=0.0, gaps=0.0, worn_share=1.0)
     if kind == 1:
         night, day = rng.beta(1, 8), rng.beta(1, 16)
         return dict(night_off=night, day_off=day, gaps=0.0, worn_share=1.0)
     if kind == 2:
-        night, day = rng.beta(2, 2.5), rng.beta(1, 12)
+        night, day = rng.beta(2, 3), rng.beta(1, 16)
         worn = rng.uniform(0.65, 1.1)
         return dict(night_off=night, day_off=day, gaps=rng.uniform(0.0, 1.2), worn_share=worn)
     worn = 0.0 if rng.random() < 0.15 else rng.uniform(0.05, 0.6)

@@ -18,7 +18,7 @@ def _table(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-BURST_RATE = _table(1 / 84, 1 / 14, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0)
+BURST_RATE = _table(1 / 84, 1 / 10, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0)
 """Chance per step that a movement begins."""
 BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0)
 """Mean length of a movement in steps."""
@@ -39,7 +39,9 @@ def draw_signal(rng: np.random.Generator, person: Participant, behaviour: Behavi
     """Angle in degrees and enmo in g, two float32 arrays [T], both rounded to 1e-4 as published."""
     mode = behaviour.mode
     n = len(mode)
-    slow = 0.8 * sum(_autoregression(rng, n, minutes) for minutes in (1.2, 5, 40))
+    slow = np.zeros(n, dtype=np.float32)
+    for minutes in (1.2, 5.0, 40.0):
+        slow += 0.8 * _autoregression(rng, n, minutes)
     moving, burst = _movements(rng, person, behaviour, slow)
     angle, roll = _angle(rng, person, mode, moving)
     enmo = _enmo(rng, person, mode, moving, burst, slow, angle, roll)
@@ -71,6 +73,8 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
     scale = np.ones(7, dtype=np.float32)
     scale[0], scale[1:3] = person.restlessness, person.stillness
     rate = (BURST_RATE * scale)[mode] * np.exp(RATE_SWING[mode] * slow)
+    for night in behaviour.nights:  # the first sleep of a night is the quietest
+        rate[max(night.onset, 0) : max(night.onset + 20 * STEPS_PER_MINUTE, 0)] *= 0.35
     begins = rng.random(len(mode), dtype=np.float32) < rate
     begins[behaviour.stirs] = True
     starts = np.flatnonzero(begins)

@@ -31,8 +31,8 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
 
 def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
     """The watch left off overnight, or taken off for a part of the night."""
-    if rng.random() < 0.5:
-        return night.bed - rng.uniform(0, 1.5) * HOUR, night.rise + rng.uniform(0, 1.5) * HOUR
+    if rng.random() < 0.7:
+        return night.bed - rng.uniform(0, 2.0) * HOUR, night.rise + rng.uniform(0, 2.0) * HOUR
     start = rng.uniform(night.onset - HOUR, night.wakeup - HOUR)
     return start, start + rng.uniform(1.25, 4.0) * HOUR
 
@@ -62,7 +62,7 @@ def fill_with_copies(rng, arrays: tuple[np.ndarray, ...], spans: list[tuple[int,
     day = STEPS_PER_DAY
     n_steps = len(arrays[0])
     for start, end in spans:
-        lag = day * (1 if rng.random() < 0.75 else int(rng.integers(2, 5)))
+        lag = day * (1 if rng.random() < 0.85 else int(rng.integers(2, 5)))
         lag = day if lag > start else lag
         for values in arrays:
             if start < day and end + day <= n_steps and end - start <= day:
