@@ -78,7 +78,7 @@ class FrameConv(nn.Module):
         y = jax.lax.conv_general_dilated(
             x, weights, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
         )
-        return y + bias.reshape(1, 1, -1)[None, None]
+        return y + bias.reshape(1, 1, -1)
 
 
 def blocks_from_pixels(x: jax.Array, ndim: int) -> jax.Array:

@@ -1,0 +1,43 @@
+"""Slow oracles of the models' convolutions and pools: plain loops over places and taps."""
+
+import numpy as np
+
+
+def frame_conv(x, kernel, bias, downsample):
+    """Frame j is the inner product of the kernel with the steps around j*d + (d-1)/2.
+
+    x [T,F], kernel [k,F,C] with k of the parity of d, bias [C]; steps beyond the ends are zeros.
+    """
+    steps, size = len(x), len(kernel)
+    frames = []
+    for j in range(-(-steps // downsample)):
+        total = bias.astype(np.float64)
+        for i in range(size):
+            step = j * downsample + (downsample - size) // 2 + i
+            if 0 <= step < steps:
+                total = total + x[step] @ kernel[i]
+        frames.append(total)
+    return np.stack(frames)
+
+
+def stem(x, kernel):
+    """7x7 convolution, stride 2, padding 3: x [T,H,C], kernel [7,7,C,W]."""
+    t, h, _ = x.shape
+    out = np.zeros((-(-t // 2), -(-h // 2), kernel.shape[-1]))
+    for i, j in np.ndindex(out.shape[:2]):
+        for a, b in np.ndindex(7, 7):
+            row, column = 2 * i + a - 3, 2 * j + b - 3
+            if 0 <= row < t and 0 <= column < h:
+                out[i, j] += x[row, column] @ kernel[a, b]
+    return out
+
+
+def max_pool(x, window):
+    """Maximum over a window of 2 (2i, 2i+1) or 3 (2i-1, 2i, 2i+1) places: x [T] -> [ceil(T/2)]."""
+    first = 0 if window == 2 else -1
+    return np.array(
+        [
+            max(x[k] for k in range(i + first, i + first + window) if 0 <= k < len(x))
+            for i in range(0, len(x), 2)
+        ]
+    )
