@@ -186,12 +186,19 @@ def require_columns(frame: pl.DataFrame, columns: Sequence[str], name: str) -> N
 
 def _require_numbers(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
     for column in columns:
-        dtype = frame.schema[column]
-        if not dtype.is_numeric() and dtype != pl.Null:
-            raise InputError(
-                f"{name} column {column!r} holds {dtype} values; it must hold numbers "
-                f"(first value: {frame[column].head(1).to_list()})."
+        values = frame[column]
+        if values.dtype.is_numeric() or values.null_count() == len(values):
+            continue
+        hint = ""
+        if values.dtype == pl.String:
+            row = int(
+                (values.cast(pl.Float64, strict=False).is_null() & values.is_not_null()).arg_max()
+                or 0
             )
+            hint = f", first in row {row + 1}: {values[row]!r}"
+        raise InputError(
+            f"{name} column {column!r} holds {values.dtype} values{hint}; it must hold numbers."
+        )
 
 
 def _read_truth(solution: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
