@@ -33,7 +33,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
 
 def as_dict(result: APResult, boot: Bootstrap) -> dict[str, Any]:
-    """All that `as_text` shows in plain types: AP by the keys of metrics.jsonl, errors in minutes."""
+    """All that `as_text` shows, in plain types; AP under the keys of metrics.jsonl."""
     values = {"event_ap": result.ap}
     values |= {f"event_ap/{event}": ap for event, ap in result.per_event.items()}
     values |= {f"event_ap/{event}@{tol}": ap for (event, tol), ap in result.table.items()}
