@@ -119,6 +119,7 @@ def count_rows(paths: Iterable[Path]) -> int:
     """Rows of all files, without reading the samples of parquet files; for progress only."""
     total = 0
     for path in paths:
+        _check_file(path)
         with _readable(path):
             total += _scan(path).select(pl.len()).collect().item()
     return total

@@ -24,6 +24,7 @@ MAX_OUT_OF_RANGE_SHARE = 0.01
 MAX_DUPLICATE_SHARE = 0.1
 MAX_CADENCE_MS = 10_000
 MAX_GAP_STEPS = 30 * STEPS_PER_DAY
+MAX_CLOCK_CHANGES = 50
 _STEP_MS = STEP_SECONDS * 1000
 _ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
 
@@ -81,7 +82,7 @@ def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) ->
     cadence = _cadence(samples.utc, where)
     qc["sampling_seconds"] = cadence / 1000
     start, first_step, source_row, signals = _on_grid(samples, cadence, qc, where)
-    return _assemble(series_id, samples, start, first_step, source_row, signals, qc)
+    return _assemble(series_id, samples, start, first_step, source_row, signals, qc, where)
 
 
 def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
@@ -232,11 +233,14 @@ def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
     qc["longest_gap_steps"] = int(np.diff(edges)[::2].max(initial=0))
 
 
-def _assemble(series_id, samples, start, first_step, source_row, signals, qc) -> Recording:
+def _assemble(
+    series_id, samples: Samples, start, first_step, source_row, signals, qc, where
+) -> Recording:
     """Mask, fill and describe what lies on the grid."""
-    valid = np.isfinite(signals).all(axis=0)
-    spread = np.ptp(signals[:, valid], axis=1) if valid.any() else np.ones(2)
-    qc["constant_signal"] = int(valid.sum() >= STEPS_PER_HOUR and bool((spread < 1e-6).any()))
+    valid = np.isfinite(signals[0]) & np.isfinite(signals[1])
+    measured = signals if valid.all() else signals[:, valid]
+    enough = measured.shape[1] >= STEPS_PER_HOUR
+    qc["constant_signal"] = int(enough and bool((np.ptp(measured, axis=1) < 1e-6).any()))
     if qc["constant_signal"]:
         valid = np.zeros_like(valid)
     qc["n_invalid"] = int((~valid).sum())
@@ -244,17 +248,26 @@ def _assemble(series_id, samples, start, first_step, source_row, signals, qc) ->
         fill = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)
         signals = np.where(valid, signals, fill)
 
-    # A gap keeps the offset of the sample before it.
-    offset = samples.offset[np.maximum.accumulate(source_row)]
-    turns = np.append(0, np.flatnonzero(np.diff(offset)) + 1)
+    n = len(valid)
+    offset = samples.offset
+    if not np.array_equal(source_row, np.arange(len(offset))):
+        offset = offset[np.maximum.accumulate(source_row)]  # a gap keeps the last one before it
+    turns = np.append(0, np.flatnonzero(offset[1:] != offset[:-1]) + 1)
+    if len(turns) > MAX_CLOCK_CHANGES:
+        raise InputError(
+            f"{where}: the UTC offset changes {len(turns) - 1} times (at most "
+            f"{MAX_CLOCK_CHANGES}); write all timestamps of a recording by one wall clock."
+        )
+    local = offset * 1000
+    local += start * 1000
+    local += np.arange(0, n * _STEP_MS, _STEP_MS)
     meta = SeriesMeta(
         series_id=series_id,
-        n_steps=len(valid),
+        n_steps=n,
         first_step=first_step,
         start=start,
         offsets=tuple((int(row), int(offset[row])) for row in turns),
         qc=qc | {"n_clock_changes": len(turns) - 1},
     )
-    local = (start + offset + np.arange(len(valid)) * STEP_SECONDS) * 1000
     frame = pl.DataFrame({"anglez": signals[0], "enmo": signals[1], "clock": local, "valid": valid})
     return Recording(meta, frame.with_columns(pl.col("clock").cast(pl.Datetime("ms"))))
