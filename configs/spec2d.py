@@ -25,14 +25,26 @@ def get_config(arg=None):
     c.data = dict(
         root="data/child-mind",
         store="",
-        features=("anglez", "enmo", "hour_sin", "hour_cos"),
+        features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
         duration=5_760,
         background=0.5,
         folds=5,
         fold=arg.fold,
         split_seed=0,
     )
-    c.model = dict(name="spec2d", downsample=2, dtype="float32")
+    c.model = dict(
+        name="spec2d",
+        downsample=2,
+        height=64,
+        kernels=(32, 16),
+        encoder_depths=(3, 4, 6, 3),  # ResNet-34; (2, 2, 2, 2) is ResNet-18
+        encoder_width=64,
+        encoder_norm="batch",
+        widths=(64, 128, 256, 512, 1024),
+        dropout=0.2,
+        norm="layer",
+        dtype="float32",
+    )
     c.loss = dict(label_sigma=20.0)  # steps; 10 frames of the original
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)

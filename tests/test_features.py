@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
 from sleepjax.types import InputError
+from tests.reference.repeats import DAY, repeat_share
 from tests.reference.series import rows, stamp
 
 
@@ -36,6 +37,7 @@ def by_definition(anglez, enmo, clock, row, n):
         "minute_cos": math.cos(hour),
         "month_sin": math.sin(year),
         "month_cos": math.cos(year),
+        "repeat": 0.0,
         "step": row / n,
     }
 
@@ -119,3 +121,29 @@ def test_fingerprint_follows_the_definition(monkeypatch):
     assert before == features.fingerprint("enmo")
     monkeypatch.setitem(features.FEATURES, "enmo", pl.col("enmo") * 2)
     assert features.fingerprint("enmo") != before
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+def test_repeat_finds_copies_of_other_days(lag):
+    rng = np.random.default_rng(lag)
+    n = (lag + 1) * DAY + 900
+    anglez = rng.normal(0, 30, n).clip(-90, 90).astype(np.float32)
+    enmo = rng.gamma(0.3, 0.1, n).astype(np.float32)
+    start = lag * DAY + 2_000
+    for signal in (anglez, enmo):
+        signal[start : start + 3_000] = signal[start - lag * DAY : start + 3_000 - lag * DAY]
+    enmo[start + 5_000 : start + 6_000] = enmo[
+        start + 5_000 - lag * DAY : start + 6_000 - lag * DAY
+    ]
+    found = recording(rows(n, anglez=anglez, enmo=enmo))
+    share = features.compute(found, ("repeat",))[:, 0]
+    slow = repeat_share(anglez.tolist(), enmo.tolist(), [True] * n)
+    np.testing.assert_allclose(share, slow, atol=1e-5)
+    assert (share[start + 400 : start + 2_600] == 1).all()
+    assert share[: start - 400].max() == 0
+    assert share[start + 5_300 : start + 5_700].max() == 0  # one signal alone may agree by chance
+
+
+def test_repeat_is_no_copy_where_nothing_was_measured():
+    found = recording(rows(2 * DAY, anglez=[None] * 400 + [1.0, 2.0] * (DAY - 200)))
+    assert (features.compute(found, ("repeat",))[:30, 0] == 0).all()

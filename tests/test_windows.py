@@ -1,6 +1,7 @@
 """Windows contain their anchor, repeat for a (seed, step), and never look past the series."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,3 +160,21 @@ def test_no_labelled_night():
         InputError, match="none of the 1 training series has a fully labelled night"
     ):
         windows.make_sampler(SERIES[2:], DURATION, 0.5)
+
+
+def test_copied_stretches_are_known_to_have_no_event(tmp_path):
+    n = 3_000
+    repeat = np.zeros(n, np.float32)
+    repeat[2_000:2_500] = 1
+    meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
+
+    class OneSeries:
+        features = ("repeat",)
+        meta = staticmethod(lambda series_id: meta)
+        array = staticmethod(lambda series_id, name: repeat)
+        valid = staticmethod(lambda series_id: np.ones(n, bool))
+
+    events = events_frame({1: (None, None)}).with_columns(series_id=pl.lit("s"))
+    labels = windows.load_series(OneSeries(), "s", ("repeat",), events).labels
+    np.testing.assert_array_equal(labels.known, repeat >= 0.5)
+    assert not labels.asleep.any()

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.types import InputError
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 
 if TYPE_CHECKING:
     from sleepjax.data.repair import Recording
@@ -46,6 +46,26 @@ def _phase(period: int) -> pl.Expr:
     return (seconds * (2 * math.pi / period)).cast(pl.Float32)
 
 
+REPEAT_LAGS = tuple(k * STEPS_PER_DAY for k in range(1, 8))
+"""Steps back at which a copy may have its source: the same clock time of the last seven days."""
+
+
+def _repeat() -> pl.Expr:
+    """Share of the hour around a step in which the signal repeats an earlier day exactly.
+
+    Stretches in which the watch was not worn are filled with copies of other days in the
+    competition's data; measured signals never repeat for long.
+    """
+
+    def same(lag: int) -> pl.Expr:
+        equal = [pl.col(name) == pl.col(name).shift(lag) for name in ("anglez", "enmo")]
+        return equal[0] & equal[1]
+
+    anywhere = pl.any_horizontal(same(lag) for lag in REPEAT_LAGS).fill_null(False)
+    hour = {"window_size": STEPS_PER_HOUR, "min_samples": 1, "center": True}
+    return (anywhere & pl.col("valid")).cast(pl.Float32).rolling_mean(**hour)
+
+
 FEATURES: dict[str, pl.Expr] = {
     "anglez": _zscore("anglez", pl.col("anglez")),
     "enmo": _zscore("enmo", pl.col("enmo").clip(upper_bound=ENMO_CLIP)),
@@ -57,12 +77,13 @@ FEATURES: dict[str, pl.Expr] = {
     "minute_cos": _phase(_HOUR).cos(),
     "month_sin": _phase(_YEAR).sin(),
     "month_cos": _phase(_YEAR).cos(),
+    "repeat": _repeat(),
     "step": (pl.int_range(pl.len()) / pl.len()).cast(pl.Float32),
 }
 """Name -> expression over ``Recording.frame``. ``step`` is the share of the recording gone by."""
 
 DEFAULT_FEATURES = tuple(FEATURES)
-"""What prepare stores: everything, 44 bytes a step; a config then picks what the model sees."""
+"""What prepare stores: everything, 48 bytes a step; a config then picks what the model sees."""
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ number of processes does not change the data.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,11 @@ def load_series(
     """Memory-mapped features, validity and labels of one recording; ``events`` are the store's."""
     meta = store.meta(series_id)
     labels = make_labels(events.filter(series_id=series_id), meta.n_steps, meta.first_step)
+    if "repeat" in store.features:
+        # By the annotation rules no sleep is detected without the watch: a stretch filled with a
+        # copy of another day is known to have no event, labelled night or not.
+        copied = store.array(series_id, "repeat") >= 0.5
+        labels = dataclasses.replace(labels, known=labels.known | copied)
     arrays = tuple(store.array(series_id, name) for name in features)
     return Series(meta, arrays, store.valid(series_id), labels)
 

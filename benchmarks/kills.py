@@ -1,0 +1,167 @@
+r"""Kill training and preparation with SIGKILL at random moments; nothing may be lost.
+
+python benchmarks/kills.py --kills 50 --out kills.json
+
+Trains the tiny config in a process of its own, kills it after a random time, starts it again, until
+the wished number of kills is reached; then lets it finish and compares every array of the state, and
+the metrics, with a run that nobody killed. The same with prepare, comparing every byte of the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parent.parent
+SETTINGS = [
+    "--config.total_steps=300",
+    "--config.log_every=5",
+    "--config.ckpt_every=1",
+    "--config.eval.every=50",
+    "--config.ema=0.99",
+]
+
+
+def train_command(data: Path, workdir: Path) -> list[str]:
+    config = f"{PROJECT / 'configs' / 'spec1d.py'}:tiny"
+    root = f"--config.data.root={data}"
+    script = str(PROJECT / "scripts" / "train.py")
+    return [sys.executable, script, "--config", config, "--workdir", str(workdir), root, *SETTINGS]
+
+
+def prepare_command(data: Path, out: Path) -> list[str]:
+    script = str(PROJECT / "scripts" / "prepare_data.py")
+    return [sys.executable, script, "--data", str(data), "--phase", "train", "--out", str(out)]
+
+
+def newest_step(workdir: Path) -> int:
+    """The newest step whose checkpoint Orbax has committed."""
+    steps = (workdir / "checkpoints" / "latest").glob("[0-9]*")
+    return max((int(path.name) for path in steps if path.name.isdigit()), default=0)
+
+
+def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> dict:
+    whole, broken = folder / "whole", folder / "broken"
+    begin = time.monotonic()
+    subprocess.run(train_command(data, whole), check=True, capture_output=True)
+    seconds = time.monotonic() - begin
+    done = finished = resumed = lost = 0
+    while True:
+        before = newest_step(broken)
+        process = subprocess.Popen(
+            train_command(data, broken),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            alive = rng.uniform(2.0, 0.5 * seconds) if done < kills else None
+            _, log = process.communicate(timeout=alive)
+            finished = 1
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, log = process.communicate()
+            done += 1
+        if process.returncode not in (0, -9):
+            raise SystemExit(f"failed after {done} kills:\n{log}")
+        for line in log.splitlines():
+            if line.startswith("resuming"):
+                resumed += 1
+                lost += max(before - int(line.split(" at step ")[1].split()[0]), 0)
+        if finished:
+            break
+    same = states_equal(whole, broken) and metrics_of(whole) == metrics_of(broken)
+    return dict(kills=done, resumed=resumed, steps_lost=lost, equal=same, whole_seconds=seconds)
+
+
+def states_equal(a: Path, b: Path) -> bool:
+    import jax
+    import orbax.checkpoint as ocp
+
+    from sleepjax.training.checkpoints import Checkpoints
+
+    def load(workdir: Path, kind: str):
+        with Checkpoints(workdir) as checkpoints:
+            step = checkpoints.latest_step(kind)
+            restored = checkpoints.managers[kind].restore(step, args=ocp.args.StandardRestore())
+        return step, jax.tree.leaves(restored)
+
+    for kind in ("latest", "best"):
+        (step_a, tree_a), (step_b, tree_b) = load(a, kind), load(b, kind)
+        arrays = zip(tree_a, tree_b, strict=True)
+        if step_a != step_b or not all(np.array_equal(x, y) for x, y in arrays):
+            return False
+    return True
+
+
+def metrics_of(workdir: Path) -> list[dict]:
+    rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in row.items() if "per_second" not in k} for row in rows]
+
+
+def kill_prepare(data: Path, folder: Path, kills: int, rng: random.Random) -> dict:
+    whole, broken = folder / "store", folder / "broken-store"
+    begin = time.monotonic()
+    subprocess.run(prepare_command(data, whole), check=True, capture_output=True)
+    seconds = time.monotonic() - begin
+    done = finished = 0
+    while done < kills:
+        process = subprocess.Popen(
+            prepare_command(data, broken), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        try:
+            process.wait(timeout=rng.uniform(0.2, 1.1 * seconds))
+            finished += 1
+            for path in sorted(broken.rglob("*")):  # begin again from nothing
+                path.unlink() if path.is_file() else None
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            done += 1
+    subprocess.run(prepare_command(data, broken), check=True, capture_output=True)
+    return dict(kills=done, finished=finished, equal=digest(whole) == digest(broken))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", help="write the result as JSON")
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "xla")
+        simulate = [sys.executable, str(PROJECT / "scripts" / "simulate.py")]
+        data = folder / "data"
+        size = ["--series", "6", "--days", "3", "--out", str(data)]
+        subprocess.run([*simulate, *size], check=True, capture_output=True)
+        result = {
+            "prepare": kill_prepare(data, folder, args.kills, rng),
+            "training": kill_training(data, folder, args.kills, rng),
+        }
+    print(json.dumps(result, indent=2))
+    if args.out:
+        Path(args.out).write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
