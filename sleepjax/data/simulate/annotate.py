@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from sleepjax.data.simulate.clock import DAY, Clock
-from sleepjax.data.simulate.nights import ASLEEP, Behaviour, Night
+from sleepjax.data.simulate.nights import Behaviour, Night
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 HALF_HOUR = 30 * STEPS_PER_MINUTE
@@ -42,12 +42,11 @@ class NightLabel:
     wakeup: int | None
 
 
-def sleep_windows(asleep: np.ndarray, worn: np.ndarray, clock: Clock) -> list[Window]:
-    """Every window that satisfies the rules except "longest of its night".
+def sleep_windows(asleep: np.ndarray, clock: Clock) -> list[Window]:
+    """Every window of at least half an hour of sleep, shorter interruptions included.
 
-    ``asleep`` and ``worn`` are bool [T]. A window belongs to the night, noon to noon, of its
-    middle; a nap that does not reach half an hour into 19:00-10:00 belongs to none. A window cut
-    by an end of the recording or by non-wear is not valid.
+    ``asleep`` is bool [T]. A window belongs to the night, noon to noon, of its middle; a nap that
+    does not reach half an hour into 19:00-10:00 belongs to none.
     """
     change = np.flatnonzero(np.diff(asleep, prepend=False, append=False))
     if len(change) == 0:
@@ -56,9 +55,7 @@ def sleep_windows(asleep: np.ndarray, worn: np.ndarray, clock: Clock) -> list[Wi
     joined = starts[1:] - ends[:-1] <= HALF_HOUR
     starts = starts[np.concatenate([[True], ~joined])]
     ends = ends[np.concatenate([~joined, [True]])]
-    off_before = np.concatenate([[0], np.cumsum(~worn)])
-    keep = (ends - starts >= HALF_HOUR) & (off_before[ends] == off_before[starts])
-    keep &= (starts > 0) & (ends < len(asleep))
+    keep = ends - starts >= HALF_HOUR
     local = clock.local_seconds()
     windows = []
     for start, end in zip(starts[keep].tolist(), ends[keep].tolist(), strict=True):
@@ -81,26 +78,44 @@ def longest_per_night(windows: list[Window]) -> list[Window]:
     return [best[night] for night in sorted(best)]
 
 
-def true_windows(behaviour: Behaviour, worn: np.ndarray, clock: Clock) -> list[Window]:
-    """All valid windows of the latent course."""
-    return sleep_windows(behaviour.mode == ASLEEP, worn, clock)
+def true_windows(windows: list[Window], worn: np.ndarray) -> list[Window]:
+    """The longest window of each night, where it was recorded whole.
+
+    A night whose longest window is cut by non-wear or by an end of the recording has none: what
+    is left of it, or a shorter window beside it, would misstate the night. ``worn`` is bool [T].
+    """
+    return [
+        window
+        for window in longest_per_night(windows)
+        if 0 < window.onset and window.wakeup < len(worn)
+        if worn[window.onset : window.wakeup].all()
+    ]
 
 
-def annotate(rng, behaviour: Behaviour, windows: list[Window], clock: Clock) -> list[NightLabel]:
-    """What the annotator writes down, one entry per listed night."""
-    chosen = {window.night: window for window in longest_per_night(windows)}
+def annotate(
+    rng: np.random.Generator,
+    behaviour: Behaviour,
+    windows: list[Window],
+    truth: list[Window],
+    clock: Clock,
+) -> list[NightLabel]:
+    """What the annotator writes down, one entry per listed night.
+
+    ``windows`` are all of the recording, ``truth`` those the rules choose.
+    """
+    chosen = {window.night: window for window in truth}
     labels = []
     for night in range(1, _listed_nights(rng, clock, chosen) + 1):
         window = chosen.get(night)
-        if window is None or rng.random() < 0.015:  # no valid window, or overlooked
+        if window is None or rng.random() < 0.020:  # no valid window, or overlooked
             labels.append(NightLabel(night, None, None))
             continue
         rivals = [w for w in windows if w.night == night]
         if len(rivals) > 1 and rng.random() < 0.20:
             window = _misjudged(rng, rivals)
         nearest = _night_of(behaviour, window)
-        onset = _perceived(rng, window.onset, _onset_rivals(nearest, window))
-        wakeup = _perceived(rng, window.wakeup, _wakeup_rivals(nearest, window))
+        onset = _perceived(rng, "onset", window.onset, _onset_rivals(nearest, window))
+        wakeup = _perceived(rng, "wakeup", window.wakeup, _wakeup_rivals(nearest, window))
         onset, wakeup = _on_minute(rng, onset, "onset"), _on_minute(rng, wakeup, "wakeup")
         labels.append(_legal(rng, NightLabel(night, onset, wakeup), clock.n_steps))
     return labels
@@ -138,12 +153,17 @@ def _wakeup_rivals(night: Night, window: Window) -> list[int]:
     return [row for row in (night.rise, *late) if abs(row - window.wakeup) < 3 * STEPS_PER_HOUR]
 
 
-def _perceived(rng: np.random.Generator, row: int, rivals: list[int]) -> float:
+ERROR_MINUTES = (0.08, 2.7, 8.0, 40.0)
+ERROR_SHARES = {"onset": (0.81, 0.15, 0.032, 0.008), "wakeup": (0.785, 0.175, 0.032, 0.008)}
+"""The annotator's error is a mixture of Laplace distributions of these scales."""
+
+
+def _perceived(rng: np.random.Generator, event: str, row: int, rivals: list[int]) -> float:
     """Where the annotator sees the event: mostly at it, sometimes off, sometimes at a rival."""
     if rivals and rng.random() < 0.04:
         return float(rivals[int(rng.integers(len(rivals)))])
-    scale, share = (0.15, 2.8, 8.0, 40.0), (0.82, 0.14, 0.032, 0.008)
-    return row + rng.laplace(0, rng.choice(scale, p=share)) * STEPS_PER_MINUTE
+    scale = rng.choice(ERROR_MINUTES, p=ERROR_SHARES[event])
+    return row + rng.laplace(0, scale) * STEPS_PER_MINUTE
 
 
 _REACH = np.arange(-3, 5)

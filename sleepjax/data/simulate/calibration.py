@@ -141,7 +141,7 @@ def _states(recording: SimulatedSeries, events: np.ndarray) -> dict[str, float]:
     minutes = len(worn) // STEPS_PER_MINUTE
     whole = slice(0, minutes * STEPS_PER_MINUTE)
     level = np.log(recording.enmo[whole].reshape(minutes, -1).mean(axis=1) + 1e-3)
-    good = worn[whole].reshape(minutes, -1).all(axis=1)
+    good = np.asarray(worn[whole].reshape(minutes, -1).all(axis=1))
     for lag in _LAGS:
         both = good[lag:] & good[:-lag]
         if both.sum() > 2 * 1440:

@@ -73,7 +73,7 @@ def _sleep_times(rng: np.random.Generator, person: Participant, clock: Clock):
     wake = person.wake_clock + 24 + free * person.weekend_wake
     wake = wake + person.wake_sd * (0.35 * onset_noise + 0.94 * wake_noise)
     onset = np.clip(onset, 18.8, 30.0)
-    wake = np.clip(wake, onset + rng.uniform(3.0, 5.0, n_nights), onset + 12.8)
+    wake = np.clip(wake, onset + rng.uniform(3.0, 5.0, n_nights), onset + 12.4)
     rows = clock.rows_at(evening + np.stack([onset, wake]) * 3600)
     return rows[0], rows[1]
 
@@ -162,8 +162,8 @@ def _separate(onset: int, wakeup: int, spans) -> list[tuple[int, int]]:
     free = onset + 3 * MINUTE
     for where, minutes in spans:
         start = max(free, onset + int(where * (wakeup - onset)))
-        end = start + max(6, int(minutes * MINUTE))
-        if end > wakeup - 3 * MINUTE:
+        end = min(start + max(6, int(minutes * MINUTE)), wakeup - 3 * MINUTE)
+        if end <= start:
             break
         result.append((start, end))
         free = end + 3 * MINUTE

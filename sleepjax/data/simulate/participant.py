@@ -87,7 +87,7 @@ def draw_participant(rng: np.random.Generator, days: float) -> Participant:
         wake_sd=0.48 * irregular,
         latency=rng.lognormal(np.log(7), 0.5),
         awakenings=rng.lognormal(np.log(1.3), 0.5),
-        split=min(0.25, rng.lognormal(np.log(0.03), 0.8)),
+        split=min(0.25, rng.lognormal(np.log(0.04), 0.8)),
         lie_in=rng.beta(2, 4),
         nap=rng.beta(1, 12),
         quiet_evening=rng.beta(2, 6),
@@ -112,12 +112,12 @@ def draw_participant(rng: np.random.Generator, days: float) -> Participant:
 def _draw_compliance(rng: np.random.Generator, days: float) -> dict[str, float]:
     """A third always wears the watch; the rest take it off at night, by day, for days, for good."""
     # The longest recordings are those of watches that came back late, unworn for the last weeks.
-    forgotten = 0.14 if days < 26 else 0.28
-    kind = rng.choice(4, p=(0.28, 0.54 - forgotten, 0.18, forgotten))
+    forgotten = 0.12 if days < 26 else 0.25
+    kind = rng.choice(4, p=(0.28, 0.55 - forgotten, 0.17, forgotten))
     if kind == 0:
         return dict(night_off=0.0, day_off=0.0, gaps=0.0, worn_share=1.0)
     if kind == 1:
-        night, day = rng.beta(1, 8), rng.beta(1, 16)
+        night, day = rng.beta(1.2, 8), rng.beta(1, 16)
         return dict(night_off=night, day_off=day, gaps=0.0, worn_share=1.0)
     if kind == 2:
         night, day = rng.beta(2, 3), rng.beta(1, 16)

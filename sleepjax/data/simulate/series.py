@@ -11,11 +11,11 @@ from sleepjax.data.simulate.annotate import (
     NightLabel,
     Window,
     annotate,
-    longest_per_night,
+    sleep_windows,
     true_windows,
 )
 from sleepjax.data.simulate.clock import Clock, draw_clock
-from sleepjax.data.simulate.nights import Behaviour, draw_behaviour
+from sleepjax.data.simulate.nights import ASLEEP, Behaviour, draw_behaviour
 from sleepjax.data.simulate.participant import Participant, draw_days, draw_participant
 from sleepjax.data.simulate.signal import draw_signal
 from sleepjax.data.simulate.wear import draw_nonwear, fill_with_copies
@@ -107,8 +107,9 @@ def simulate_series(seed: int, index: int, days: float | None = None) -> Simulat
     worn = np.ones(clock.n_steps, dtype=bool)
     for start, end in spans:
         worn[start:end] = False
-    windows = true_windows(behaviour, worn, clock)
-    labels = annotate(_stream(seed, index, 4), behaviour, windows, clock)
+    windows = sleep_windows(behaviour.mode == ASLEEP, clock)
+    truth = true_windows(windows, worn)
+    labels = annotate(_stream(seed, index, 4), behaviour, windows, truth, clock)
     return SimulatedSeries(
         series_id=series_id(seed, index),
         participant=person,
@@ -116,7 +117,7 @@ def simulate_series(seed: int, index: int, days: float | None = None) -> Simulat
         anglez=anglez,
         enmo=enmo,
         labels=tuple(labels),
-        truth=tuple(longest_per_night(windows)),
+        truth=tuple(truth),
         behaviour=behaviour,
         nonwear=tuple(spans),
     )
