@@ -7,10 +7,14 @@ spent on them. Distance suppression takes all peaks in parallel that no higher p
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from sleepjax.types import InputError
+
+BLOCK = 1 << 20
+"""Samples worked on at a time: enough to be worth a call, few enough to stay in the cache."""
 
 PRODUCTIVE = 0.9
 """Rounds of suppression go on while they leave at most this share of the peaks undecided."""
@@ -43,14 +47,27 @@ def find_peaks(
     if not np.issubdtype(x.dtype, np.floating):
         x = x.astype(np.float64)
     check(height, distance)
-    if x.ndim == 1:
-        peaks = local_maxima(x, height)
-        return peaks if distance is None else peaks[unsuppressed(peaks, x[peaks], distance)]
-    rows = x.reshape(-1, x.shape[-1])
-    found = [find_peaks(row, height, distance) for row in rows]
-    row = np.repeat(np.arange(len(rows)), [len(peaks) for peaks in found])
-    position = np.concatenate([np.zeros(0, np.int64), *found])
-    return np.stack([*np.unravel_index(row, x.shape[:-1]), position], axis=-1)
+    n_steps = x.shape[-1]
+    rows = x.reshape(-1, n_steps) if x.size else x.reshape(0, n_steps)
+    size = max(1, BLOCK // max(1, n_steps))
+    begins = range(0, len(rows), size)
+
+    def find(begin: int) -> np.ndarray:
+        block = rows[begin : begin + size]
+        peaks = local_maxima(block, height)
+        if distance is not None:
+            # Rows are set apart, so that none removes a peak of the next.
+            position = peaks + peaks // n_steps * math.ceil(distance)
+            peaks = peaks[unsuppressed(position, block.ravel()[peaks], distance)]
+        return peaks + begin * n_steps
+
+    if len(begins) > 1:
+        with ThreadPoolExecutor() as pool:  # nearly all is done in NumPy, without the GIL
+            found = list(pool.map(find, begins))
+    else:
+        found = list(map(find, begins))
+    index = np.unravel_index(np.concatenate([np.zeros(0, np.int64), *found]), x.shape)
+    return index[0] if x.ndim == 1 else np.stack(index, axis=-1)
 
 
 def check(height: float | None, distance: float | None) -> None:
@@ -62,27 +79,30 @@ def check(height: float | None, distance: float | None) -> None:
 
 
 def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
-    """Ascending positions [N] of local maxima of ``x`` [T], at least ``height`` high."""
-    if len(x) < 3:
+    """Ascending positions [N] of local maxima of ``x`` [T] or [R,T], at least ``height`` high.
+
+    Rows of [R,T] are signals of their own; positions count through the flattened array.
+    """
+    n_steps = x.shape[-1]
+    x = x.ravel()
+    if n_steps < 3 or not len(x):
         return np.zeros(0, np.int64)
-    middle, before, after = x[1:-1], x[:-2], x[2:]
-    if height is None:
-        start = np.flatnonzero((middle > before) & (middle >= after)) + 1
-    else:
-        high = np.flatnonzero(middle >= height)
-        if 4 * len(high) < len(x):
-            start = high[(middle[high] > before[high]) & (middle[high] >= after[high])] + 1
-        else:
-            mask = (middle > before) & (middle >= after) & (middle >= height)
-            start = np.flatnonzero(mask) + 1
-    flat = x[start] == x[start + 1]
-    if not flat.any():
-        return start
-    # Plateaus: from each start to the end of its run of equal samples, a peak if x falls there.
-    change = np.flatnonzero(x[1:] != x[:-1])
-    end = np.searchsorted(change, start)
-    inside = end < len(change)
-    start, end = start[inside], change[end[inside]]
+    rises, falls = x[1:] > x[:-1], x[1:] < x[:-1]
+    rises[n_steps - 1 :: n_steps] = falls[n_steps - 1 :: n_steps] = False  # between two rows
+    starts = rises[:-1]  # of sample i + 1
+    if height is not None:
+        starts = starts & (x[1:-1] >= height)
+    peaks = np.flatnonzero(starts & falls[1:]) + 1
+    flat = np.flatnonzero(starts & (x[1:-1] == x[2:])) + 1
+    return np.sort(np.r_[peaks, _plateaus(x, flat, n_steps)]) if len(flat) else peaks
+
+
+def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> np.ndarray:
+    """Middles of the runs of equal samples that begin at ``start`` and fall at their end."""
+    change = np.r_[np.flatnonzero(x[1:] != x[:-1]), len(x) - 1]
+    end = change[np.searchsorted(change, start)]
+    inside = end < start - start % n_steps + n_steps - 1
+    start, end = start[inside], end[inside]
     falls = x[end + 1] < x[start]
     return (start[falls] + end[falls]) // 2
 
@@ -96,26 +116,47 @@ def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.
     """
     keep = np.zeros(len(peaks), bool)
     distance = math.ceil(distance)
-    left = np.arange(len(peaks))
+    left, position, height = np.arange(len(peaks)), peaks, heights
     while len(left):
-        n_before = len(left)
-        position, height = peaks[left], heights[left]
-        # Of `distance` consecutive samples only the highest peak can be the highest in its reach.
-        best = _first_maxima(height, position // distance)
-        first = np.searchsorted(position, position[best] - distance, side="right")
-        last = np.searchsorted(position, position[best] + distance, side="left")
-        wins = (_slice_max(height, first, best) < height[best]) & (
-            _slice_max(height, best + 1, last) <= height[best]
-        )
-        keep[left[best[wins]]] = True
-        edges = np.zeros(len(left) + 1, np.int64)
-        np.add.at(edges, first[wins], 1)
-        np.add.at(edges, last[wins], -1)
-        left = left[np.cumsum(edges[:-1]) == 0]
-        if len(left) > PRODUCTIVE * n_before:
-            _take_turns(peaks, heights, left, distance, keep)
+        best, first, last = _highest_in_reach(position, height, distance)
+        keep[left[best]] = True
+        free = _ranges(np.r_[0, last], np.r_[first, len(left)])
+        if len(free) > PRODUCTIVE * len(left):
+            _take_turns(peaks, heights, left[free], distance, keep)
             break
+        left, position, height = left[free], position[free], height[free]
     return keep
+
+
+def _highest_in_reach(
+    position: np.ndarray, height: np.ndarray, distance: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Peaks higher than all others less than ``distance`` away, and the slices of those others."""
+    near = position[1:] - position[:-1] < distance
+    rising = height[1:] > height[:-1]
+    summit = np.ones(len(position), bool)
+    summit[:-1] = ~(near & rising)
+    summit[1:] &= ~near | rising
+    summits = np.flatnonzero(summit)
+    top = height[summits]
+    # Of `distance` consecutive samples only the highest peak can be the highest in its reach.
+    chosen = _first_maxima(top, position[summits] // distance)
+    best = summits[chosen]
+    first = np.searchsorted(position, position[best] - distance, side="right")
+    last = np.searchsorted(position, position[best] + distance, side="left")
+    # The highest peak of a slice is a summit, or at the end of the slice.
+    before = _slice_max(top, np.searchsorted(summits, first), chosen)
+    after = _slice_max(top, chosen + 1, np.searchsorted(summits, last))
+    wins = (before < height[best]) & ((first == best) | (height[first] < height[best]))
+    wins &= (after <= height[best]) & (height[last - 1] <= height[best])
+    return best[wins], first[wins], last[wins]
+
+
+def _ranges(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """All integers from begin[i] to before end[i], one range after the other."""
+    length = (end - begin).clip(min=0)
+    offset = np.repeat(begin - (np.cumsum(length) - length), length)
+    return offset + np.arange(len(offset))
 
 
 def _first_maxima(height: np.ndarray, block: np.ndarray) -> np.ndarray:

@@ -1,0 +1,86 @@
+"""Time of `find_peaks` against a loop of scipy's over a cohort, in the same run, results compared.
+
+python benchmarks/peaks.py [--series 277 --steps 460000 --repeats 3] prints one JSON object per kind
+of signal. ``sparse`` is the usual case: bumps around two events a day on a low floor, rough at the
+scale of a minute. ``dense`` is noise above the height everywhere, a peak every third step. All
+signals are simulated. Times are the best of the repeats (for scipy the only one), in seconds.
+"""
+
+import argparse
+import json
+import os
+import time
+
+import numpy as np
+import scipy.ndimage
+import scipy.signal
+
+from sleepjax.postprocess import find_peaks
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_MINUTE
+
+HEIGHT, DISTANCE = 0.001, 100
+DISTINCT = 16
+
+
+def signals(kind: str, n: int, steps: int) -> np.ndarray:
+    """[n, steps] float32; 16 distinct rows, repeated."""
+    rng = np.random.default_rng(0)
+    # Noise is a permutation: scipy's order of equal peaks is undefined.
+    noise = np.stack([rng.permutation(steps) for _ in range(DISTINCT)]).astype(np.float32)
+    if kind == "dense":
+        rows = (noise + 1) / steps + HEIGHT
+    else:
+        rows = scipy.ndimage.uniform_filter1d(noise * (0.9 * HEIGHT / steps), STEPS_PER_MINUTE)
+        shape = np.exp(-0.5 * (np.arange(-1000, 1001) / 150) ** 2).astype(np.float32)
+        for row in rows:
+            for at in rng.integers(1000, steps - 1001, 2 * (steps // STEPS_PER_DAY)):
+                row[at - 1000 : at + 1001] += shape * rng.random(dtype=np.float32)
+    return np.tile(rows, (-(-n // DISTINCT), 1))[:n]
+
+
+def best(function, repeats: int) -> tuple[float, object]:
+    """Shortest time of several calls, and the result."""
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        result = function()
+        times.append(time.perf_counter() - begin)
+    return min(times), result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--series", type=int, default=277)
+    parser.add_argument("--steps", type=int, default=460_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    for kind in ("sparse", "dense"):
+        x = signals(kind, 2 * args.series, args.steps).reshape(args.series, 2, args.steps)
+
+        def loop(x=x):
+            rows = x.reshape(-1, x.shape[-1])
+            return [scipy.signal.find_peaks(r, height=HEIGHT, distance=DISTANCE)[0] for r in rows]
+
+        ours, found = best(lambda x=x: find_peaks(x, HEIGHT, DISTANCE), args.repeats)
+        scipys, expected = best(loop, 1)
+        print(
+            json.dumps(
+                {
+                    "signal": kind,
+                    "shape": x.shape,
+                    "cores": os.cpu_count(),
+                    "peaks": len(found),
+                    "seconds": round(ours, 3),
+                    "scipy_seconds": round(scipys, 3),
+                    "ratio": round(scipys / ours, 1),
+                    "equal": bool(np.array_equal(found[:, -1], np.concatenate(expected))),
+                }
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
