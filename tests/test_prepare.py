@@ -1,6 +1,7 @@
 """Preparing: only what differs is written, a stop at any moment loses nothing."""
 
 import os
+import shutil
 import weakref
 from pathlib import Path
 
@@ -101,17 +102,22 @@ class Killed(BaseException):
     """Stands for a kill: nothing in the program may catch it."""
 
 
-def test_stopping_before_any_rename_loses_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("over_another", [False, True])
+def test_stopping_before_any_rename_loses_nothing(tmp_path, monkeypatch, over_another):
     """Every place at which a file is put in place is a place to die; then the run is repeated."""
     events = nights("a1", [(12, 60)])
     cohort = write_cohort(tmp_path / "raw", [rows(90), rows(60, "b2", seed=1)], "train", events)
     build(cohort, tmp_path / "want", features=SOME)
     want = tree(tmp_path / "want")
+    other = write_cohort(tmp_path / "raw2", [rows(90, seed=5), rows(60, "c3")], "train", events)
+    build(other, tmp_path / "other")
     monkeypatch.setattr("sleepjax.data.writing.WORKERS", 1)
     replace, calls = os.replace, 0
     n_renames = len(want) - 1  # all but the lock
     for k in range(n_renames):
         out = tmp_path / f"out{k}"
+        if over_another:
+            shutil.copytree(tmp_path / "other", out)
         calls = 0
 
         def die(source, target, k=k):

@@ -130,7 +130,6 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
         return identity | {"bytes": sizes}, False
 
     folder.mkdir(exist_ok=True)
-    (folder / disk.RECORD).unlink(missing_ok=True)
     disk.remove_others(folder)
     columns = features.frame(recording, tuple(fingerprints))
     sizes = {}
