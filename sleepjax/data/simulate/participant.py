@@ -95,9 +95,9 @@ def draw_participant(rng: np.random.Generator, days: float) -> Participant:
         restlessness=rng.lognormal(0, 0.4),
         stillness=rng.lognormal(0, 0.3),
         activity=rng.normal(0, 0.3),
-        sedentary=rng.normal(0, 0.35),
+        sedentary=rng.normal(0, 0.5),
         awake_angle=rng.normal(-12, 8),
-        asleep_spread=rng.uniform(36, 62),
+        asleep_spread=rng.uniform(30, 62),
         device_offset=(
             float(rng.normal(0.0002, 0.0015) + (rng.uniform(0.01, 0.03) if noisy else 0.0)),
             float(rng.normal(0, 0.003)),

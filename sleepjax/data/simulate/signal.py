@@ -26,10 +26,10 @@ RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0)
 """How strongly the slow course of activity changes the rate."""
 LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6))
 """Log of the median enmo in g while moving."""
-LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.0)
+LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.0)
 MICRO = _table(0.0, 0.0010, 0.0015, 0.014, 0.020, 0.025, 0.0)
 """Median enmo in g of an arm that is worn and not moving."""
-TURN = _table(0.15, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0)
+TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0)
 """Chance per moving step of a new posture."""
 SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0)
 """Standard deviation in degrees of the arm around its posture while moving."""
@@ -92,9 +92,10 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     turns = moving & (rng.random(n, dtype=np.float32) < TURN[mode])
     rows = np.concatenate([[0], np.flatnonzero(turns)])
     lying = mode[rows] <= 1
-    spread = np.where(lying, person.asleep_spread, 24).astype(np.float32)
-    centre = np.where(lying, 0.3, 1.0).astype(np.float32) * person.awake_angle
-    posture = centre + spread * _normal(rng, len(rows))
+    spread = np.where(lying, person.asleep_spread, 21).astype(np.float32)
+    task = person.awake_angle + 13 * _autoregression(rng, n, minutes=25)[rows]
+    centre = np.where(lying, 0.3 * person.awake_angle, task)
+    posture = (centre + spread * _normal(rng, len(rows))).astype(np.float32)
     posture_roll = rng.uniform(0, 2 * np.pi, len(rows)).astype(np.float32)
     held = np.cumsum(turns, dtype=np.int32)
     # A still arm keeps its last sway: the index only advances while the arm moves.
@@ -120,7 +121,7 @@ def _enmo(rng, person: Participant, mode, moving, burst, slow, angle, roll) -> n
     np.maximum(enmo, 0, out=enmo)
     of_burst = _normal(rng, int(burst[-1]) + 1)
     log_level = LEVEL[mode] + LEVEL_SWING[mode] * slow + np.float32(person.activity)
-    log_level += 0.5 * of_burst[burst] + 0.5 * _normal(rng, n)
+    log_level += 0.5 * of_burst[burst] + 0.7 * _normal(rng, n)
     tremor = MICRO[mode] * np.exp(0.4 * fast + 0.4 * of_burst[burst] + 0.4 * slow)
     enmo += np.where(moving, np.exp(log_level), tremor)
     return np.minimum(enmo, 12, out=enmo)
