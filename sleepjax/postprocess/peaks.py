@@ -13,7 +13,7 @@ import numpy as np
 
 from sleepjax.types import InputError
 
-BLOCK = 1 << 20
+BLOCK = 1 << 21
 """Samples worked on at a time: enough to be worth a call, few enough to stay in the cache."""
 
 PRODUCTIVE = 0.9

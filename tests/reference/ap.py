@@ -8,23 +8,26 @@ def event_detection_ap(truth, detections, tolerances):
     scored_series = {series for series, _, _ in truth}
     per_event = []
     for event in sorted({event for _, event, _ in truth}):
-        values = []
-        for tolerance in tolerances[event]:
-            values.append(average_precision(truth, detections, scored_series, event, tolerance))
+        steps, scored = defaultdict(list), defaultdict(list)
+        for series, of, step in truth:
+            if of == event:
+                steps[series].append(step)
+        for series, of, step, score in detections:
+            if of == event:
+                scored[series].append((step, score))
+        pairs = [(steps[series], scored[series]) for series in scored_series]
+        values = [average_precision(pairs, tolerance) for tolerance in tolerances[event]]
         per_event.append(sum(values) / len(values))
     return sum(per_event) / len(per_event)
 
 
-def average_precision(truth, detections, scored_series, event, tolerance):
+def average_precision(pairs, tolerance):
+    """AP of one class at one tolerance, from (truth, detections) of each scored series."""
     results = []
-    for series in scored_series:
-        matches = match_series(
-            [t for s, e, t in truth if s == series and e == event],
-            [(t, score) for s, e, t, score in detections if s == series and e == event],
-            tolerance,
-        )
+    for truth, detections in pairs:
+        matches = match_series(truth, detections, tolerance)
         results += [(score, hit is not None) for _, score, hit in matches]
-    n_truth = sum(e == event for _, e, _ in truth)
+    n_truth = sum(len(truth) for truth, _ in pairs)
     thresholds = defaultdict(lambda: [0, 0])
     for score, hit in results:
         thresholds[score][0] += hit
