@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
@@ -207,6 +207,7 @@ def test_whole_second_stamps_of_a_faster_device_are_an_error():
         max_size=40,
     ),
 )
+@example(5000, [(0, False)] * 2 + [(2500, False)] + [(0, False)] * 5)
 def test_jitter_and_gaps_equal_a_slow_reference(cadence, noise):
     times = [i * cadence + jitter for i, (jitter, lost) in enumerate(noise) if not (lost and i % 3)]
     times = sorted(set(times))
