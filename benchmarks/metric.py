@@ -2,7 +2,7 @@
 
 python benchmarks/metric.py [--repeats 10] [--oracle-series 277] prints one JSON object: best time
 of scoring arrays, of scoring polars frames, of `evaluate`, of 1,000 bootstrap draws, and of the
-slow oracle of the tests (on ``--oracle-series`` of the series, both results compared on those). Events
+slow oracle of the tests (on ``--oracle-series`` of the series, both results compared there). Events
 and detections are simulated: 277 series, 9,585 events, 161,400 detections, 20 event-tolerance
 pairs. Times are in seconds.
 """

@@ -350,3 +350,21 @@ def test_result_explains_the_score():
         curve = result.curves[event, tolerance]
         area = np.sum(np.diff(curve.recall, prepend=0) * curve.precision)
         assert ap == pytest.approx(area, abs=1e-12)
+
+
+def test_worked_example_of_the_documentation():
+    day, minute = 17_280, 12
+    truth = [("a", "onset", night * day) for night in (1, 2, 3, 4)]
+    dets = [
+        onset(1 * day + 2 * minute, 0.9),
+        onset(2 * day - minute // 2, 0.8),
+        onset(1 * day + minute // 2, 0.7),
+        onset(4 * day - 20 * 60 * minute, 0.6),
+        onset(3 * day + 10 * minute, 0.5),
+    ]
+    result = evaluate(solution(truth), submission(dets))
+    expected = [(1 / 2 + 2 / 3) / 4] + 4 * [2 / 4] + 5 * [(1 + 1 + 3 / 5) / 4]
+    assert list(result.table.values()) == pytest.approx(expected, abs=1e-12)
+    assert result.ap == pytest.approx(0.5542, abs=5e-5)
+    without_06 = evaluate(solution(truth), submission([d for d in dets if d[3] != 0.6]))
+    assert without_06.table["onset", 360] == pytest.approx((1 + 1 + 3 / 4) / 4, abs=1e-12)
