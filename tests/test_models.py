@@ -11,10 +11,12 @@ import pytest
 
 from sleepjax import models
 from sleepjax.models.unet1d import PRIOR
+from sleepjax.models.unet2d import ResNetEncoder
 from sleepjax.types import CLASSES, InputError
 
 DOWNSAMPLE, FEATURES, STEPS = 4, 3, 803
-TINY = dict(downsample=DOWNSAMPLE, height=8, kernels=(8,), widths=(8, 16))
+WIDTHS = (8, 16)
+TINY = dict(downsample=DOWNSAMPLE, height=8, kernels=(8,), widths=WIDTHS)
 ENCODER = dict(encoder_depths=(1, 1), encoder_width=8)
 SETTINGS = {"spec1d": TINY, "spec2d": TINY | ENCODER}
 PERIOD = {"spec1d": 2, "spec2d": 8}  # frames by which a model's deepest level strides
@@ -154,8 +156,7 @@ def test_full_resolution_skip_carries_the_signal_alone(tiny):
 
 def test_each_level_takes_the_level_below_and_its_skip(tiny):
     params = tiny.variables["params"]
-    widths = TINY["widths"]
-    assert params["decoder"]["up0"]["conv1"]["kernel"].shape == (3, 2 * widths[0], widths[0])
+    assert params["decoder"]["up0"]["conv1"]["kernel"].shape == (3, 2 * WIDTHS[0], WIDTHS[0])
     if tiny.name == "spec2d":
         image = 4 * 2  # 2x2 blocks of two banks
         ups = {name: params["unet2d"][name]["conv1"]["kernel"].shape for name in ("up1", "up2")}
@@ -188,7 +189,7 @@ def count(tree):
 
 @pytest.mark.parametrize("depths, want", [((2, 2, 2, 2), 11_176_512), ((3, 4, 6, 3), 21_284_672)])
 def test_encoder_has_as_many_parameters_as_torchvisions_without_its_classifier(depths, want):
-    encoder = models.unet2d.ResNetEncoder(depths, norm=models.NORMS["batch"])
+    encoder = ResNetEncoder(depths, norm=models.NORMS["batch"])
     init = partial(encoder.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
     assert count(shapes["params"]) == want

@@ -1,0 +1,114 @@
+r"""Cost of a config's model: parameters, compilation, time per window, memory, reach in time.
+
+python benchmarks/models.py --config configs/spec2d.py --batch 4
+python benchmarks/models.py --config configs/spec2d.py:demo --config configs/spec1d.py:demo
+
+One JSON object per config, on one noise window per sample. ``wall_ms`` is the fastest repeat per
+window, ``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
+``reach_hours`` is how far from a frame, to either side, the signal can change its logits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sleepjax import models
+from sleepjax.config import load_config
+from sleepjax.types import STEPS_PER_HOUR, InputError
+
+
+def compiled(function, *args):
+    """The compiled function, and the seconds that tracing and compiling it took."""
+    start = time.perf_counter()
+    executable = jax.jit(function).lower(*args).compile()
+    return executable, round(time.perf_counter() - start, 2)
+
+
+def cost(function, args, windows: int, repeats: int) -> dict[str, float]:
+    """Compile and time ``function(*args)``; the first run is not counted."""
+    executable, seconds = compiled(function, *args)
+    jax.block_until_ready(executable(*args))
+    walls, cpu = [], time.process_time()
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(executable(*args))
+        walls.append(time.perf_counter() - start)
+    cpu = (time.process_time() - cpu) / repeats
+    memory = executable.memory_analysis()
+    return {
+        "wall_ms": round(1e3 * min(walls) / windows, 1),
+        "cpu_ms": round(1e3 * cpu / windows, 1),
+        "compile_s": seconds,
+        "memory_mb_per_window": round(memory.temp_size_in_bytes / 1e6 / windows, 1),
+    }
+
+
+def measure(spec: str, batch: int, repeats: int) -> dict:
+    """All figures of one config."""
+    config = load_config(spec)
+    shape = (batch, config.data.duration, len(config.data.features))
+    model = models.build(**config.model.to_dict(), features=shape[-1])
+    x = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+    key = jax.random.key(0)
+
+    init, init_seconds = compiled(partial(model.init, train=False), key, x)
+    variables = dict(init(key, x))
+    params = variables.pop("params")
+
+    def loss(params, x):
+        (logits, _), _ = model.apply(
+            {"params": params, **variables},
+            x,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
+        )
+        return jnp.mean(jax.nn.softplus(logits) - 0.1 * logits)
+
+    def predict(params, x):
+        return model.apply({"params": params, **variables}, x, train=False)[0]
+
+    def middle(x):
+        logits = predict(params, x)
+        return logits[:, logits.shape[1] // 2].sum()
+
+    count = lambda tree: sum(leaf.size for leaf in jax.tree.leaves(tree))
+    moved = np.flatnonzero(np.abs(np.array(jax.jit(jax.grad(middle))(x[:1]))).max(axis=(0, 2)))
+    return {
+        "config": spec,
+        "window_steps": shape[1],
+        "batch": batch,
+        "parameters": count(params),
+        "parts": {name: count(part) for name, part in params.items()},
+        "init_compile_s": init_seconds,
+        "train_step": cost(jax.value_and_grad(loss), (params, x), batch, repeats),
+        "forward": cost(predict, (params, x), batch, repeats),
+        "reach_hours": round((moved.max() - moved.min() + 1) / 2 / STEPS_PER_HOUR, 2),
+        "device": jax.devices()[0].device_kind,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of a config's model.")
+    parser.add_argument("--config", action="append", required=True, help="may be given repeatedly")
+    parser.add_argument("--batch", type=int, default=4, help="windows per step")
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    try:
+        for spec in args.config:
+            print(json.dumps(measure(spec, args.batch, args.repeats), indent=1), flush=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
