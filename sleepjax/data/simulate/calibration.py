@@ -153,10 +153,23 @@ def _states(recording: SimulatedSeries, events: np.ndarray) -> dict[str, float]:
 def measure(recordings: Iterable[SimulatedSeries]) -> dict[str, float]:
     """The figures of PUBLISHED, of a cohort that is read once and never held in memory."""
     summaries = [summarise(recording) for recording in recordings]
+    result = _cohort_figures(summaries)
+    clock = np.concatenate([summary.clock for summary in summaries])
+    result |= _clock_figures(clock, np.concatenate([summary.sleep for summary in summaries]))
+    result |= _signal_figures(np.concatenate([summary.signal for summary in summaries]))
+    for name in PUBLISHED:
+        values = [summary.states[name] for summary in summaries if name in summary.states]
+        if values:
+            result[name] = np.median(values)
+    return {name: float(result[name]) for name in PUBLISHED}
+
+
+def _cohort_figures(summaries: list[Summary]) -> dict[str, float]:
     column = lambda name: np.array([getattr(summary, name) for summary in summaries])
     days, nights = column("days"), column("nights")
     unlabelled, repeated = column("unlabelled"), column("repeated")
-    share = lambda mask: float(np.average(unlabelled[mask], weights=nights[mask]))
+    # By night; nan where a small cohort has no such series.
+    share = lambda mask: float((unlabelled * nights)[mask].sum() / (nights[mask].sum() or np.nan))
     result = {
         "days, median": np.median(days),
         "days, mean": days.mean(),
@@ -176,14 +189,7 @@ def measure(recordings: Iterable[SimulatedSeries]) -> dict[str, float]:
     for percent in (25, 50, 75):
         name = f"unlabelled share per series, {percent} %"
         result[name] = np.quantile(unlabelled, percent / 100)
-    clock = np.concatenate([summary.clock for summary in summaries])
-    result |= _clock_figures(clock, np.concatenate([summary.sleep for summary in summaries]))
-    result |= _signal_figures(np.concatenate([summary.signal for summary in summaries]))
-    for name in PUBLISHED:
-        values = [summary.states[name] for summary in summaries if name in summary.states]
-        if values:
-            result[name] = np.median(values)
-    return {name: float(result[name]) for name in PUBLISHED}
+    return result
 
 
 def _clock_figures(clock: np.ndarray, sleep: np.ndarray) -> dict[str, float]:
