@@ -110,7 +110,7 @@ def signal_figures(anglez, enmo, asleep, awake) -> dict[str, float]:
         result[f"{name}: share of steps that turn by > 5 degrees"] = np.mean(change[mask] > 5)
         result[f"{name}: share without a turn for > 5 min"] = calm
         result[f"{name}: SD of anglez"] = anglez[mask].std()
-        result[f"{name}: 95 % of |change of anglez|"] = np.quantile(change[mask], 0.95)
+        result[f"{name}: 95 % of changes of anglez"] = np.quantile(change[mask], 0.95)
         result[f"{name}: 75 % of enmo above the device's floor"] = (
             np.quantile(enmo[mask], 0.75) - floor
         )

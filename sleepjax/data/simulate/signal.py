@@ -118,10 +118,9 @@ def _enmo(rng, person: Participant, mode, moving, burst, slow, angle, roll) -> n
     enmo = constant + along * np.sin(radians) + across * np.cos(radians) * np.cos(roll)
     fast = _normal(rng, n)
     enmo += np.float32(person.device_noise) * fast
-    np.maximum(enmo, 0, out=enmo)
     of_burst = _normal(rng, int(burst[-1]) + 1)
     log_level = LEVEL[mode] + LEVEL_SWING[mode] * slow + np.float32(person.activity)
     log_level += 0.5 * of_burst[burst] + 0.7 * _normal(rng, n)
     tremor = MICRO[mode] * np.exp(0.4 * fast + 0.4 * of_burst[burst] + 0.4 * slow)
     enmo += np.where(moving, np.exp(log_level), tremor)
-    return np.minimum(enmo, 12, out=enmo)
+    return np.clip(enmo, 0, 12, out=enmo)
