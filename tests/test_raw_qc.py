@@ -1,0 +1,43 @@
+"""The QC summary: every count is said in words, with the series that has most of it."""
+
+from sleepjax.data import qc, raw
+from tests.reference.series import rows
+
+
+def metas(*frames):
+    return [raw.recordings_from_frame(frame)[0].meta for frame in frames]
+
+
+def test_a_clean_cohort_needs_no_words():
+    assert qc.summary(metas(rows(500), rows(500, "b2"))) == []
+
+
+def test_counts_name_the_series_with_most_first():
+    frames = [rows(900, f"s{i}", enmo=[None] * i + [0.1, 0.2] * 450)[:900] for i in range(1, 6)]
+    lines = qc.summary(metas(*frames))
+    assert lines == [
+        "  samples empty, NaN or infinite (masked): 15, in s5 (5), s4 (4), s3 (3) and 2 more"
+    ]
+
+
+def test_large_shares_are_warned_of():
+    gap, fine = rows(500), rows(500, "b2", seconds=1)
+    doubled = rows(500, "c3")
+    lines = qc.summary(metas(gap[:100].vstack(gap[200:]), fine, doubled.vstack(doubled[:20])))
+    assert "  WARNING: a1: 20% of its steps are not valid" in lines
+    assert "  b2: a row every 1 s, averaged to 5-s steps" in lines
+    assert "  WARNING: c3: 4% of its rows are duplicates" in lines
+
+
+def test_every_count_of_a_recording_is_said():
+    """A count that is added to repair and forgotten here would be silent."""
+    silent = {"n_rows", "n_invalid", "sampling_seconds", "longest_gap_steps"}
+    assert set(metas(rows(10))[0].qc) - silent == set(qc.COUNTS)
+
+
+def test_events_and_skipped_series_are_said():
+    manifest = {"event_counts": {"n_one_sided": 2, "n_labelled": 9}, "skipped": {"x1": "too odd"}}
+    assert qc.summary([], manifest) == [
+        "  nights with only one of the two events (unknown): 2",
+        "  WARNING: series x1 left out: too odd",
+    ]
