@@ -13,7 +13,9 @@ def test_a_clean_cohort_needs_no_words():
 
 
 def test_counts_name_the_series_with_most_first():
-    frames = [rows(900, f"s{i}", enmo=[None] * i + [0.1, 0.2] * 450)[:900] for i in range(1, 6)]
+    frames = [
+        rows(900, f"s{i}", enmo=[None] * i + [0.1] * 700 + [0.2] * (200 - i)) for i in range(1, 6)
+    ]
     lines = qc.summary(metas(*frames))
     assert lines == [
         "  samples empty, NaN or infinite (masked): 15, in s5 (5), s4 (4), s3 (3) and 2 more"
