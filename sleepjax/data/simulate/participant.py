@@ -41,6 +41,8 @@ class Participant:
     """Movements in sleep relative to the cohort's median."""
     stillness: float
     """Movements in quiet wakefulness relative to the cohort's median."""
+    fidgeting: float
+    """Movements while sitting or active relative to the cohort's median."""
     activity: float
     """Log of movement intensity relative to the cohort's median."""
     sedentary: float
@@ -94,8 +96,9 @@ def draw_participant(rng: np.random.Generator, days: float) -> Participant:
         sleepless=min(0.1, rng.lognormal(np.log(0.007), 1.0)),
         restlessness=rng.lognormal(0, 0.4),
         stillness=rng.lognormal(0, 0.3),
-        activity=rng.normal(0, 0.3),
-        sedentary=rng.normal(0, 0.5),
+        fidgeting=rng.lognormal(0, 0.45),
+        activity=rng.normal(0, 0.35),
+        sedentary=rng.normal(0, 0.7),
         awake_angle=rng.normal(-12, 8),
         asleep_spread=rng.uniform(30, 62),
         device_offset=(

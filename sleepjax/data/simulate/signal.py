@@ -71,7 +71,7 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
     """Whether the arm moves at each step, bool [T], and the number of the movement, int32 [T]."""
     mode = behaviour.mode
     scale = np.ones(7, dtype=np.float32)
-    scale[0], scale[1:3] = person.restlessness, person.stillness
+    scale[0], scale[1:3], scale[3:6] = person.restlessness, person.stillness, person.fidgeting
     rate = (BURST_RATE * scale)[mode] * np.exp(RATE_SWING[mode] * slow)
     for night in behaviour.nights:  # the first sleep of a night is the quietest
         rate[max(night.onset, 0) : max(night.onset + 20 * STEPS_PER_MINUTE, 0)] *= 0.35
