@@ -23,11 +23,6 @@ def lecun_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> 
     return _uniform(key, shape, 1 / math.prod(shape[:-1]), dtype)
 
 
-def small_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
-    """Uniform weights of standard deviation 0.02, for logits that start near their bias."""
-    return _uniform(key, shape, 0.02**2, dtype)
-
-
 def _uniform(key: jax.Array, shape: tuple[int, ...], variance: float, dtype) -> jax.Array:
     bits = jax.lax.iota(jnp.uint32, math.prod(shape))
     for word in jax.random.key_data(key).ravel():
