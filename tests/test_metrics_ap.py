@@ -227,6 +227,16 @@ def test_tolerances_per_event():
     assert result.ap == 0.75
 
 
+@pytest.mark.parametrize("flip", [1, -1])
+def test_second_choice_lies_beyond_the_nearest_event(flip):
+    """The lower detection finds its nearest event taken and reaches the next one, 310 steps off."""
+    at = 10_000
+    truth = [("a", "onset", at), ("a", "onset", at + flip * 600)]
+    dets = [onset(at + flip * 250, 0.9), onset(at + flip * 290, 0.8)]
+    assert score(dets, truth, tolerances=[360]) == 1.0
+    assert score(dets, truth, tolerances=[310]) == 0.5
+
+
 # Against the oracle. Steps in a small range make ground truth dense (20 events in 800 steps at the
 # usual tolerances), few distinct scores make ties heavy, quarters make steps fractional.
 

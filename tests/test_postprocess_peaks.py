@@ -27,6 +27,25 @@ def test_equals_the_oracle(signal, height, distance):
     assert got.dtype == np.int64
 
 
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 4)), max_size=60), st.integers(1, 25))
+def test_suppression_equals_the_oracle(peaks, distance):
+    position = np.cumsum([gap for gap, _ in peaks], dtype=np.int64)
+    height = np.array([height for _, height in peaks], np.float64)
+    got = position[unsuppressed(position, height, distance)]
+    assert got.tolist() == oracle.suppress(position.tolist(), height.tolist(), distance)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 12), heights, distances)
+def test_rows_are_signals_of_their_own(seed, n_steps, height, distance):
+    x = np.random.default_rng(seed).integers(0, 3, (8, n_steps)).astype(np.float32)
+    found = find_peaks(x, height, distance)
+    for i, row in enumerate(x):
+        here = found[found[:, 0] == i, 1]
+        assert here.tolist() == oracle.find_peaks(row.tolist(), height, distance)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("distance", [None, 1, 1.5, 7, 100])
 @pytest.mark.parametrize("height", [None, 0.001, 0.5, 0.99])

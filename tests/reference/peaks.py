@@ -17,9 +17,14 @@ def find_peaks(x, height=None, distance=None):
     if height is not None:
         peaks = [i for i in peaks if x[i] >= height]
     if distance is not None:
-        kept = []
-        for i in sorted(peaks, key=lambda i: (-x[i], i)):
-            if all(abs(i - j) >= math.ceil(distance) for j in kept):
-                kept.append(i)
-        peaks = sorted(kept)
+        peaks = suppress(peaks, [x[i] for i in peaks], distance)
     return peaks
+
+
+def suppress(peaks, heights, distance):
+    """Positions that stay when, from the highest down, each removes those in its reach."""
+    kept = []
+    for _, i in sorted((-height, i) for i, height in zip(peaks, heights, strict=True)):
+        if all(abs(i - j) >= math.ceil(distance) for j in kept):
+            kept.append(i)
+    return sorted(kept)
