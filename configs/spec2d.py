@@ -45,7 +45,7 @@ def get_config(arg=None):
         norm="layer",
         dtype="float32",
     )
-    c.loss = dict(label_sigma=20.0)  # steps; 10 frames of the original
+    c.loss = dict(sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps; 10 frames of the original
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100)

@@ -42,6 +42,8 @@ def predict(args: argparse.Namespace) -> int:
     figures_path = out.with_name(f"{out.stem}_figures")
     if out.suffix != ".csv":
         raise InputError(f"--out {args.out!r} must end in .csv.")
+    if not out.parent.is_dir():
+        raise InputError(f"folder {str(out.parent)!r} of --out does not exist; create it.")
     existing = [str(path) for path in (out, events_path) if path.exists()]
     if existing and not args.overwrite:
         raise InputError(f"{', '.join(existing)} exists; give another --out, or --overwrite.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,10 +22,18 @@ def gaussian_targets(asleep: jax.Array, distance: jax.Array, sigma: float) -> ja
 
 
 def masked_bce(
-    logits: jax.Array, targets: jax.Array, mask: jax.Array
+    logits: jax.Array, targets: jax.Array, mask: jax.Array, weights: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
-    """(sum, count) of the binary cross-entropy of [B,T',K] over the frames with mask [B,T'] > 0."""
+    """(sum, count) of the weighted binary cross-entropy over the frames with mask > 0.
+
+    Args:
+      logits: [B,T',K].
+      targets: [B,T',K] from 0 to 1.
+      mask: [B,T'].
+      weights: one per class; sum / count is the weighted mean.
+    """
+    each = optax.sigmoid_binary_cross_entropy(logits, targets)
+    per_frame = jnp.einsum("btk,k->bt", each, jnp.asarray(weights, each.dtype))
     # where, not a product: a masked frame must not turn an infinite loss into NaN.
-    per_frame = optax.sigmoid_binary_cross_entropy(logits, targets).sum(axis=-1)
     total = jnp.where(mask > 0, per_frame * mask, 0.0).sum()
-    return total, mask.sum() * logits.shape[-1]
+    return total, mask.sum() * sum(weights)

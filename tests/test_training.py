@@ -20,6 +20,7 @@ from sleepjax.types import InputError
 # ---- the compiled step, without a loop
 
 MODEL = models.build("spec1d", downsample=4, height=4, kernels=(8,), widths=(8, 16))
+WEIGHTS = (1.0, 2.0, 2.0)
 TX, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
 
 
@@ -42,7 +43,9 @@ def fresh():
 
 
 def stepper(**settings):
-    settings = dict(model=MODEL, tx=TX, sigma=20.0, accumulate=1, ema=0.0) | settings
+    settings = (
+        dict(model=MODEL, tx=TX, sigma=20.0, weights=WEIGHTS, accumulate=1, ema=0.0) | settings
+    )
     return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **settings))
 
 
@@ -121,9 +124,9 @@ def test_validation_loss_is_the_training_loss(fresh):
     )
     state, batch = fresh(), make_batch()
     _, metrics = stepper(model=model)(state, batch)
-    probs, total, count = jax.jit(lambda v, b: eval_step(v, b, model=model, sigma=20.0))(
-        eval_variables(state), batch
-    )
+    probs, total, count = jax.jit(
+        lambda v, b: eval_step(v, b, model=model, sigma=20.0, weights=WEIGHTS)
+    )(eval_variables(state), batch)
     assert float(total / count) == pytest.approx(float(metrics["loss"]), rel=1e-5)
     predicted = jax.jit(lambda v, x: predict_step(v, x, model=model))(
         eval_variables(state), batch["x"]

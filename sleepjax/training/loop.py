@@ -77,13 +77,12 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
     init_key, train_key = jax.device_put(keys, replicated)
 
     # ---- the compiled functions
-    sigma = config.loss.label_sigma
     init = partial(init_state, model=model, tx=tx, ema=config.ema)
     learn = partial(
-        train_step, model=model, tx=tx, sigma=sigma, accumulate=config.accumulate, ema=config.ema
+        train_step, model=model, tx=tx, accumulate=config.accumulate, ema=config.ema, **config.loss
     )
     update = jax.jit(learn, donate_argnums=0, out_shardings=replicated)
-    score = jax.jit(partial(eval_step, model=model, sigma=sigma), out_shardings=replicated)
+    score = jax.jit(partial(eval_step, model=model, **config.loss), out_shardings=replicated)
 
     with Checkpoints(workdir) as checkpoints, StopSignal() as stop:
 

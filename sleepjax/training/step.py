@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ def train_step(
     model: nn.Module,
     tx: optax.GradientTransformation,
     sigma: float,
+    weights: Sequence[float],
     accumulate: int,
     ema: float,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -42,7 +44,7 @@ def train_step(
             mutable=list(model_state),
         )
         targets = losses.gaussian_targets(part["asleep"], part["distance"], sigma)
-        total, count = losses.masked_bce(logits, targets, part["mask"])
+        total, count = losses.masked_bce(logits, targets, part["mask"], weights)
         return total, (count, dict(model_state))
 
     def add_part(carry: Any, part_and_key: tuple[Batch, jax.Array]):
@@ -83,13 +85,13 @@ def predict_step(variables: Any, x: jax.Array, *, model: nn.Module) -> jax.Array
 
 
 def eval_step(
-    variables: Any, batch: Batch, *, model: nn.Module, sigma: float
+    variables: Any, batch: Batch, *, model: nn.Module, sigma: float, weights: Sequence[float]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(probabilities [B,T,K], loss sum, loss count) on the same soft targets as training."""
     logits, _ = model.apply(variables, batch["x"], train=False)
     logits = logits.astype(jnp.float32)
     targets = losses.gaussian_targets(batch["asleep"], batch["distance"], sigma)
-    total, count = losses.masked_bce(logits, targets, batch["mask"])
+    total, count = losses.masked_bce(logits, targets, batch["mask"], weights)
     return to_steps(jax.nn.sigmoid(logits), batch["x"].shape[1], model.downsample), total, count
 
 

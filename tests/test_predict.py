@@ -1,0 +1,177 @@
+"""Prediction from a run directory alone: same path as validation, clear words for bad input."""
+
+import importlib.util
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import sleepjax
+from sleepjax.data import raw
+from sleepjax.data.source import open_training_data
+from sleepjax.predict import load
+from sleepjax.types import EVENTS, InputError
+
+
+def script(project, name):
+    spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def predictor(finished):
+    return load(finished.workdir)
+
+
+@pytest.fixture(scope="module")
+def series(cohort, finished):
+    """The rows of the first validation series, as a person would bring them."""
+    run = json.loads((finished.workdir / "run.json").read_text())
+    scan = pl.scan_parquet(cohort / "train_series.parquet")
+    return scan.filter(pl.col("series_id") == run["valid_series"][0]).collect()
+
+
+def test_prediction_equals_validation(predictor, series, finished, tiny_config, cohort):
+    """The same events, scores included, as the evaluation that wrote the reported score."""
+    from sleepjax import metrics
+
+    config = tiny_config()
+    data = open_training_data(config.data, config.simulate)
+    frames = [
+        pl.scan_parquet(cohort / "train_series.parquet")
+        .filter(pl.col("series_id") == one.meta.series_id)
+        .collect()
+        for one in data.valid
+    ]
+    events = predictor.predict(pl.concat(frames))
+    ap = metrics.event_detection_ap(data.solution, events)
+    assert ap == pytest.approx(finished.metrics["event_ap"], abs=1e-6)
+    assert events.columns == ["series_id", "step", "event", "score", "timestamp"]
+    assert set(events["event"]) <= set(EVENTS)
+
+
+def test_steps_carry_the_local_time_of_the_file(predictor, series):
+    events = predictor.predict(series)
+    joined = events.join(
+        series.select(pl.col("step").cast(pl.Int64), pl.col("timestamp").alias("of_file")),
+        on="step",
+    )
+    assert len(joined) == len(events) > 0
+    assert (joined["timestamp"] == joined["of_file"]).all()
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 961])
+def test_any_length(predictor, series, n):
+    (found,) = predictor.find(raw.recordings_from_frame(series.head(n)))
+    assert found.probabilities.shape == (n, 3)
+    assert np.isfinite(found.probabilities).all()
+    steps = found.events["step"]
+    assert len(steps) == 0 or (0 <= steps.min() and steps.max() < n)
+
+
+def test_nothing_is_found_where_nothing_was_measured(predictor, series):
+    middle = pl.col("step").is_between(20_000, 30_000)
+    holes = series.with_columns(anglez=pl.when(~middle).then("anglez"))
+    events = predictor.predict(holes)
+    assert len(events.filter(middle)) == 0 < len(events)
+
+
+def test_one_prediction_compiles_once(predictor, series):
+    apply = predictor.predict_fn.__closure__
+    predictor.predict(series)
+    jitted = next(c.cell_contents for c in apply if hasattr(c.cell_contents, "_cache_size"))
+    assert jitted._cache_size() == 1
+
+
+def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp_path, capsys):
+    main = script(project, "predict").main
+    out = tmp_path / "out" / "sub.csv"
+    args = ["--workdir", str(finished.workdir), "--out", str(out)]
+    args += ["--series", str(cohort / "test_series.parquet")]
+    assert main(args) == 2
+    assert "of --out does not exist; create it" in capsys.readouterr().err
+    out.parent.mkdir()
+    assert main(args) == 0
+    printed = capsys.readouterr()
+    assert "trained on SIMULATED data" in printed.err and str(out) in printed.out
+    submission = pl.read_csv(out)
+    assert submission.columns == ["row_id", "series_id", "step", "event", "score"]
+    assert submission["row_id"].to_list() == list(range(len(submission)))
+    ids = pl.scan_parquet(cohort / "test_series.parquet").select("series_id").unique().collect()
+    pictures = sorted(p.stem for p in (out.parent / "sub_figures").iterdir())
+    assert pictures == sorted(ids["series_id"])
+    assert "timestamp" in pl.read_csv(out.parent / "sub_events.csv").columns
+    before = out.read_bytes()
+    assert main(args) == 2
+    assert "sub_events.csv exists; give another --out, or --overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"--series": "nowhere.parquet"}, "--series 'nowhere.parquet' does not exist"),
+        ({"--workdir": "nowhere"}, "nowhere is not a run directory: it has no config.json"),
+        ({"--out": "x.txt"}, "--out 'x.txt' must end in .csv"),
+    ],
+)
+def test_script_says_what_is_wrong(project, finished, cohort, tmp_path, capsys, change, message):
+    args = {
+        "--workdir": str(finished.workdir),
+        "--out": str(tmp_path / "sub.csv"),
+        "--series": str(cohort / "test_series.parquet"),
+    } | change
+    assert script(project, "predict").main([x for pair in args.items() for x in pair]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--config", "configs/nothing.py"], "config file 'configs/nothing.py' does not exist"),
+        (["--config", "{spec1d}:tyni"], "config argument 'tyni' is unknown, did you mean 'tiny'?"),
+        (["--config", "{spec1d}:tiny", "--config.optim.rl=1"], "no 'optim.rl', did you mean 'lr'?"),
+        (["--config", "{spec1d}:tiny", "--optim.lr=1"], "'--optim.lr=1' is not understood"),
+        (["--config", "{spec1d}:tiny", "--config.data.fold=9"], "data.fold=9 must be from 0 to 2"),
+        (
+            ["--config", "{spec1d}:tiny", "--config.data.features=('enmo','angelz')"],
+            "data.features asks for angelz, which",
+        ),
+        (["--config", "{spec1d}:tiny", "--config.model.name=spec3d"], "model 'spec3d' is unknown"),
+        (["--config", "{spec1d}:tiny", "--config.accumulate=3"], "batch_size=4 does not divide"),
+    ],
+)
+def test_train_script_says_what_is_wrong(project, cohort, tmp_path, capsys, args, message):
+    args = [a.format(spec1d=project / "configs" / "spec1d.py") for a in args]
+    args += ["--workdir", str(tmp_path / "run"), f"--config.data.root={cohort}"]
+    assert script(project, "train").main(args) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.entry
+def test_train_script_without_data_says_simulated(project, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args = ["--config", f"{project / 'configs' / 'spec2d.py'}:tiny"]
+    assert script(project, "train").main(args) == 0
+    printed = capsys.readouterr()
+    assert "WARNING: data.root='data/child-mind' holds no recordings" in printed.err
+    assert "event AP on held-out SIMULATED participants" in printed.out
+    assert (tmp_path / "runs" / "spec2d-tiny-simulated" / "figures").is_dir()
+    assert not (tmp_path / "data" / "child-mind").exists()
+
+
+def test_names_of_the_package():
+    assert sleepjax.load is load
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sleepjax.nothing
+
+
+def test_a_run_without_checkpoint(finished, tmp_path):
+    for part in ("config.json", "run.json"):
+        (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
+    with pytest.raises(InputError, match="holds no checkpoint"):
+        load(tmp_path)
