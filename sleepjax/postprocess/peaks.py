@@ -13,8 +13,11 @@ import numpy as np
 
 from sleepjax.types import InputError
 
-BLOCK = 1 << 21
-"""Samples worked on at a time: enough to be worth a call, few enough to stay in the cache."""
+BLOCK = 1 << 19
+"""Samples whose local maxima are sought at a time, few enough to stay in the cache."""
+
+BLOCKS_PER_TASK = 8
+"""Blocks whose peaks, much fewer, are suppressed together."""
 
 PRODUCTIVE = 0.9
 """Rounds of suppression go on while they leave at most this share of the peaks undecided."""
@@ -48,24 +51,27 @@ def find_peaks(
         x = x.astype(np.float64)
     check(height, distance)
     n_steps = x.shape[-1]
-    rows = x.reshape(-1, n_steps) if x.size else x.reshape(0, n_steps)
-    size = max(1, BLOCK // max(1, n_steps))
-    begins = range(0, len(rows), size)
+    flat = x.ravel()
+    block = n_steps * max(1, BLOCK // max(1, n_steps))
+    tasks = range(0, len(flat), BLOCKS_PER_TASK * max(1, block))
 
-    def find(begin: int) -> np.ndarray:
-        block = rows[begin : begin + size]
-        peaks = local_maxima(block, height)
-        if distance is not None:
-            # Rows are set apart, so that none removes a peak of the next.
-            position = peaks + peaks // n_steps * math.ceil(distance)
-            peaks = peaks[unsuppressed(position, block.ravel()[peaks], distance)]
-        return peaks + begin * n_steps
+    def find(task: int) -> np.ndarray:
+        begins = range(task, min(task + tasks.step, len(flat)), block)
+        parts = (flat[i : i + block].reshape(-1, n_steps) for i in begins)
+        peaks = np.concatenate(
+            [local_maxima(part, height) + i for i, part in zip(begins, parts, strict=True)]
+        )
+        if distance is None:
+            return peaks
+        # Rows are set apart, so that none removes a peak of the next.
+        position = peaks + peaks // n_steps * math.ceil(distance)
+        return peaks[unsuppressed(position, flat[peaks], distance)]
 
-    if len(begins) > 1:
+    if len(tasks) > 1:
         with ThreadPoolExecutor() as pool:  # nearly all is done in NumPy, without the GIL
-            found = list(pool.map(find, begins))
+            found = list(pool.map(find, tasks))
     else:
-        found = list(map(find, begins))
+        found = list(map(find, tasks))
     index = np.unravel_index(np.concatenate([np.zeros(0, np.int64), *found]), x.shape)
     return index[0] if x.ndim == 1 else np.stack(index, axis=-1)
 
@@ -87,14 +93,18 @@ def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
     x = x.ravel()
     if n_steps < 3 or not len(x):
         return np.zeros(0, np.int64)
-    rises, falls = x[1:] > x[:-1], x[1:] < x[:-1]
-    rises[n_steps - 1 :: n_steps] = falls[n_steps - 1 :: n_steps] = False  # between two rows
-    starts = rises[:-1]  # of sample i + 1
+    middle = x[1:-1]
+    starts = middle > x[:-2]  # of a peak or plateau at sample i + 1
+    starts &= middle >= x[2:]
     if height is not None:
-        starts = starts & (x[1:-1] >= height)
-    peaks = np.flatnonzero(starts & falls[1:]) + 1
-    flat = np.flatnonzero(starts & (x[1:-1] == x[2:])) + 1
-    return np.sort(np.r_[peaks, _plateaus(x, flat, n_steps)]) if len(flat) else peaks
+        starts &= middle >= height
+    # Ends of rows have no neighbour on one side.
+    starts[n_steps - 2 :: n_steps] = starts[n_steps - 1 :: n_steps] = False
+    start = np.flatnonzero(starts) + 1
+    flat = x[start] == x[start + 1]
+    if not flat.any():
+        return start
+    return np.sort(np.r_[start[~flat], _plateaus(x, start[flat], n_steps)])
 
 
 def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> np.ndarray:
