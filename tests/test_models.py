@@ -16,7 +16,7 @@ from sleepjax.types import CLASSES, InputError
 
 DOWNSAMPLE, FEATURES, STEPS = 4, 3, 803
 WIDTHS = (8, 16)
-TINY = dict(downsample=DOWNSAMPLE, height=8, kernels=(8,), widths=WIDTHS)
+TINY = dict(downsample=DOWNSAMPLE, height=8, kernels=(8,), widths=WIDTHS, norm="layer")
 ENCODER = dict(encoder_depths=(1, 1), encoder_width=8)
 SETTINGS = {"spec1d": TINY, "spec2d": TINY | ENCODER}
 PERIOD = {"spec1d": 2, "spec2d": 8}  # frames by which a model's deepest level strides
@@ -177,7 +177,7 @@ def test_bfloat16_computes_close_to_float32_with_float32_parameters(tiny):
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_norms_without_running_statistics_keep_none(norm):
-    model = models.build("spec2d", **SETTINGS["spec2d"], norm=norm, encoder_norm=norm)
+    model = models.build("spec2d", **(SETTINGS["spec2d"] | {"norm": norm, "encoder_norm": norm}))
     x = jnp.zeros((1, 64, FEATURES))
     shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), x)
     assert list(shapes) == ["params"]

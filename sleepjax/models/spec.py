@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.extractors import CNNSpectrogram
-from sleepjax.models.layers import Dtype, Norm, batch_norm, layer_norm
+from sleepjax.models.layers import Dtype, Norm, batch_norm
 from sleepjax.models.unet1d import UNet1DDecoder
 from sleepjax.models.unet2d import UNet2D
 
@@ -37,7 +37,7 @@ class Spec1D(nn.Module):
     kernels: tuple[int, ...] = (32, 16)
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     dropout: float = 0.2
-    norm: Norm = layer_norm
+    norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -57,8 +57,8 @@ class Spec1D(nn.Module):
 class Spec2DCNN(nn.Module):
     """The learned spectrogram, cleaned as a picture by a 2-D U-Net before the 1-D one.
 
-    [B,T,F] -> (logits [B,T',K], out). The encoder's norm may differ from the decoder's: ImageNet
-    weights need batch statistics, small batches do better without.
+    [B,T,F] -> (logits [B,T',K], out). The 2-D U-Net's norm may differ from the 1-D one's: ImageNet
+    weights need batch statistics.
     """
 
     features: int | None = None
@@ -70,7 +70,7 @@ class Spec2DCNN(nn.Module):
     encoder_norm: Norm = batch_norm
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     dropout: float = 0.2
-    norm: Norm = layer_norm
+    norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
 
     @nn.compact

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.initializers import lecun_uniform
-from sleepjax.models.layers import DoubleConv, Dtype, Norm, Upsample, layer_norm, max_pool
+from sleepjax.models.layers import DoubleConv, Dtype, Norm, Upsample, batch_norm, max_pool
 from sleepjax.types import CLASSES
 
 PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01}
@@ -53,7 +53,7 @@ class UNet1DDecoder(nn.Module):
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     dropout: float = 0.2
-    norm: Norm = layer_norm
+    norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
 
     @nn.compact

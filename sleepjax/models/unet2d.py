@@ -20,8 +20,8 @@ from sleepjax.models.layers import (
     Dtype,
     Norm,
     Upsample,
+    batch_norm,
     blocks_from_pixels,
-    layer_norm,
     max_pool,
     pixels_from_blocks,
 )
@@ -85,7 +85,7 @@ class ResNetEncoder(nn.Module):
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
-    norm: Norm = layer_norm
+    norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -113,7 +113,7 @@ class UNet2D(nn.Module):
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
-    norm: Norm = layer_norm
+    norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
 
     @nn.compact
