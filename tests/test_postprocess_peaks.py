@@ -117,6 +117,7 @@ def test_several_signals_at_once():
     [
         ({"distance": 0.5}, "distance=0.5"),
         ({"distance": np.nan}, "nan"),
+        ({"distance": np.inf}, "distance=inf"),
         ({"height": np.nan}, "NaN"),
     ],
 )

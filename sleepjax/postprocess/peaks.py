@@ -1,7 +1,7 @@
 """Local maxima of long signals: the peaks of `scipy.signal.find_peaks`, an order faster.
 
-Most samples of an event probability lie below any useful height, so nothing but one comparison is
-spent on them. Distance suppression takes all peaks in parallel that no higher peak can remove.
+Three comparisons of neighbouring samples find the candidates. Distance suppression then takes, in
+each round, all peaks at once that no higher peak can remove.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def find_peaks(
       `np.argwhere`, [N, x.ndim] in ascending order.
 
     Raises:
-      InputError: distance below 1 or NaN height.
+      InputError: distance below 1 or infinite, NaN height.
     """
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
@@ -80,8 +80,8 @@ def check(height: float | None, distance: float | None) -> None:
     """Raise InputError for a NaN height or a distance below 1."""
     if height is not None and math.isnan(height):
         raise InputError("height is NaN; it must be a number, or None to keep all peaks.")
-    if distance is not None and not distance >= 1:
-        raise InputError(f"distance={distance} must be at least 1 sample.")
+    if distance is not None and not 1 <= distance < math.inf:
+        raise InputError(f"distance={distance} must be at least 1 sample, and finite.")
 
 
 def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
