@@ -31,7 +31,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         simulate_cohort(args.out, series=args.series, days=args.days, seed=args.seed)
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     seconds = time.monotonic() - began
