@@ -142,15 +142,11 @@ def _highest_in_reach(
     position: np.ndarray, height: np.ndarray, distance: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Peaks higher than all others less than ``distance`` away, and the slices of those others."""
-    near = position[1:] - position[:-1] < distance
-    rising = height[1:] > height[:-1]
-    summit = np.ones(len(position), bool)
-    summit[:-1] = ~(near & rising)
-    summit[1:] &= ~near | rising
-    summits = np.flatnonzero(summit)
+    summits = _summits(position, height, distance)
     top = height[summits]
     # Of `distance` consecutive samples only the highest peak can be the highest in its reach.
     chosen = _first_maxima(top, position[summits] // distance)
+    chosen = chosen[_summits(position[summits[chosen]], top[chosen], distance)]
     best = summits[chosen]
     first = np.searchsorted(position, position[best] - distance, side="right")
     last = np.searchsorted(position, position[best] + distance, side="left")
@@ -160,6 +156,16 @@ def _highest_in_reach(
     wins = (before < height[best]) & ((first == best) | (height[first] < height[best]))
     wins &= (after <= height[best]) & (height[last - 1] <= height[best])
     return best[wins], first[wins], last[wins]
+
+
+def _summits(position: np.ndarray, height: np.ndarray, distance: int) -> np.ndarray:
+    """Indices of peaks that neither the one before nor the one after removes."""
+    near = position[1:] - position[:-1] < distance
+    rising = height[1:] > height[:-1]
+    summit = np.ones(len(position), bool)
+    summit[:-1] = ~(near & rising)
+    summit[1:] &= ~near | rising
+    return np.flatnonzero(summit)
 
 
 def _ranges(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
