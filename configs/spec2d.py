@@ -42,15 +42,31 @@ def get_config(arg=None):
         encoder_norm="batch",
         widths=(64, 128, 256, 512, 1024),
         dropout=0.2,
-        norm="layer",
+        norm="batch",
         dtype="float32",
     )
     c.loss = dict(sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps; 10 frames of the original
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
-    c.post = dict(height=0.001, distance=100)
+    c.post = dict(height=0.001, distance=100, snap=True, daily=0.4)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
-    c.simulate = dict(series=40, days=14, seed=0)  # stands in where root holds no recordings
+    c.simulate = dict(series=50, days=14, seed=0)  # stands in where root holds no recordings
+    if arg.demo:  # minutes on two CPU cores
+        c.update(dict(total_steps=1_000, batch_size=4, ema=0.99, ckpt_every=250))
+        c.data.update(dict(duration=17_280))
+        c.model.update(
+            dict(
+                downsample=12,
+                height=16,
+                encoder_depths=(1, 1, 1, 1),
+                encoder_width=16,
+                widths=(16, 24, 32, 48, 64, 96),
+                dropout=0.1,
+            )
+        )
+        c.loss.update(dict(sigma=60.0, weights=(1.0, 5.0, 5.0)))
+        c.optim.update(dict(lr=4e-3, warmup=50))
+        c.eval.update(dict(every=250, batch_size=8, stride=8_640))
     if arg.tiny:  # seconds: tests
         c.update(dict(total_steps=4, batch_size=4, log_every=2, ckpt_every=2))
         c.data.update(dict(duration=960, folds=3))
@@ -62,7 +78,6 @@ def get_config(arg=None):
                 widths=(8, 16),
                 encoder_depths=(1,),
                 encoder_width=8,
-                encoder_norm="layer",
             )
         )
         c.optim.update(dict(warmup=1))

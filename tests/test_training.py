@@ -113,8 +113,9 @@ def test_ema_follows_the_parameters_and_is_what_is_evaluated(fresh):
     after, _ = step(state, make_batch())
     decay = 1 / 10  # the average starts fast: (1 + step) / (10 + step)
     expected = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, before, after.params)
-    leaves_equal(after.ema, expected, rtol=1e-5, atol=1e-7)
-    assert eval_variables(after)["params"] is after.ema
+    leaves_equal(after.ema["params"], expected, rtol=1e-5, atol=1e-7)
+    assert set(after.ema) == {"params", *after.model_state}
+    assert eval_variables(after) is after.ema
     assert eval_variables(fresh())["params"] is not None
 
 

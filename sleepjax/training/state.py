@@ -20,7 +20,7 @@ class TrainState(NamedTuple):
     """Collections other than parameters, such as batch_stats; {} without any."""
     opt_state: Any
     ema: Any
-    """Moving average of params; {} when it is off."""
+    """Moving average of all variables, {"params": ..., "batch_stats": ...}; {} when it is off."""
 
 
 def init_state(
@@ -34,13 +34,13 @@ def init_state(
     """Fresh state for inputs like x [B,T,F]."""
     variables = dict(model.init(key, x, train=False))
     params = variables.pop("params")
-    average = jax.tree.map(jnp.copy, params) if ema else {}
+    average = jax.tree.map(jnp.copy, {"params": params, **variables}) if ema else {}
     return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average)
 
 
 def eval_variables(state: TrainState) -> dict[str, Any]:
-    """What prediction applies the model with: the averaged parameters where there are any."""
-    return {"params": state.ema or state.params, **state.model_state}
+    """What prediction applies the model with: the average where there is one."""
+    return state.ema or {"params": state.params, **state.model_state}
 
 
 def parameter_table(params: Any) -> str:

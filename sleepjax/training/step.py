@@ -73,7 +73,8 @@ def train_step(
     if ema:
         # The average forgets its random start: its decay grows to the full one (as in TF's EMA).
         decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-        average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
+        variables = {"params": params, **model_state}
+        average = jax.tree.map(lambda a, v: decay * a + (1 - decay) * v, average, variables)
     metrics = {"loss": total / count, "grad_norm": optax.tree.norm(grads)}
     return TrainState(state.step + 1, params, model_state, opt_state, average), metrics
 
