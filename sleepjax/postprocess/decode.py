@@ -68,11 +68,7 @@ def decode_series(
       InputError: probs of another shape or NaN, or a parameter out of range.
     """
     probs = _checked(probs, meta, valid)
-    check(height, distance)
-    if not 0 <= soft <= 1:
-        raise InputError(f"soft={soft} must lie between 0 and 1.")
-    if daily is not None and not daily > 0:
-        raise InputError(f"daily={daily} must be positive, or None.")
+    _check_settings(height, distance, soft, daily)
     found = []
     for event in EVENTS:
         x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
@@ -109,6 +105,14 @@ def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
 def _offset_text(seconds: int) -> str:
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"{'-' if seconds < 0 else '+'}{hours:02d}{minutes:02d}"
+
+
+def _check_settings(height: float, distance: float, soft: float, daily: float | None) -> None:
+    check(height, distance)
+    if not 0 <= soft <= 1:
+        raise InputError(f"soft={soft} must lie between 0 and 1.")
+    if daily is not None and not daily > 0:
+        raise InputError(f"daily={daily} must be positive, or None.")
 
 
 def _checked(probs: np.ndarray, meta: SeriesMeta, valid: np.ndarray | None) -> np.ndarray:

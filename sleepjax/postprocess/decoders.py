@@ -51,7 +51,8 @@ def normalise_daily(
 
     A night holds one event of a class at most, so candidates of one night share its probability.
     ``clock`` [N] is the local time of each candidate in seconds since 1970-01-01 local; a day
-    begins at ``cut_hour`` o'clock. Two events stay in order of score within a day.
+    begins at ``cut_hour`` o'clock. The
+    order of scores within a day stays the same.
     """
     day = np.floor_divide(clock - cut_hour * 3600, 86_400)
     _, index = np.unique(day, return_inverse=True)
@@ -66,7 +67,7 @@ def snap_off_minute(candidates: Candidates, minute_row: float, length: int) -> C
     multiples of half a minute, so a detection exactly on second :00 or :30 has fewer whole minutes
     in reach at some tolerances than one between; in between all seconds are alike.
 
-    ``minute_row`` is a row (a fraction if need be) that falls on a whole minute, `minute_row`;
+    ``minute_row`` is a row (a fraction if need be) that falls on a whole minute;
     candidates whose target lies outside of the recording's ``length`` rows stay where they are.
     """
     half = STEPS_PER_MINUTE / 2

@@ -11,15 +11,18 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sleepjax.postprocess.peaks import check
 
 
-def peak_mask(x: jax.Array, height: float | None = None, distance: float | None = None):
+def peak_mask(
+    x: jax.Array | np.ndarray, height: float | None = None, distance: float | None = None
+) -> jax.Array:
     """Boolean [...,T], true at the peaks `find_peaks` finds in ``x`` [...,T] (float)."""
     check(height, distance)
     reach = 1 if distance is None else math.ceil(distance)
-    return _peak_mask(x, -jnp.inf if height is None else height, reach=reach)
+    return _peak_mask(jnp.asarray(x), -jnp.inf if height is None else height, reach=reach)
 
 
 @partial(jax.jit, static_argnames="reach")
