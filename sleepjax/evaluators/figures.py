@@ -93,7 +93,7 @@ def nights_figure(
         if asleep is not None:
             axis.fill_between(hour, 0, asleep[rows], color=COLOURS["asleep"], alpha=0.35, lw=0)
         _draw_events(axis, meta, clock, day == k, found, truth, min_score)
-        label = np.datetime64(int(clock[rows[0]] + DAY // 2) // DAY * DAY, "s").astype(object)
+        label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
             f"{label:%a}\n{label:%d %b}", rotation=0, ha="right", va="center", fontsize=8
         )
