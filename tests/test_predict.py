@@ -76,7 +76,9 @@ def test_nothing_is_found_where_nothing_was_measured(predictor, series):
     middle = pl.col("step").is_between(20_000, 30_000)
     holes = series.with_columns(anglez=pl.when(~middle).then("anglez"))
     events = predictor.predict(holes)
-    assert len(events.filter(middle)) == 0 < len(events)
+    # Snapping to the half minute may move an event beside the hole by up to 6 steps.
+    inside = pl.col("step").is_between(20_006, 29_994)
+    assert len(events.filter(inside)) == 0 < len(events)
 
 
 def test_one_prediction_compiles_once(predictor, series):
