@@ -2,9 +2,9 @@ r"""Kill training and preparation with SIGKILL at random moments; nothing may be
 
 python benchmarks/kills.py --kills 50 --out kills.json
 
-Trains the tiny config in a process of its own, kills it after a random time, starts it again, until
-the wished number of kills is reached; then lets it finish and compares every array of the state, and
-the metrics, with a run that nobody killed. The same with prepare, comparing every byte of the store.
+Trains the tiny config in a process of its own, kills it after a random time and starts it again,
+until the wished number of kills is reached; then lets it finish and compares every array of the
+state, and the metrics, with a run that nobody killed. The same with prepare, comparing every byte.
 """
 
 from __future__ import annotations

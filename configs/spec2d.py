@@ -7,6 +7,8 @@ python scripts/train.py --config configs/spec2d.py --config.data.root=data/child
 python scripts/train.py --config configs/spec2d.py:demo     # minutes on two CPU cores
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from sleepjax.config import parse_arg
@@ -14,7 +16,7 @@ from sleepjax.config import parse_arg
 
 def get_config(arg=None):
     arg = parse_arg(arg, fold=0)
-    c = ConfigDict()
+    c: Any = ConfigDict()
     c.seed = 0
     # 50 epochs of one sample per labelled night, as in the original.
     c.total_steps = 7_500
@@ -50,37 +52,47 @@ def get_config(arg=None):
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
-    c.simulate = dict(series=50, days=14, seed=0)  # stands in where root holds no recordings
+    c.simulate = dict(series=80, days=14, seed=0)  # stands in where root holds no recordings
     if arg.demo:  # minutes on two CPU cores
-        c.update(dict(total_steps=1_000, batch_size=4, ema=0.99, ckpt_every=250))
-        c.data.update(dict(duration=17_280))
-        c.model.update(
+        c.update(
             dict(
-                downsample=12,
-                height=16,
-                encoder_depths=(1, 1, 1, 1),
-                encoder_width=16,
-                widths=(16, 24, 32, 48, 64, 96),
-                dropout=0.1,
+                total_steps=1000,
+                batch_size=4,
+                ema=0.99,
+                ckpt_every=250,
+                data=dict(duration=17_280),
+                model=dict(
+                    downsample=12,
+                    height=16,
+                    encoder_depths=(1, 1, 1, 1),
+                    encoder_width=16,
+                    widths=(16, 24, 32, 48, 64, 96),
+                    dropout=0.1,
+                ),
+                loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
+                optim=dict(lr=4e-3, warmup=50),
+                eval=dict(every=250, batch_size=8, stride=8_640),
             )
         )
-        c.loss.update(dict(sigma=60.0, weights=(1.0, 5.0, 5.0)))
-        c.optim.update(dict(lr=4e-3, warmup=50))
-        c.eval.update(dict(every=250, batch_size=8, stride=8_640))
-    if arg.tiny:  # seconds: tests
-        c.update(dict(total_steps=4, batch_size=4, log_every=2, ckpt_every=2))
-        c.data.update(dict(duration=960, folds=3))
-        c.model.update(
+    if arg.tiny:  # seconds; tests
+        c.update(
             dict(
-                downsample=12,
-                height=4,
-                kernels=(24,),
-                widths=(8, 16),
-                encoder_depths=(1,),
-                encoder_width=8,
+                total_steps=4,
+                batch_size=4,
+                log_every=2,
+                ckpt_every=2,
+                data=dict(duration=960, folds=3),
+                model=dict(
+                    downsample=12,
+                    height=4,
+                    kernels=(24,),
+                    encoder_depths=(1,),
+                    encoder_width=8,
+                    widths=(8, 16),
+                ),
+                optim=dict(warmup=1),
+                eval=dict(every=2, batch_size=4, stride=720, trim=60),
+                simulate=dict(series=6, days=3),
             )
         )
-        c.optim.update(dict(warmup=1))
-        c.eval.update(dict(every=2, batch_size=4, stride=720, trim=60))
-        c.simulate.update(dict(series=6, days=3))
     return c

@@ -90,7 +90,8 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 def override(config: ConfigDict, key: str, value: Any) -> None:
     """Set one dotted key that must exist, keeping its type (an int may replace a float)."""
-    node, *rest = config, *key.split(".")
+    rest = key.split(".")
+    node: Any = config
     for i, name in enumerate(rest):
         if not isinstance(node, ConfigDict) or name not in node:
             known = list(node) if isinstance(node, ConfigDict) else []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import optax
 
@@ -10,7 +13,7 @@ from sleepjax.types import InputError
 
 def make(
     *, total_steps: int, lr: float, warmup: int, weight_decay: float, clip: float
-) -> tuple[optax.GradientTransformation, optax.Schedule]:
+) -> tuple[optax.GradientTransformation, Callable[[int], Any]]:
     """(transformation, learning rate of a step).
 
     Biases and norm scales (arrays of rank 1) are not decayed. Raises InputError for a warm-up that

@@ -1,4 +1,4 @@
-"""Configs are loaded by path; arguments and overrides are typed, and typing errors are explained."""
+"""Configs are loaded by path; arguments and overrides are typed, typing errors explained."""
 
 from pathlib import Path
 

@@ -16,6 +16,7 @@ from sleepjax.types import EVENTS, InputError
 
 def script(project, name):
     spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from sleepjax.types import InputError
 
 # ---- the compiled step, without a loop
 
-SMALL = dict(downsample=4, height=4, kernels=(8,), widths=(8, 16))
+SMALL: dict[str, Any] = dict(downsample=4, height=4, kernels=(8,), widths=(8, 16))
 MODEL = models.build("spec1d", **SMALL)
 WEIGHTS = (1.0, 2.0, 2.0)
 # Without dropout and batch statistics a window's output does not depend on how it is batched.
@@ -48,10 +49,11 @@ def fresh():
 
 
 def stepper(**settings):
-    settings = (
-        dict(model=MODEL, tx=TX, sigma=20.0, weights=WEIGHTS, accumulate=1, ema=0.0) | settings
+    all_settings: dict[str, Any] = dict(
+        model=MODEL, tx=TX, sigma=20.0, weights=WEIGHTS, accumulate=1, ema=0.0
     )
-    return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **settings))
+    all_settings |= settings
+    return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **all_settings))
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +84,7 @@ def test_masked_frames_do_not_matter(fresh, step):
     leaves_equal(step(fresh(), batch), step(fresh(), wild))
 
 
-def test_accumulation_equals_the_large_batch(fresh, step):
-    model = DETERMINISTIC
+def test_accumulation_equals_the_large_batch(fresh):
     batch = make_batch()
     start = fresh(model=DETERMINISTIC)
     whole = stepper(model=DETERMINISTIC)(start, batch)

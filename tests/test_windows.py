@@ -1,5 +1,7 @@
 """Windows contain their anchor, repeat for a (seed, step), and never look past the series."""
 
+from typing import cast
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleepjax.data import windows
-from sleepjax.data.labels import make_labels
+from sleepjax.data.labels import Labels, make_labels
+from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
 from tests.test_labels import events_frame
 
@@ -19,6 +22,11 @@ def make_series(n_steps, nights, name="s", features=2, invalid=()):
     valid[list(invalid)] = False
     labels = make_labels(events_frame(dict(enumerate(nights))), n_steps)
     return windows.Series(meta, tuple(ramp + 1000 * f for f in range(features)), valid, labels)
+
+
+def labels_of(one: windows.Series) -> Labels:
+    assert one.labels is not None
+    return one.labels
 
 
 SERIES = (
@@ -55,12 +63,12 @@ def test_windows_lie_inside_the_series(background, duration):
 def test_background_anchors_are_any_known_step():
     _, which, start = draw(1.0, batch=20_000, duration=1)
     for i in (0, 1):
-        known = SERIES[i].labels.known
+        known = labels_of(SERIES[i]).known
         drawn = np.bincount(start[which == i], minlength=len(known))
         assert (drawn[~known] == 0).all()
         assert (drawn[known] > 0).mean() > 0.99
     share = (which == 0).mean()
-    known_steps = [s.labels.known.sum() for s in SERIES]
+    known_steps = [labels_of(s).known.sum() for s in SERIES]
     assert share == pytest.approx(known_steps[0] / sum(known_steps), abs=0.02)
 
 
@@ -168,13 +176,13 @@ def test_copied_stretches_are_known_to_have_no_event(tmp_path):
     repeat[2_000:2_500] = 1
     meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
 
-    class OneSeries:
+    class OneSeries:  # what load_series asks of a Store
         features = ("repeat",)
         meta = staticmethod(lambda series_id: meta)
         array = staticmethod(lambda series_id, name: repeat)
         valid = staticmethod(lambda series_id: np.ones(n, bool))
 
     events = events_frame({1: (None, None)}).with_columns(series_id=pl.lit("s"))
-    labels = windows.load_series(OneSeries(), "s", ("repeat",), events).labels
+    labels = labels_of(windows.load_series(cast(Store, OneSeries()), "s", ("repeat",), events))
     np.testing.assert_array_equal(labels.known, repeat >= 0.5)
     assert not labels.asleep.any()

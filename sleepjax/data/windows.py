@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -112,7 +113,7 @@ def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
     pad = duration - (stop - start)
     x = np.stack([array[start:stop] for array in one.features], axis=-1)  # [t,F]
     usable = np.asarray(one.valid[start:stop])
-    batch = {"x": np.pad(x, ((0, pad), (0, 0)))}
+    batch: dict[str, Any] = {"x": np.pad(x, ((0, pad), (0, 0)))}
     if one.labels is not None:
         usable = usable & one.labels.known[start:stop]
         asleep = np.pad(one.labels.asleep[start:stop].astype(np.float32), (0, pad))

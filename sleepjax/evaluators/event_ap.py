@@ -61,7 +61,7 @@ def evaluate(
     events = pl.concat(found)
 
     result = metrics.evaluate(solution, events)
-    total, count = np.sum(jax.device_get(sums), axis=0, dtype=np.float64)
+    total, count = np.asarray(jax.device_get(sums), np.float64).sum(axis=0)
     values = {"loss": float(total / max(count, 1.0)), "event_ap": result.ap}
     values |= {f"event_ap/{event}": ap for event, ap in result.per_event.items()}
     values |= {f"event_ap/{event}@{tol}": ap for (event, tol), ap in result.table.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import orbax.checkpoint as ocp
 
@@ -64,7 +65,8 @@ class Checkpoints:
                 f"{self.path / kind} holds no checkpoint; train longer than ckpt_every steps first."
             )
         try:
-            return self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
+            restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
+            return restored
         except (ValueError, KeyError, FileNotFoundError, TypeError) as error:
             first = (str(error).strip() or repr(error)).splitlines()[0]
             raise InputError(
