@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,13 +123,14 @@ def kill_prepare(data: Path, folder: Path, kills: int, rng: random.Random) -> di
         try:
             process.wait(timeout=rng.uniform(0.2, 1.1 * seconds))
             finished += 1
-            for path in sorted(broken.rglob("*")):  # begin again from nothing
-                path.unlink() if path.is_file() else None
+            shutil.rmtree(broken)  # begin again from nothing
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             done += 1
-    subprocess.run(prepare_command(data, broken), check=True, capture_output=True)
+    last = subprocess.run(prepare_command(data, broken), capture_output=True, text=True)
+    if last.returncode:
+        raise SystemExit(f"prepare failed after {done} kills:\n{last.stderr}")
     return dict(kills=done, finished=finished, equal=digest(whole) == digest(broken))
 
 

@@ -35,6 +35,7 @@ class Progress:
         self.done = self.initial = initial
         self.every, self.begin = every, time.monotonic()
         self.last = self.begin
+        self.warm: tuple[float, float] | None = None  # (time, done) after the first piece
         self.note = ""
         self.bar = None
         if sys.stderr.isatty():
@@ -50,14 +51,16 @@ class Progress:
             self.bar.update(amount)
             return
         now = time.monotonic()
+        # The first piece may hold compilation, which says nothing of the pieces to come.
+        self.warm = self.warm or (now, self.done)
         if now - self.last >= self.every or (self.done >= self.total and self.last > self.begin):
             self.last = now
             self.line()
 
     def line(self) -> None:
         """Print where the work is as one plain line."""
-        spent = time.monotonic() - self.begin
-        rate = (self.done - self.initial) / max(spent, 1e-9)
+        since, already = self.warm or (self.begin, self.initial)
+        rate = (self.done - already) / max(time.monotonic() - since, 1e-9)
         left = clock((self.total - self.done) / rate) if rate > 0 else "?"
         self.say(
             f"{self.label}: {self.done:,.0f}/{self.total:,.0f} {self.unit}"

@@ -23,7 +23,7 @@ from sleepjax.metrics import APResult
 from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, STEPS_PER_MINUTE, TOLERANCES, SeriesMeta
 
 COLOURS = {"asleep": "#56B4E9", "onset": "#0072B2", "wakeup": "#D55E00"}
-GREY, DARK = "#999999", "#333333"
+GREY, DARK, SHADE = "#999999", "#333333", "#E8E8E8"
 DAY = 86_400
 
 
@@ -50,7 +50,8 @@ def nights_figure(
     found: pl.DataFrame,
     *,
     title: str,
-    asleep: np.ndarray | None = None,
+    asleep: np.ndarray,
+    copied: np.ndarray,
     truth: pl.DataFrame | None = None,
     max_days: int = 14,
     min_score: float = 0.1,
@@ -65,6 +66,7 @@ def nights_figure(
       found: step, event, score; drawn from ``min_score`` on, more solid with a higher score.
       title: shown above; says *simulated* for simulated data.
       asleep: probability [T].
+      copied: bool [T]; stretches that repeat another day are shaded: the watch was not worn.
       truth: step and event of the annotations.
       max_days: later days are left out, and the title says so.
       min_score: weaker events are not drawn.
@@ -88,10 +90,10 @@ def nights_figure(
         shown = np.where(valid[rows], 1.0, np.nan)
         angle = np.clip((anglez[rows] - low) / max(high - low, 1e-9), 0, 1)
         moved = np.clip((enmo[rows] - np.nanmin(enmo)) / max(top - np.nanmin(enmo), 1e-9), 0, 1)
+        axis.fill_between(hour, 0, 1, where=copied[rows], color=SHADE, lw=0)
         axis.fill_between(hour, 0, 0.45 * moved * shown, color=DARK, lw=0, alpha=0.6)
         axis.plot(hour, (0.45 + 0.5 * angle) * shown, color=GREY, lw=0.4)
-        if asleep is not None:
-            axis.fill_between(hour, 0, asleep[rows], color=COLOURS["asleep"], alpha=0.35, lw=0)
+        axis.fill_between(hour, 0, asleep[rows], color=COLOURS["asleep"], alpha=0.35, lw=0)
         _draw_events(axis, meta, clock, day == k, found, truth, min_score)
         label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
@@ -102,7 +104,7 @@ def nights_figure(
     ticks = np.arange(0, 25, 3)
     axes[-1].set_xticks(ticks, [f"{(12 + t) % 24:02d}:00" for t in ticks], fontsize=8)
     axes[-1].set_xlabel("local clock", fontsize=8)
-    _legend(figure, asleep is not None, truth is not None)
+    _legend(figure, bool(copied.any()), truth is not None)
     return figure
 
 
@@ -142,20 +144,21 @@ def _rows_today(
     return rows[inside], scores[inside]
 
 
-def _legend(figure: Figure, has_asleep: bool, has_truth: bool) -> None:
+def _legend(figure: Figure, has_copies: bool, has_truth: bool) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=GREY, lw=1, label="arm angle"),
         Patch(color=DARK, alpha=0.6, label="movement"),
+        Patch(color=COLOURS["asleep"], alpha=0.35, label="P(asleep)"),
     ]
-    if has_asleep:
-        handles.append(Patch(color=COLOURS["asleep"], alpha=0.35, label="P(asleep)"))
+    if has_copies:
+        handles.append(Patch(color=SHADE, label="copy of another day"))
     for event in EVENTS:
         if has_truth:
             handles.append(Line2D([], [], color=COLOURS[event], lw=2, label=f"true {event}"))
         handles.append(
             Line2D([], [], color=COLOURS[event], marker="v", ls="", label=f"found {event}")
         )
-    figure.legend(handles=handles, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
 
 
 def precision_recall_figure(result: APResult, title: str) -> Figure:
@@ -222,16 +225,23 @@ def of_run(
     yield "precision_recall", precision_recall_figure(evaluation.result, title)
     for one in data.valid:
         series_id = one.meta.series_id
+        # A store may have been prepared without one of them; then it is drawn as nothing.
+        anglez, enmo, repeat = (
+            data.store.array(series_id, name) if name in data.store.features
+            else np.zeros(one.meta.n_steps, np.float32)
+            for name in ("anglez", "enmo", "repeat")
+        )  # fmt: skip
         yield (
             f"nights_{series_id}",
             nights_figure(
                 one.meta,
-                data.store.array(series_id, "anglez"),
-                data.store.array(series_id, "enmo"),
+                anglez,
+                enmo,
                 one.valid,
                 evaluation.events.filter(series_id=series_id),
                 title=f"{series_id}, {title}",
                 asleep=evaluation.probabilities[series_id][:, CLASSES.index("asleep")],
+                copied=repeat >= 0.5,
                 truth=data.solution.filter(series_id=series_id),
             ),
         )
