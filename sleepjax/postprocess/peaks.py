@@ -1,7 +1,10 @@
 """Local maxima of long signals: the peaks of `scipy.signal.find_peaks`, an order faster.
 
-Three comparisons of neighbouring samples find the candidates. Distance suppression then takes, in
-each round, all peaks at once that no higher peak can remove.
+Most of a signal never needs to be looked at sample by sample. Blocks whose maximum lies below the
+height hold no peak. A block maximum that is the highest sample within the distance is a peak that
+stays whatever happens elsewhere, and nothing in its reach does. Neighbouring samples are compared
+only in what is left, and distance suppression then takes, in each round, all peaks at once that no
+higher peak can remove.
 """
 
 from __future__ import annotations
@@ -10,14 +13,18 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from sleepjax.types import InputError
 
-BLOCK = 1 << 19
-"""Samples whose local maxima are sought at a time, few enough to stay in the cache."""
+CHUNK = 1 << 19
+"""Samples whose peaks are sought at a time, few enough to stay in the cache."""
 
-BLOCKS_PER_TASK = 8
-"""Blocks whose peaks, much fewer, are suppressed together."""
+CHUNKS_PER_TASK = 8
+"""Chunks whose peaks, much fewer, are suppressed together."""
+
+BLOCK = 32, 512
+"""Fewest and most samples in a block."""
 
 PRODUCTIVE = 0.9
 """Rounds of suppression go on while they leave at most this share of the peaks undecided."""
@@ -52,20 +59,18 @@ def find_peaks(
     check(height, distance)
     n_steps = x.shape[-1]
     flat = x.ravel()
-    block = n_steps * max(1, BLOCK // max(1, n_steps))
-    tasks = range(0, len(flat), BLOCKS_PER_TASK * max(1, block))
+    chunk = n_steps * max(1, CHUNK // max(1, n_steps))
+    tasks = range(0, len(flat), CHUNKS_PER_TASK * max(1, chunk))
 
     def find(task: int) -> np.ndarray:
-        begins = range(task, min(task + tasks.step, len(flat)), block)
-        parts = (flat[i : i + block].reshape(-1, n_steps) for i in begins)
-        peaks = np.concatenate(
-            [local_maxima(part, height) + i for i, part in zip(begins, parts, strict=True)]
-        )
+        begins = range(task, min(task + tasks.step, len(flat)), chunk)
+        parts = [_settle(flat[i : i + chunk], n_steps, height, distance, i) for i in begins]
+        winners, peaks = (np.concatenate(found) for found in zip(*parts, strict=True))
         if distance is None:
             return peaks
         # Rows are set apart, so that none removes a peak of the next.
         position = peaks + peaks // n_steps * math.ceil(distance)
-        return peaks[unsuppressed(position, flat[peaks], distance)]
+        return np.sort(np.r_[winners, peaks[unsuppressed(position, flat[peaks], distance)]])
 
     if len(tasks) > 1:
         with ThreadPoolExecutor() as pool:  # nearly all is done in NumPy, without the GIL
@@ -85,36 +90,117 @@ def check(height: float | None, distance: float | None) -> None:
 
 
 def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
-    """Ascending positions [N] of local maxima of ``x`` [T] or [R,T], at least ``height`` high.
+    """Ascending positions [N] of local maxima of ``x`` [T], at least ``height`` high."""
+    return _settle(x, len(x), height, None)[1]
 
-    Rows of [R,T] are signals of their own; positions count through the flattened array.
+
+def _settle(
+    x: np.ndarray, n_steps: int, height: float | None, distance: float | None, shift: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Peaks that stay for certain, and those that remain to be decided, ascending, plus ``shift``.
+
+    ``x`` [R*T] holds signals of ``n_steps``, one after the other.
     """
-    n_steps = x.shape[-1]
-    x = x.ravel()
     if n_steps < 3 or not len(x):
-        return np.zeros(0, np.int64)
-    middle = x[1:-1]
-    starts = middle > x[:-2]  # of a peak or plateau at sample i + 1
-    starts &= middle >= x[2:]
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    height = None if height is None else _at_least(height, x.dtype)
+    reach = 1 if distance is None else math.ceil(distance)
+    width = min(max(reach // 2, BLOCK[0]), BLOCK[1], len(x) - 2)
+    begin = np.arange(0, len(x), width)
+    highest = np.maximum.reduceat(x, begin)
+    search = np.ones(len(begin), bool) if height is None else ~(highest < height)  # NaN: search
+    winners = np.zeros(0, np.int64)
+    # What winners leave of each block: from `free` to before `taken`.
+    free, taken = begin, np.full(len(begin), len(x))
+    if 2 * width <= reach:
+        winners, first, last = _winners(x, n_steps, highest, search, width, reach)
+        block = winners // width
+        free = np.zeros(len(begin), np.int64)
+        free[block], taken[block] = last, first
+        free = np.maximum(np.maximum.accumulate(free), begin)
+        taken = np.minimum.accumulate(taken[::-1])[::-1]
+    search = np.flatnonzero(search & (free < np.minimum(taken, begin + width)))
+    free, taken, begin = free[search], taken[search], begin[search]
+    peaks = _maxima_of_blocks(x, n_steps, height, width, begin, free, taken)
+    return winners + shift, peaks + shift
+
+
+def _at_least(height: float, dtype: np.dtype) -> float:
+    """The lowest number of ``dtype`` that is not below ``height``."""
+    with np.errstate(over="ignore"):
+        rounded = dtype.type(height)
+    return rounded if rounded >= float(height) else np.nextafter(rounded, dtype.type(np.inf))
+
+
+def _winners(
+    x: np.ndarray, n_steps: int, highest: np.ndarray, hot: np.ndarray, width: int, reach: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of samples that are higher than all within reach, and the slices in their reach.
+
+    ``highest`` holds the maxima of blocks of ``width``, and ``hot`` those to look at.
+    """
+    # Both neighbours of a block lie within the reach of all its samples.
+    rival = np.full(len(highest) + 2, -np.inf, x.dtype)
+    rival[1:-1] = highest
+    block = np.flatnonzero(hot & (highest > rival[:-2]) & (highest >= rival[2:]))
+    block = block[(block * width) // n_steps == ((block + 1) * width) // n_steps]  # in one row
+    position = block * width + sliding_window_view(x, width)[:: width][block].argmax(axis=1)
+    top = highest[block]
+    row = position // n_steps * n_steps
+    first, last = np.maximum(position - reach + 1, row), np.minimum(position + reach, row + n_steps)
+    wins = (position > row) & (position + 1 < row + n_steps)
+    wins &= _slice_max(x, first, position) < top
+    # Strictly higher than the next sample, and no plateau that ends out of reach.
+    after = np.minimum(position + 1, len(x) - 1)
+    wins &= (_slice_max(x, after, last) <= top) & (x[after] < top)
+    wins &= (last == row + n_steps) | (x[last - 1] != x[np.minimum(last, len(x) - 1)])
+    return position[wins], first[wins], last[wins]
+
+
+def _maxima_of_blocks(
+    x: np.ndarray,
+    n_steps: int,
+    height: float | None,
+    width: int,
+    begin: np.ndarray,
+    free: np.ndarray,
+    taken: np.ndarray,
+) -> np.ndarray:
+    """Local maxima of blocks at ``begin``, at or after ``free`` and before ``taken``."""
+    origin = (begin - 1).clip(0, len(x) - width - 2)
+    window = sliding_window_view(x, width + 2)[origin].ravel()  # a block and both its neighbours
+    middle = window[1:-1]
+    starts = middle > window[:-2]  # of a peak or plateau at sample i + 1
+    starts &= middle >= window[2:]
     if height is not None:
         starts &= middle >= height
+    at = np.flatnonzero(starts) + 1
+    block = at // (width + 2)
+    start = at + (origin - np.arange(len(origin)) * (width + 2))[block]
     # Ends of rows have no neighbour on one side.
-    starts[n_steps - 2 :: n_steps] = starts[n_steps - 1 :: n_steps] = False
-    start = np.flatnonzero(starts) + 1
-    flat = x[start] == x[start + 1]
+    inside = (free[block] <= start) & (start < np.minimum(taken, begin + width)[block])
+    column = start - start // n_steps * n_steps
+    inside &= (column > 0) & (column < n_steps - 1)
+    at, start, taken = at[inside], start[inside], taken[block[inside]]
+    flat = window[at] == window[at + 1]
     if not flat.any():
         return start
-    return np.sort(np.r_[start[~flat], _plateaus(x, start[flat], n_steps)])
+    middles = _plateaus(x, start[flat], n_steps)
+    return np.sort(np.r_[start[~flat], middles[0][middles[0] < taken[flat][middles[1]]]])
 
 
-def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> np.ndarray:
-    """Middles of the runs of equal samples that begin at ``start`` and fall at their end."""
+def _plateaus(
+    x: np.ndarray, start: np.ndarray, n_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the runs of equal samples that begin at ``start`` and fall at their end.
+
+    With them, which of the starts they belong to.
+    """
     change = np.r_[np.flatnonzero(x[1:] != x[:-1]), len(x) - 1]
     end = change[np.searchsorted(change, start)]
     inside = end < start - start % n_steps + n_steps - 1
-    start, end = start[inside], end[inside]
-    falls = x[end + 1] < x[start]
-    return (start[falls] + end[falls]) // 2
+    falls = np.flatnonzero(inside & (x[np.minimum(end + 1, len(x) - 1)] < x[start]))
+    return (start[falls] + end[falls]) // 2, falls
 
 
 def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
