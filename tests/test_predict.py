@@ -142,7 +142,7 @@ def test_script_says_what_is_wrong(project, finished, cohort, tmp_path, capsys, 
         (["--config", "{spec1d}:tiny", "--config.data.fold=9"], "data.fold=9 must be from 0 to 2"),
         (
             ["--config", "{spec1d}:tiny", "--config.data.features=('enmo','angelz')"],
-            "data.features asks for angelz, which",
+            "feature 'angelz' is unknown, did you mean 'anglez'?",
         ),
         (["--config", "{spec1d}:tiny", "--config.model.name=spec3d"], "model 'spec3d' is unknown"),
         (["--config", "{spec1d}:tiny", "--config.accumulate=3"], "batch_size=4 does not divide"),

@@ -1,0 +1,72 @@
+"""Bounds of the numbers in a config, checked before anything is read or compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from sleepjax.config import nearest
+from sleepjax.data.features import check_names
+from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "total_steps": (1, float("inf")),
+    "batch_size": (1, float("inf")),
+    "accumulate": (1, float("inf")),
+    "ema": (0, 0.999999),
+    "log_every": (1, float("inf")),
+    "ckpt_every": (1, float("inf")),
+    "data.duration": (1, float("inf")),
+    "data.background": (0, 1),
+    "data.folds": (2, float("inf")),
+    "data.fold": (0, float("inf")),
+    "model.downsample": (1, float("inf")),
+    "loss.sigma": (1e-6, float("inf")),
+    "optim.lr": (0, float("inf")),
+    "optim.warmup": (0, float("inf")),
+    "optim.weight_decay": (0, float("inf")),
+    "optim.clip": (1e-12, float("inf")),
+    "eval.every": (1, float("inf")),
+    "eval.batch_size": (1, float("inf")),
+    "eval.stride": (1, float("inf")),
+    "eval.trim": (0, float("inf")),
+    "early_stop.patience": (0, float("inf")),
+    "simulate.series": (1, float("inf")),
+    "simulate.days": (1, float("inf")),
+}
+"""Setting -> lowest and highest value allowed."""
+
+
+def check(config: ConfigDict) -> None:
+    """Raise InputError for the first setting that is out of its bounds, naming the bound."""
+    check_names(config.data.features)
+    for key, (low, high) in BOUNDS.items():
+        value: Any = config
+        for name in key.split("."):
+            value = value[name]
+        if not low <= value <= high:
+            most = f" and at most {high:g}" if high < float("inf") else ""
+            raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
+    duration, evaluation = config.data.duration, config.eval
+    longest = duration - 2 * evaluation.trim
+    if evaluation.stride > longest:
+        raise InputError(
+            f"eval.stride={evaluation.stride} leaves steps that no window covers: it must be at "
+            f"most {longest} (data.duration={duration} less eval.trim={evaluation.trim} twice)."
+        )
+    metric = config.early_stop.metric
+    known = ["loss", "event_ap", *(f"event_ap/{event}" for event in EVENTS)]
+    known += [f"event_ap/{event}@{tolerance}" for event in EVENTS for tolerance in TOLERANCES]
+    if metric.removeprefix("valid/") not in known or not metric.startswith("valid/"):
+        names = [f"valid/{name}" for name in known]
+        raise InputError(
+            f"early_stop.metric={metric!r} is not written by validation"
+            f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
+        )
+    weights = config.loss.weights
+    if len(weights) != len(CLASSES) or min(weights) < 0 or sum(weights) <= 0:
+        raise InputError(
+            f"loss.weights={weights} must be {len(CLASSES)} numbers of at least 0, not all 0: for "
+            f"{', '.join(CLASSES)}."
+        )

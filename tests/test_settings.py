@@ -1,0 +1,51 @@
+"""Every number of a config has its bounds, and going over one says which."""
+
+import pytest
+
+from sleepjax.config import load_config
+from sleepjax.training import settings
+from sleepjax.types import InputError
+
+
+@pytest.mark.parametrize("name", ["spec1d", "spec2d"])
+@pytest.mark.parametrize("variant", ["", ":demo", ":tiny"])
+def test_shipped_configs_are_within_bounds(project, name, variant):
+    settings.check(load_config(f"{project / 'configs' / name}.py{variant}"))
+
+
+def test_bounds_name_settings_that_exist(project):
+    config = load_config(f"{project / 'configs' / 'spec2d.py'}")
+    for key in settings.BOUNDS:
+        node = config
+        for part in key.split("."):
+            node = node[part]
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("total_steps", 0, "total_steps=0 must be at least 1."),
+        ("batch_size", -4, "batch_size=-4 must be at least 1."),
+        ("ema", 2.0, "ema=2.0 must be at least 0 and at most 0.999999."),
+        ("loss.sigma", 0.0, "loss.sigma=0.0 must be at least 1e-06."),
+        ("optim.lr", -1.0, "optim.lr=-1.0 must be at least 0."),
+        ("data.background", 1.5, "data.background=1.5 must be at least 0 and at most 1."),
+        (
+            "eval.stride",
+            900,
+            r"eval.stride=900 .* at most 840 \(data.duration=960 less eval.trim=60",
+        ),
+        ("eval.trim", 480, "eval.stride=720 .* at most 0"),
+        ("loss.weights", (1.0, 1.0), r"loss.weights=\(1.0, 1.0\) must be 3 numbers"),
+        (
+            "early_stop.metric",
+            "valid/event-ap",
+            "is not written by validation, did you mean 'valid",
+        ),
+        ("loss.weights", (0.0, 0.0, 0.0), "not all 0: for asleep, onset, wakeup"),
+    ],
+)
+def test_out_of_bounds(project, key, value, message):
+    config = load_config(f"{project / 'configs' / 'spec1d.py'}:tiny", {key: value})
+    with pytest.raises(InputError, match=message):
+        settings.check(config)
