@@ -316,3 +316,12 @@ def test_a_damaged_run_directory(finished, tmp_path, name, text, message):
     (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
         rundir.read(tmp_path)
+
+
+def test_each_step_compiles_once_in_a_run(tiny_config, tmp_path, caplog):
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        loop.run(tiny_config(), tmp_path)
+    compiled = [record.getMessage() for record in caplog.records]
+    for name in ("train_step", "eval_step"):
+        times = sum(f"Compiling jit({name})" in message for message in compiled)
+        assert times == 1, f"{name} was compiled {times} times"

@@ -7,7 +7,6 @@ the middle of a save leaves the checkpoint before it, and the remains are remove
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import orbax.checkpoint as ocp
@@ -79,12 +78,7 @@ class Checkpoints:
         """Use as a context manager."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close both."""
         for manager in self.managers.values():
             manager.close()

@@ -129,7 +129,10 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
                     row |= {"train/steps_per_second": rate}
                     row |= {"train/windows_per_second": rate * config.batch_size}
                     writer.write(step, row)
-                    progress.note = f"loss {row['train/loss']:.4f}"
+                    progress.note = (
+                        f"loss {row['train/loss']:.4f}, gradient {row['train/grad_norm']:.2g}, "
+                        f"lr {row['train/lr']:.2g}, {row['train/windows_per_second']:.3g} windows/s"
+                    )
                     history.append({"step": step, **row})
                     pending, since = [], time.monotonic()
                 if due(config.ckpt_every) or due(config.eval.every) or stop:  # sync point

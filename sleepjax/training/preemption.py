@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 REQUEUE = 75
@@ -40,12 +40,7 @@ class StopSignal:
             self.previous = {s: signal.signal(s, self._arrived) for s in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Give the signals back to whoever had them."""
         for number, handler in self.previous.items():
             signal.signal(number, handler)

@@ -6,7 +6,6 @@ import json
 import math
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,12 +69,7 @@ class MetricWriter:
         """Use as a context manager."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Flush and close."""
         self.file.close()
         self.board.close()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
-from tqdm import tqdm
 
 from sleepjax.data.simulate.series import VERSION, series_id, simulate_series
+from sleepjax.progress import Progress
 from sleepjax.types import InputError
 
 MARKER = "simulation.json"
@@ -142,15 +140,17 @@ def _write_series(path, seed: int, indices, days, events: list, truth: list) -> 
     """Stream recordings into one parquet file, collecting their events and truth on the way."""
 
     def frames(with_columns, predicate, n_rows, batch_size) -> Iterator[pl.DataFrame]:
-        for index in _progress(indices):
+        for index in indices:
             recording = simulate_series(seed, index, days)
             events.extend(recording.event_rows())
             truth.extend(recording.truth_rows())
             yield recording.frame()
+            progress.advance()
 
-    register_io_source(frames, schema=SERIES_SCHEMA).sink_parquet(
-        path, compression="zstd", compression_level=1, engine="streaming"
-    )
+    with Progress(len(indices), "simulate", "series", every=5.0) as progress:
+        register_io_source(frames, schema=SERIES_SCHEMA).sink_parquet(
+            path, compression="zstd", compression_level=1, engine="streaming"
+        )
 
 
 def _sample_submission(seed: int, indices: Iterable[int]) -> pl.DataFrame:
@@ -160,18 +160,3 @@ def _sample_submission(seed: int, indices: Iterable[int]) -> pl.DataFrame:
         for event in ("onset", "wakeup")
     ]
     return pl.DataFrame(rows).with_row_index("row_id")
-
-
-def _progress(indices) -> Iterator[int]:
-    """Indices in order, with a bar and remaining time on a terminal and plain lines elsewhere."""
-    if sys.stderr.isatty():
-        yield from tqdm(indices, desc="simulating", unit="series", leave=False)
-        return
-    began = said = time.monotonic()
-    for done, index in enumerate(indices):
-        now = time.monotonic()
-        if now - said > 5:
-            left = (now - began) / done * (len(indices) - done)
-            print(f"simulated {done} of {len(indices)} series, {left:.0f} s left", file=sys.stderr)
-            said = now
-        yield index
