@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.postprocess import find_peaks
-from sleepjax.postprocess.peaks import unsuppressed
+from sleepjax.postprocess import peaks as module
+from sleepjax.postprocess.suppression import unsuppressed
 from sleepjax.types import InputError
 from tests.reference import peaks as oracle
 
@@ -25,6 +26,42 @@ def test_equals_the_oracle(signal, height, distance):
     got = find_peaks(np.array(signal, np.float64), height, distance)
     assert got.tolist() == oracle.find_peaks(signal, height, distance)
     assert got.dtype == np.int64
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 3),
+    st.integers(1, 150),
+    st.sampled_from([2, 4, 50, 1000]),
+    st.integers(1, 5),
+    heights,
+    st.none() | st.sampled_from([1, 2, 5.5, 8, 13, 30, 60, 300]),
+    st.integers(2, 40),
+)
+def test_blocks_do_not_show(seed, n_rows, n_steps, n_levels, run, height, distance, block):
+    """Blocks, chunks and runs so short that every signal meets their borders."""
+    rng = np.random.default_rng(seed)
+    x = np.repeat(rng.integers(0, n_levels, (n_rows, n_steps)), run, axis=1) / n_levels * 5
+    if seed % 2:
+        x = np.cumsum(x - x.mean(), axis=1)
+    if seed % 3 == 0:
+        x.ravel()[rng.integers(0, x.size, 2)] = rng.choice([np.nan, np.inf, -np.inf], 2)
+    expected = [
+        [i, p] for i, row in enumerate(x) for p in oracle.find_peaks(row.tolist(), height, distance)
+    ]
+    sizes = {"BLOCK": block, "SHORTEST": 1 + seed % 8, "SHORT_RUN": 1 + seed % 4}
+    sizes |= {"CHUNK": 1 + seed % 200, "CHUNKS_PER_TASK": 1 + seed % 2}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in sizes.items():
+            patch.setattr(module, name, size)
+        assert find_peaks(x, height, distance).tolist() == expected
+
+
+def test_height_is_compared_exactly():
+    x = np.array([0, 1, 0], np.float32)
+    assert find_peaks(x, np.nextafter(1, 2)).tolist() == []
+    assert find_peaks(x, 1.0).tolist() == find_peaks(x, np.nextafter(1, 0)).tolist() == [1]
 
 
 @settings(max_examples=500, deadline=None)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sleepjax.postprocess.peaks import local_maxima, unsuppressed
+from sleepjax.postprocess.peaks import local_maxima
+from sleepjax.postprocess.suppression import unsuppressed
 from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_MINUTE, SeriesMeta
 
 MIN_SLEEP = 30 * STEPS_PER_MINUTE

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from sleepjax.postprocess.suppression import slice_max, unsuppressed
 from sleepjax.types import InputError
 
 CHUNK = 1 << 19
@@ -23,11 +24,14 @@ CHUNK = 1 << 19
 CHUNKS_PER_TASK = 8
 """Chunks whose peaks, much fewer, are suppressed together."""
 
-BLOCK = 32, 512
-"""Fewest and most samples in a block."""
+BLOCK = 512
+"""Samples of which only the highest is looked at first."""
 
-PRODUCTIVE = 0.9
-"""Rounds of suppression go on while they leave at most this share of the peaks undecided."""
+SHORTEST = 25
+"""Blocks shorter than this cost more than they save."""
+
+SHORT_RUN = 16
+"""Equal samples in a row that are followed one by one."""
 
 
 def find_peaks(
@@ -101,35 +105,44 @@ def _settle(
 
     ``x`` [R*T] holds signals of ``n_steps``, one after the other.
     """
+    none = np.zeros(0, np.int64)
     if n_steps < 3 or not len(x):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return none, none
     height = None if height is None else _at_least(height, x.dtype)
     reach = 1 if distance is None else math.ceil(distance)
-    width = min(max(reach // 2, BLOCK[0]), BLOCK[1], len(x) - 2)
+    width = min(BLOCK, len(x) - 2)
+    begin, highest, search = _blocks(x, height, width)
+    # What winners leave of each block: from `free` to before `taken`.
+    winners, free, taken = none, begin, np.full(len(begin), len(x))
+    if SHORTEST <= reach // 2 <= n_steps - 2 and search.mean() > 0.5:
+        width = min(BLOCK, reach // 2)
+        begin, highest, search = _blocks(x, height, width)
+        winners, first, last = _winners(x, n_steps, highest, search, width, reach)
+        free, taken = begin.copy(), np.full(len(begin), len(x))
+        block = winners // width
+        free[block], taken[block] = last, first
+        free = np.maximum.accumulate(free)
+        taken = np.minimum.accumulate(taken[::-1])[::-1]
+        search &= free < np.minimum(taken, begin + width)
+    begin, free, taken = begin[search], free[search], taken[search]
+    return winners + shift, _maxima(x, n_steps, height, width, begin, free, taken) + shift
+
+
+def _blocks(
+    x: np.ndarray, height: float | None, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First sample, maximum, and whether there can be a peak, of each block of ``width``."""
     begin = np.arange(0, len(x), width)
     highest = np.maximum.reduceat(x, begin)
-    search = np.ones(len(begin), bool) if height is None else ~(highest < height)  # NaN: search
-    winners = np.zeros(0, np.int64)
-    # What winners leave of each block: from `free` to before `taken`.
-    free, taken = begin, np.full(len(begin), len(x))
-    if 2 * width <= reach:
-        winners, first, last = _winners(x, n_steps, highest, search, width, reach)
-        block = winners // width
-        free = np.zeros(len(begin), np.int64)
-        free[block], taken[block] = last, first
-        free = np.maximum(np.maximum.accumulate(free), begin)
-        taken = np.minimum.accumulate(taken[::-1])[::-1]
-    search = np.flatnonzero(search & (free < np.minimum(taken, begin + width)))
-    free, taken, begin = free[search], taken[search], begin[search]
-    peaks = _maxima_of_blocks(x, n_steps, height, width, begin, free, taken)
-    return winners + shift, peaks + shift
+    # The maximum is NaN where a sample is, and says nothing of the others.
+    return begin, highest, np.full(len(begin), True) if height is None else ~(highest < height)
 
 
 def _at_least(height: float, dtype: np.dtype) -> float:
     """The lowest number of ``dtype`` that is not below ``height``."""
     with np.errstate(over="ignore"):
         rounded = dtype.type(height)
-    return rounded if rounded >= float(height) else np.nextafter(rounded, dtype.type(np.inf))
+    return rounded if float(rounded) >= height else np.nextafter(rounded, dtype.type(np.inf))
 
 
 def _winners(
@@ -139,25 +152,30 @@ def _winners(
 
     ``highest`` holds the maxima of blocks of ``width``, and ``hot`` those to look at.
     """
+    rival = np.full(len(highest) + 4, -np.inf, x.dtype)
+    rival[2:-2] = highest
     # Both neighbours of a block lie within the reach of all its samples.
-    rival = np.full(len(highest) + 2, -np.inf, x.dtype)
-    rival[1:-1] = highest
-    block = np.flatnonzero(hot & (highest > rival[:-2]) & (highest >= rival[2:]))
-    block = block[(block * width) // n_steps == ((block + 1) * width) // n_steps]  # in one row
-    position = block * width + sliding_window_view(x, width)[:: width][block].argmax(axis=1)
+    block = np.flatnonzero(hot & (highest > rival[1:-3]) & (highest >= rival[3:-1]))
+    block = block[block * width // n_steps == (block * width + width) // n_steps]  # in one row
     top = highest[block]
+    position = block * width + sliding_window_view(x, width)[::width][block].argmax(axis=1)
     row = position // n_steps * n_steps
     first, last = np.maximum(position - reach + 1, row), np.minimum(position + reach, row + n_steps)
-    wins = (position > row) & (position + 1 < row + n_steps)
-    wins &= _slice_max(x, first, position) < top
-    # Strictly higher than the next sample, and no plateau that ends out of reach.
-    after = np.minimum(position + 1, len(x) - 1)
-    wins &= (_slice_max(x, after, last) <= top) & (x[after] < top)
+    # Higher than the next sample, and no plateau that ends out of reach.
+    wins = (position > row) & (position + 1 < last)
+    wins &= x[np.minimum(position + 1, len(x) - 1)] < top
     wins &= (last == row + n_steps) | (x[last - 1] != x[np.minimum(last, len(x) - 1)])
+    # The second neighbours, or what of them and beyond is within reach.
+    near = reach <= 2 * width + 1
+    unsure = np.flatnonzero(wins & ~(near & (rival[block] < top)))
+    wins[unsure] = slice_max(x, first[unsure], block[unsure] * width) < top[unsure]
+    unsure = np.flatnonzero(wins & ~(near & (rival[block + 4] <= top)))
+    after = np.minimum(block[unsure] * width + width, last[unsure])
+    wins[unsure] = slice_max(x, after, last[unsure]) <= top[unsure]
     return position[wins], first[wins], last[wins]
 
 
-def _maxima_of_blocks(
+def _maxima(
     x: np.ndarray,
     n_steps: int,
     height: float | None,
@@ -168,123 +186,50 @@ def _maxima_of_blocks(
 ) -> np.ndarray:
     """Local maxima of blocks at ``begin``, at or after ``free`` and before ``taken``."""
     origin = (begin - 1).clip(0, len(x) - width - 2)
-    window = sliding_window_view(x, width + 2)[origin].ravel()  # a block and both its neighbours
-    middle = window[1:-1]
-    starts = middle > window[:-2]  # of a peak or plateau at sample i + 1
-    starts &= middle >= window[2:]
+    window = sliding_window_view(x, width + 2)[origin]  # a block and both its neighbours
+    column = np.arange(width + 2, dtype=np.int16)
+    first = (free - origin).clip(max=width + 1).astype(np.int16)
+    last = (np.minimum(taken, begin + width) - origin).astype(np.int16)
+    starts = column >= first[:, None]  # of a peak or plateau
+    starts &= column < last[:, None]
+    starts, window = starts.ravel(), window.ravel()
+    middle, inner = window[1:-1], starts[1:-1]
+    inner &= middle > window[:-2]
+    inner &= middle >= window[2:]
     if height is not None:
-        starts &= middle >= height
-    at = np.flatnonzero(starts) + 1
+        inner &= middle >= height
+    at = np.flatnonzero(starts)
     block = at // (width + 2)
     start = at + (origin - np.arange(len(origin)) * (width + 2))[block]
     # Ends of rows have no neighbour on one side.
-    inside = (free[block] <= start) & (start < np.minimum(taken, begin + width)[block])
-    column = start - start // n_steps * n_steps
-    inside &= (column > 0) & (column < n_steps - 1)
-    at, start, taken = at[inside], start[inside], taken[block[inside]]
-    flat = window[at] == window[at + 1]
+    ends = np.arange(0, len(x) + 1, n_steps)
+    ends = np.concatenate([ends[:-1], ends[1:] - 1])
+    found = np.searchsorted(start, ends)
+    found = found[np.append(start, -1)[found] == ends]
+    if len(found):
+        at, start, block = (np.delete(values, found) for values in (at, start, block))
+    flat = window[at] == window[np.minimum(at + 1, len(window) - 1)]
     if not flat.any():
         return start
-    middles = _plateaus(x, start[flat], n_steps)
-    return np.sort(np.r_[start[~flat], middles[0][middles[0] < taken[flat][middles[1]]]])
+    middles, of = _plateaus(x, start[flat], n_steps)
+    return np.sort(np.r_[start[~flat], middles[middles < taken[block[flat]][of]]])
 
 
-def _plateaus(
-    x: np.ndarray, start: np.ndarray, n_steps: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Middles of the runs of equal samples that begin at ``start`` and fall at their end.
 
     With them, which of the starts they belong to.
     """
-    change = np.r_[np.flatnonzero(x[1:] != x[:-1]), len(x) - 1]
-    end = change[np.searchsorted(change, start)]
+    end, open_ = start.copy(), np.arange(len(start))
+    for _ in range(SHORT_RUN):
+        longer = x[np.minimum(end[open_] + 1, len(x) - 1)] == x[start[open_]]
+        open_ = open_[longer & (end[open_] + 1 < len(x))]
+        if not len(open_):
+            break
+        end[open_] += 1
+    else:
+        change = np.r_[np.flatnonzero(x[1:] != x[:-1]), len(x) - 1]
+        end[open_] = change[np.searchsorted(change, start[open_])]
     inside = end < start - start % n_steps + n_steps - 1
     falls = np.flatnonzero(inside & (x[np.minimum(end + 1, len(x) - 1)] < x[start]))
     return (start[falls] + end[falls]) // 2, falls
-
-
-def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
-    """Boolean [N]: which peaks (ascending positions) stay when each removes its lower neighbours.
-
-    From the highest down (earlier first of equal ones), a peak that is still there removes all
-    others less than ``distance`` away. Whoever is the highest within its own reach stays whatever
-    happens elsewhere, so each round keeps all of those at once.
-    """
-    keep = np.zeros(len(peaks), bool)
-    distance = math.ceil(distance)
-    left, position, height = np.arange(len(peaks)), peaks, heights
-    while len(left):
-        best, first, last = _highest_in_reach(position, height, distance)
-        keep[left[best]] = True
-        free = _ranges(np.r_[0, last], np.r_[first, len(left)])
-        if len(free) > PRODUCTIVE * len(left):
-            _take_turns(peaks, heights, left[free], distance, keep)
-            break
-        left, position, height = left[free], position[free], height[free]
-    return keep
-
-
-def _highest_in_reach(
-    position: np.ndarray, height: np.ndarray, distance: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Peaks higher than all others less than ``distance`` away, and the slices of those others."""
-    summits = _summits(position, height, distance)
-    top = height[summits]
-    # Of `distance` consecutive samples only the highest peak can be the highest in its reach.
-    chosen = _first_maxima(top, position[summits] // distance)
-    chosen = chosen[_summits(position[summits[chosen]], top[chosen], distance)]
-    best = summits[chosen]
-    first = np.searchsorted(position, position[best] - distance, side="right")
-    last = np.searchsorted(position, position[best] + distance, side="left")
-    # The highest peak of a slice is a summit, or at the end of the slice.
-    before = _slice_max(top, np.searchsorted(summits, first), chosen)
-    after = _slice_max(top, chosen + 1, np.searchsorted(summits, last))
-    wins = (before < height[best]) & ((first == best) | (height[first] < height[best]))
-    wins &= (after <= height[best]) & (height[last - 1] <= height[best])
-    return best[wins], first[wins], last[wins]
-
-
-def _summits(position: np.ndarray, height: np.ndarray, distance: int) -> np.ndarray:
-    """Indices of peaks that neither the one before nor the one after removes."""
-    near = position[1:] - position[:-1] < distance
-    rising = height[1:] > height[:-1]
-    summit = np.ones(len(position), bool)
-    summit[:-1] = ~(near & rising)
-    summit[1:] &= ~near | rising
-    return np.flatnonzero(summit)
-
-
-def _ranges(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """All integers from begin[i] to before end[i], one range after the other."""
-    length = (end - begin).clip(min=0)
-    offset = np.repeat(begin - (np.cumsum(length) - length), length)
-    return offset + np.arange(len(offset))
-
-
-def _first_maxima(height: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Index of the first highest entry of each run of equal ``block`` numbers."""
-    begin = np.flatnonzero(np.r_[True, block[1:] != block[:-1]])
-    highest = np.repeat(np.maximum.reduceat(height, begin), np.diff(np.r_[begin, len(block)]))
-    candidates = np.flatnonzero(height == highest)
-    return candidates[np.r_[True, np.diff(block[candidates]) != 0]]
-
-
-def _slice_max(x: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Maximum of x[first[i]:last[i]] for each i, -inf for empty slices."""
-    slices = np.stack([first, last], -1).ravel()
-    highest = np.maximum.reduceat(np.append(x, x.dtype.type(-np.inf)), slices)[::2]
-    return np.where(first < last, highest, -np.inf)
-
-
-def _take_turns(
-    peaks: np.ndarray, heights: np.ndarray, left: np.ndarray, distance: int, keep: np.ndarray
-) -> None:
-    """Suppress the peaks ``left`` one by one: along a monotone flank a round keeps only one."""
-    position = peaks[left]
-    first = np.searchsorted(position, position - distance, side="right").tolist()
-    last = np.searchsorted(position, position + distance, side="left").tolist()
-    alive = bytearray(b"\1") * len(left)
-    for i in np.argsort(-heights[left], kind="stable").tolist():
-        if alive[i]:
-            alive[first[i] : last[i]] = bytes(last[i] - first[i])
-            keep[left[i]] = True
