@@ -4,7 +4,7 @@ python scripts/train.py --config configs/spec2d.py:demo
 python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --config.optim.lr=1e-3
 
 Exit codes: 0 finished; 2 the input cannot be used; 3 the loss is not finite; 75 stopped by SIGTERM,
-SIGUSR1 or Ctrl-C after saving, the same command resumes.
+SIGUSR1 or Ctrl-C after saving, the same command resumes; 130 stopped at once, without saving.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def main(argv: list[str]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
 
 
 def default_workdir(spec: str, config: ConfigDict) -> str:

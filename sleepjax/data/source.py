@@ -68,6 +68,11 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     if not 0 <= data["fold"] < len(folds):
         raise InputError(f"data.fold={data['fold']} must be from 0 to {len(folds) - 1}.")
     held_out = folds[data["fold"]]
+    if not any(nights[s] for s in held_out):
+        raise InputError(
+            f"data.fold={data['fold']} holds no labelled night, so nothing can be validated: its "
+            f"series are {', '.join(held_out[:10])}. Use fewer data.folds or another fold."
+        )
     return TrainingData(
         store,
         tuple(one for s, one in series.items() if s not in held_out),

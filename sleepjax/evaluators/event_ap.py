@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import polars as pl
 from sleepjax import metrics, postprocess
 from sleepjax.data import windows
 from sleepjax.training.inference import predict_series
+from sleepjax.types import EVENTS, TOLERANCES
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def evaluate(
     result = metrics.evaluate(solution, events)
     total, count = np.asarray(jax.device_get(sums), np.float64).sum(axis=0)
     values = {"loss": float(total / max(count, 1.0)), "event_ap": result.ap}
-    values |= {f"event_ap/{event}": ap for event, ap in result.per_event.items()}
-    values |= {f"event_ap/{event}@{tol}": ap for (event, tol), ap in result.table.items()}
+    for event in EVENTS:  # NaN where the solution has no event of the class
+        values[f"event_ap/{event}"] = result.per_event.get(event, math.nan)
+        for tol in TOLERANCES:
+            values[f"event_ap/{event}@{tol}"] = result.table.get((event, tol), math.nan)
     return Evaluation(values, result, events, probabilities)
