@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--out", required=True, help="submission file to write, ending in .csv")
     parser.add_argument("--checkpoint", choices=("latest", "best"), default="latest")
+    parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
     parser.add_argument("--tz", help="IANA zone of timestamps without UTC offset: Europe/London")
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
@@ -60,7 +61,8 @@ def predict(args: argparse.Namespace) -> int:
     from sleepjax.predict import figure, load
     from sleepjax.progress import Progress
 
-    predictor = load(args.workdir, args.checkpoint)
+    post = postprocess.read_settings(args.post) if args.post else None
+    predictor = load(args.workdir, args.checkpoint, post)
     note = ""
     if predictor.run["simulated"]:
         note = "model trained on SIMULATED data"

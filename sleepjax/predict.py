@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,17 +72,22 @@ class Predictor:
             yield Found(recording, probs, postprocess.with_timestamps(events, one.meta))
 
 
-def load(workdir: str | Path, checkpoint: str = "latest") -> Predictor:
+def load(
+    workdir: str | Path, checkpoint: str = "latest", post: Mapping[str, Any] | None = None
+) -> Predictor:
     """Load the run in ``workdir``.
 
     Args:
       workdir: a run directory of scripts/train.py.
       checkpoint: ``latest``, whose score the run reports, or ``best`` by validation event AP.
+      post: arguments of `postprocess.decode_series` in place of the run's own.
 
     Raises InputError when the folder is not a run, or holds no checkpoint yet.
     """
     workdir = Path(workdir)
     config, run = rundir.read(workdir)
+    if post is not None:
+        config.post = dict(post)
     model = models.build(**config.model)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     tx, _ = optim.make(total_steps=config.total_steps, **config.optim)

@@ -45,8 +45,12 @@ class PairedBootstrap:
     """Second minus first on the sample."""
     samples: np.ndarray
     """[n] second minus first on each draw."""
-    p: float
-    """Two-sided: how often a draw contradicts the sign of the difference."""
+
+    @property
+    def p(self) -> float:
+        """Two-sided: how often a draw contradicts the sign of the difference."""
+        against = min((self.samples <= 0).sum(), (self.samples >= 0).sum())
+        return float(min(1.0, 2 * (against + 1) / (len(self.samples) + 1)))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Percentile interval that holds ``level`` of the draws."""
@@ -91,9 +95,7 @@ def paired_bootstrap(
     weights = _draw(len(problems[0].series), n, seed)
     weights = np.concatenate([np.ones((1, weights.shape[1]), np.int64), weights])
     a, b = (_mean(_resample(problem, by_event, weights)) for problem in problems)
-    difference, samples = float(b[0] - a[0]), b[1:] - a[1:]
-    against = min((samples <= 0).sum(), (samples >= 0).sum())
-    return PairedBootstrap(difference, samples, p=float(min(1.0, 2 * (against + 1) / (n + 1))))
+    return PairedBootstrap(float(b[0] - a[0]), b[1:] - a[1:])
 
 
 def _draw(n_series: int, n: int, seed: int) -> np.ndarray:

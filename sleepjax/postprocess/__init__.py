@@ -2,6 +2,7 @@
 
 from sleepjax.postprocess.decode import decode, decode_series, with_timestamps
 from sleepjax.postprocess.peaks import find_peaks
+from sleepjax.postprocess.settings import read_settings
 from sleepjax.postprocess.stitching import stitch
 from sleepjax.postprocess.submission import submission, write_submission
 
@@ -9,6 +10,7 @@ __all__ = [
     "decode",
     "decode_series",
     "find_peaks",
+    "read_settings",
     "stitch",
     "submission",
     "with_timestamps",

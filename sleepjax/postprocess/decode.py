@@ -68,7 +68,7 @@ def decode_series(
       InputError: probs of another shape or NaN, or a parameter out of range.
     """
     probs = _checked(probs, meta, valid)
-    _check_settings(height, distance, soft, daily)
+    check_settings(height, distance, soft, daily)
     found = []
     for event in EVENTS:
         x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
@@ -107,7 +107,10 @@ def _offset_text(seconds: int) -> str:
     return f"{'-' if seconds < 0 else '+'}{hours:02d}{minutes:02d}"
 
 
-def _check_settings(height: float, distance: float, soft: float, daily: float | None) -> None:
+def check_settings(
+    height: float = 0.0, distance: float = 1, soft: float = 0.0, daily: float | None = None
+) -> None:
+    """Raise InputError for a value out of range."""
     check(height, distance)
     if not 0 <= soft <= 1:
         raise InputError(f"soft={soft} must lie between 0 and 1.")

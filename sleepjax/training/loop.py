@@ -19,7 +19,7 @@ from sleepjax import models, optim, sharding
 from sleepjax.data import source, windows
 from sleepjax.evaluators import event_ap, figures
 from sleepjax.progress import Progress
-from sleepjax.training import rundir, settings
+from sleepjax.training import rundir, settings, validation
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.state import TrainState, eval_variables, init_state, parameter_table
@@ -168,6 +168,7 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
 
             # ---- figures of the end
             evaluation = evaluation or validate(state)
+            validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
             title = f"{workdir.name}, step {step}{', simulated data' if data.simulated else ''}"
             paths = [
                 writer.figure(step, name, figure)

@@ -6,6 +6,7 @@ metrics.jsonl       one object per write (see `writers`)
 tensorboard/        the same, with figures
 checkpoints/        the latest two and the best
 figures/            pictures of the end of the run
+validation/         probabilities and true events of the last validation (see `validation`)
 """
 
 from __future__ import annotations
