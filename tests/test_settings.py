@@ -1,5 +1,7 @@
 """Every number of a config has its bounds, and going over one says which."""
 
+from typing import Any
+
 import pytest
 
 from sleepjax.config import load_config
@@ -16,7 +18,7 @@ def test_shipped_configs_are_within_bounds(project, name, variant):
 def test_bounds_name_settings_that_exist(project):
     config = load_config(f"{project / 'configs' / 'spec2d.py'}")
     for key in settings.BOUNDS:
-        node = config
+        node: Any = config
         for part in key.split("."):
             node = node[part]
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -87,7 +88,7 @@ def test_a_class_without_events_scores_nan(tiny_config):
     window = dict(config.eval, duration=config.data.duration, downsample=12)
     del window["every"]
 
-    def eval_fn(batch):
+    def eval_fn(batch) -> Any:
         probs = np.full((*batch["x"].shape[:2], 3), 0.5, np.float32)
         return probs, np.float32(1), np.float32(2)
 
