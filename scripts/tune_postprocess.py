@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from sleepjax.types import InputError
 
@@ -52,11 +53,12 @@ def tune(args: argparse.Namespace) -> int:
     from sleepjax.progress import Progress
     from sleepjax.training import rundir, validation
 
+    config: Any
     config, run = rundir.read(workdir)
     curves, solution = validation.load(workdir)
     if run["simulated"]:
         print("WARNING: the run is of SIMULATED data; so is what is found here.", file=sys.stderr)
-    own, folds = dict(config.post), min(4, len(curves))
+    own, folds = config.post.to_dict(), min(4, len(curves))
     with Progress((folds + 1) * max(args.trials, 1), f"tune ({tuning.engine()})", "try") as bar:
         tuned = tuning.tune(
             curves, solution, own,
@@ -83,7 +85,7 @@ def tune(args: argparse.Namespace) -> int:
 def report(args: argparse.Namespace, tuned, own: dict, simulated: bool) -> dict:
     """What is written: ``post`` for predict.py, and how it was found."""
     return {
-        "post": dict(tuned.post),
+        "post": tuned.post,
         "event_ap": tuned.score.ap,
         "interval_95": tuned.score.interval(),
         "own": {"post": own, "event_ap": tuned.own.ap, "interval_95": tuned.own.interval()},

@@ -9,6 +9,7 @@ import pytest
 
 from sleepjax import metrics, postprocess
 from sleepjax.evaluators import tuning
+from sleepjax.postprocess.settings import checked
 from sleepjax.training import validation
 from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
 
@@ -49,9 +50,10 @@ OWN = {"height": 0.001, "distance": 720}
 
 @pytest.fixture(scope="module")
 def tuned(problem):
+    curves, solution = problem
     tries = []
     result = tuning.tune(
-        *problem, OWN, trials=12, n_folds=3, seed=1, advance=lambda: tries.append(1)
+        curves, solution, OWN, trials=12, n_folds=3, seed=1, advance=lambda: tries.append(1)
     )
     assert len(tries) == 4 * 12
     return result
@@ -89,7 +91,8 @@ def test_the_choice_does_not_see_the_fold(problem, tuned):
 
 
 def test_one_trial_keeps_the_own_settings(problem):
-    result = tuning.tune(*problem, OWN, trials=1)
+    curves, solution = problem
+    result = tuning.tune(curves, solution, OWN, trials=1)
     assert result.post == OWN and result.difference.difference == 0 and result.difference.p == 1
 
 
@@ -103,7 +106,8 @@ def test_unusable_input(problem):
 
 @pytest.mark.skipif(tuning.engine() != "optuna", reason="optuna is not installed")
 def test_optuna_finds_it_too(problem):
-    assert tuning.tune(*problem, OWN, trials=12).post["distance"] <= 180
+    curves, solution = problem
+    assert tuning.tune(curves, solution, OWN, trials=12).post["distance"] <= 180
 
 
 def test_every_point_of_the_space_can_be_decoded(problem):
@@ -111,7 +115,7 @@ def test_every_point_of_the_space_can_be_decoded(problem):
     for name, values in tuning.SPACE.items():
         for value in values:
             post |= {k: v[0] for k, v in tuning.SPACE.items()} | {name: value}
-            assert postprocess.settings.checked(post) == post
+            assert checked(post) == post
     assert len(problem[0][0].events(post)) > 0
 
 

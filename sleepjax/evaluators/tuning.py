@@ -8,8 +8,9 @@ is that of the procedure, from the folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ SPACE: dict[str, tuple] = {
 }
 """Values tried for each setting of `postprocess.decode_series`."""
 
-Post = Mapping[str, Any]
-Score = Callable[[Post], float]
+Post = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -96,51 +96,55 @@ def tune(
             "one can be held out. Train with fewer folds (data.folds) or more series."
         )
     decode = _Decoded(curves)
+    choose = partial(_choose, decode, solution, own, trials, seed, advance)
     order = np.random.default_rng(seed).permutation(len(series))
     parts = [[series[i] for i in order[k::n_folds]] for k in range(min(n_folds, len(series)))]
-
-    def chosen(names: Sequence[str], number: int) -> tuple[Post, float]:
-        truth = solution.filter(pl.col("series_id").is_in(names))
-        score = lambda post: metrics.event_detection_ap(truth, decode(post))
-        best, best_score = own, score(own)
-        search = _search(trials - 1, seed + number)
-        advance()
-        for post, tell in search:
-            value = score(dict(own) | post)
-            tell(value)
-            advance()
-            if value > best_score:
-                best, best_score = dict(own) | post, value
-        return best, best_score
-
-    folds, draws = [], []
+    folds, draws, weights = [], [], []
     for number, part in enumerate(parts):
-        post, inner = chosen([name for name in series if name not in part], number)
+        post, inner = choose([name for name in series if name not in part])
         truth = solution.filter(pl.col("series_id").is_in(part))
         before, after = decode(own), decode(post)
-        draw = {"seed": seed + number}
-        of_fold = (
-            metrics.bootstrap(truth, after, **draw),
-            metrics.bootstrap(truth, before, **draw),
-            metrics.paired_bootstrap(truth, before, after, **draw),
+        score = metrics.bootstrap(truth, after, seed=seed + number)
+        beat = metrics.bootstrap(truth, before, seed=seed + number)
+        folds.append(Fold(tuple(part), post, inner, score.ap, beat.ap))
+        draws.append(
+            (score, beat, metrics.paired_bootstrap(truth, before, after, seed=seed + number))
         )
-        folds.append(Fold(tuple(part), post, inner, of_fold[0].ap, of_fold[1].ap))
-        draws.append((len(truth.filter(steps)), of_fold))
-    post, _ = chosen(series, len(parts))
-    weight = np.array([n for n, _ in draws], np.float64)
-    after, before, difference = zip(*(found for _, found in draws), strict=True)
-    mean = lambda values: np.average(np.array(values), axis=0, weights=weight)
+        weights.append(len(truth.filter(steps)))
+    mean = lambda values: np.average(np.array(list(values)), axis=0, weights=weights)
+    score, beat, gain = zip(*draws, strict=True)
     return Tuned(
-        post,
+        choose(series)[0],
         tuple(folds),
-        metrics.Bootstrap(float(mean([b.ap for b in after])), mean([b.samples for b in after]), {}),
-        metrics.Bootstrap(
-            float(mean([b.ap for b in before])), mean([b.samples for b in before]), {}
-        ),
+        metrics.Bootstrap(float(mean(b.ap for b in score)), mean(b.samples for b in score), {}),
+        metrics.Bootstrap(float(mean(b.ap for b in beat)), mean(b.samples for b in beat), {}),
         metrics.PairedBootstrap(
-            float(mean([d.difference for d in difference])), mean([d.samples for d in difference])
+            float(mean(d.difference for d in gain)), mean(d.samples for d in gain)
         ),
     )
+
+
+def _choose(
+    decode: Callable[[Post], pl.DataFrame],
+    solution: pl.DataFrame,
+    own: Post,
+    trials: int,
+    seed: int,
+    advance: Callable[[], None],
+    names: Sequence[str],
+) -> tuple[Post, float]:
+    """The settings that score best on some series, and their score there."""
+    truth = solution.filter(pl.col("series_id").is_in(names))
+    score = lambda post: metrics.event_detection_ap(truth, decode(post))
+    best, best_score = own, score(own)
+    advance()
+    for post, tell in _search(trials - 1, seed):
+        value = score(own | post)
+        tell(value)
+        advance()
+        if value > best_score:
+            best, best_score = own | post, value
+    return best, best_score
 
 
 class _Decoded:
@@ -160,7 +164,7 @@ class _Decoded:
 def engine() -> str:
     """``optuna`` where it is installed, ``random`` otherwise."""
     try:
-        import optuna  # noqa: F401
+        import optuna  # type: ignore  # noqa: F401
     except ImportError:
         return "random"
     return "optuna"
@@ -182,7 +186,7 @@ def _random(n: int, seed: int) -> Iterator[tuple[Post, Callable[[float], object]
 
 def _optuna(n: int, seed: int) -> Iterator[tuple[Post, Callable[[float], object]]]:
     """Points of the grid `SPACE` that Optuna's TPE sampler asks for."""
-    import optuna
+    import optuna  # type: ignore
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
