@@ -24,9 +24,9 @@ def script(project, name):
 
 @pytest.fixture(scope="module")
 def problem():
-    """Six series of three nights; a far taller false onset peak 30 minutes before each true one.
+    """Six series of three nights; a higher false onset peak 25 minutes before each true one.
 
-    ``daily`` and ``height`` change little here; ``distance`` above 360 loses every true onset.
+    A ``distance`` above 300 loses every true onset, unless ``soft`` keeps it.
     """
     rng = np.random.default_rng(0)
     curves, events = [], []
@@ -48,6 +48,10 @@ def problem():
 OWN = {"height": 0.001, "distance": 720}
 
 
+def finds_true_onsets(post):
+    return post["distance"] <= 180 or post["soft"] > 0
+
+
 @pytest.fixture(scope="module")
 def tuned(problem):
     curves, solution = problem
@@ -60,7 +64,7 @@ def tuned(problem):
 
 
 def test_the_search_finds_what_helps(tuned):
-    assert tuned.post["distance"] <= 180
+    assert finds_true_onsets(tuned.post)
     assert tuned.difference.difference > 0.1 and tuned.difference.interval()[0] > 0
     assert tuned.score.ap - tuned.own.ap == pytest.approx(tuned.difference.difference)
 
@@ -107,7 +111,7 @@ def test_unusable_input(problem):
 @pytest.mark.skipif(tuning.engine() != "optuna", reason="optuna is not installed")
 def test_optuna_finds_it_too(problem):
     curves, solution = problem
-    assert tuning.tune(curves, solution, OWN, trials=12).post["distance"] <= 180
+    assert finds_true_onsets(tuning.tune(curves, solution, OWN, trials=12).post)
 
 
 def test_every_point_of_the_space_can_be_decoded(problem):
