@@ -1,7 +1,7 @@
 """From windows of probabilities to events: stitching, peaks, decoding, submissions."""
 
 from sleepjax.postprocess.decode import decode, decode_series, with_timestamps
-from sleepjax.postprocess.peaks import find_peaks
+from sleepjax.postprocess.peaks import find_peaks, find_peaks_each
 from sleepjax.postprocess.settings import read_settings
 from sleepjax.postprocess.stitching import stitch
 from sleepjax.postprocess.submission import submission, write_submission
@@ -10,6 +10,7 @@ __all__ = [
     "decode",
     "decode_series",
     "find_peaks",
+    "find_peaks_each",
     "read_settings",
     "stitch",
     "submission",

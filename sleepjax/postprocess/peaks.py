@@ -10,6 +10,7 @@ higher peak can remove.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -85,6 +86,14 @@ def find_peaks(
     return index[0] if x.ndim == 1 else np.stack(index, axis=-1)
 
 
+def find_peaks_each(
+    signals: Sequence[np.ndarray], height: float | None = None, distance: float | None = None
+) -> list[np.ndarray]:
+    """Positions [N] of the peaks of each of several signals [T] of any lengths; as `find_peaks`."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda x: find_peaks(x, height, distance), signals))
+
+
 def check(height: float | None, distance: float | None) -> None:
     """Raise InputError for a NaN height or a distance below 1."""
     if height is not None and math.isnan(height):
@@ -101,9 +110,10 @@ def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
 def _settle(
     x: np.ndarray, n_steps: int, height: float | None, distance: float | None, shift: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Peaks that stay for certain, and those that remain to be decided, ascending, plus ``shift``.
+    """Peaks that stay for certain, and peaks out of their reach, which remain to be decided.
 
-    ``x`` [R*T] holds signals of ``n_steps``, one after the other.
+    Both ascend, and have ``shift`` added. ``x`` [R*T] holds signals of ``n_steps``, one after the
+    other.
     """
     none = np.zeros(0, np.int64)
     if n_steps < 3 or not len(x):
