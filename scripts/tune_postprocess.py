@@ -5,7 +5,8 @@ python scripts/predict.py --workdir runs/spec2d --post runs/spec2d/post.json --s
 
 The model is not touched. Settings are chosen on some series and scored on others, so that the score
 printed is not the one that was tuned; docs/postprocess.md says how. With Optuna installed
-(pip install -e ".[tune]") its sampler proposes what to try, otherwise a random search of the grid.
+(pip install -e ".[tune]") its sampler proposes what to try, otherwise one setting is varied at a
+time.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def tune(args: argparse.Namespace) -> int:
         f"   p = {tuned.difference.p:.3f}"
     )
     if low <= 0:
-        print("no clear gain over the run's own settings: they may be kept")
+        print("no clear gain over the run's own settings: keep them")
     print(f"settings: {out}  {json.dumps(tuned.post)}")
     return 0
 

@@ -57,9 +57,9 @@ def tuned(problem):
     curves, solution = problem
     tries = []
     result = tuning.tune(
-        curves, solution, OWN, trials=12, n_folds=3, seed=1, advance=lambda: tries.append(1)
+        curves, solution, OWN, trials=30, n_folds=3, seed=1, advance=lambda: tries.append(1)
     )
-    assert len(tries) == 4 * 12
+    assert len(tries) == 4 * 30
     return result
 
 
@@ -89,7 +89,7 @@ def test_the_choice_does_not_see_the_fold(problem, tuned):
     other = solution.with_columns(
         step=pl.when(pl.col("series_id").is_in(fold.series)).then(0).otherwise("step")
     )
-    again = tuning.tune(curves, other, OWN, trials=12, n_folds=3, seed=1).folds[0]
+    again = tuning.tune(curves, other, OWN, trials=30, n_folds=3, seed=1).folds[0]
     assert (again.post, again.inner) == (fold.post, fold.inner)
     assert again.outer != fold.outer
 
@@ -111,7 +111,7 @@ def test_unusable_input(problem):
 @pytest.mark.skipif(tuning.engine() != "optuna", reason="optuna is not installed")
 def test_optuna_finds_it_too(problem):
     curves, solution = problem
-    assert finds_true_onsets(tuning.tune(curves, solution, OWN, trials=12).post)
+    assert finds_true_onsets(tuning.tune(curves, solution, OWN, trials=30).post)
 
 
 def test_every_point_of_the_space_can_be_decoded(problem):

@@ -8,6 +8,7 @@ is that of the procedure, from the folds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -138,7 +139,7 @@ def _choose(
     score = lambda post: metrics.event_detection_ap(truth, decode(post))
     best, best_score = own, score(own)
     advance()
-    for post, tell in _search(trials - 1, seed):
+    for post, tell in _search(trials - 1, seed, own, best_score):
         value = score(own | post)
         tell(value)
         advance()
@@ -162,34 +163,53 @@ class _Decoded:
 
 
 def engine() -> str:
-    """``optuna`` where it is installed, ``random`` otherwise."""
+    """``optuna`` where it is installed, ``sweep`` otherwise."""
     try:
         import optuna  # type: ignore  # noqa: F401
     except ImportError:
-        return "random"
+        return "sweep"
     return "optuna"
 
 
-def _search(n: int, seed: int) -> Iterator[tuple[Post, Callable[[float], object]]]:
-    """``n`` settings to try, each with a function that takes its score."""
-    yield from {"random": _random, "optuna": _optuna}[engine()](n, seed)
+Trials = Iterator[tuple[Post, Callable[[float], object]]]
+"""Settings to try, each with a function that takes their score before the next are asked for."""
 
 
-def _random(n: int, seed: int) -> Iterator[tuple[Post, Callable[[float], object]]]:
-    """Points of the grid `SPACE` in random order; each value of a setting is equally likely."""
-    sizes = [len(values) for values in SPACE.values()]
+def _search(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """``n`` settings to try after ``own``."""
+    return {"sweep": _sweep, "optuna": _optuna}[engine()](n, seed, own, own_score)
+
+
+def _sweep(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """One setting at a time, in random order, until no value improves; then points at random."""
     rng = np.random.default_rng(seed)
-    points = rng.permutation(int(np.prod(sizes)))[:n]
-    for at in zip(*np.unravel_index(points, sizes), strict=True):
+    best, best_score, sweep_score = own, own_score, -np.inf
+    while best_score > sweep_score:
+        sweep_score = best_score
+        for name in rng.permutation(list(SPACE)).tolist():
+            base = best
+            for post in (base | {name: value} for value in SPACE[name]):
+                if post == base:
+                    continue
+                if not n:
+                    return
+                n, told = n - 1, []
+                yield post, told.append
+                if told[0] > best_score:
+                    best, best_score = post, told[0]
+    sizes = [len(values) for values in SPACE.values()]
+    for at in zip(*np.unravel_index(rng.permutation(math.prod(sizes))[:n], sizes), strict=True):
         yield {k: v[i] for (k, v), i in zip(SPACE.items(), at, strict=True)}, lambda score: None
 
 
-def _optuna(n: int, seed: int) -> Iterator[tuple[Post, Callable[[float], object]]]:
-    """Points of the grid `SPACE` that Optuna's TPE sampler asks for."""
+def _optuna(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """Points of the grid `SPACE` that Optuna's TPE sampler asks for, told of ``own`` first."""
     import optuna  # type: ignore
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    at = {k: v.index(own[k]) for k, v in SPACE.items() if own.get(k) in v and k in own}
+    study.enqueue_trial(at)
     for _ in range(n):
         trial = study.ask()
         post = {k: v[trial.suggest_categorical(k, range(len(v)))] for k, v in SPACE.items()}
