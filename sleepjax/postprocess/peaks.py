@@ -75,7 +75,8 @@ def find_peaks(
             return peaks
         # Rows are set apart, so that none removes a peak of the next.
         position = peaks + peaks // n_steps * math.ceil(distance)
-        return np.sort(np.r_[winners, peaks[unsuppressed(position, flat[peaks], distance)]])
+        kept = peaks[unsuppressed(position, flat[peaks], distance)]
+        return np.sort(np.r_[winners, kept], kind="stable")  # merges two ascending runs
 
     if len(tasks) > 1:
         with ThreadPoolExecutor() as pool:  # nearly all is done in NumPy, without the GIL
