@@ -5,7 +5,6 @@ defects of that code mended (see docs/design.md).
 
 python scripts/train.py --config configs/spec2d.py --config.data.root=data/child-mind
 python scripts/train.py --config configs/spec2d.py:demo     # about 3 minutes on two CPU cores
-
 The full config has not been run on the competition's data by its authors.
 """
 

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     try:
         return predict(args)
-    except InputError as error:
+    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {error}", file=sys.stderr)
         return 2
 

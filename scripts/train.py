@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
             override_from_text(config, name.removeprefix("--config."), text)
         config.lock()
         return train(config, args.workdir or default_workdir(args.config, config))
-    except InputError as error:
+    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -22,9 +22,9 @@ VARIANTS = ("demo", "tiny")
 
 
 def nearest(name: str, known) -> str:
-    """``", did you mean 'x'?"`` for the closest of the known names, or an empty string."""
+    """``", did you mean 'x'?"`` for the closest of the known names, else a full stop."""
     match = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
-    return f", did you mean {match[0]!r}?" if match else ""
+    return f", did you mean {match[0]!r}?" if match else "."
 
 
 def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNamespace:
@@ -77,12 +77,19 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
             f"config file {path!r} does not exist; give a path like configs/spec2d.py."
         )
     module_spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    assert module_spec and module_spec.loader
+    if module_spec is None or module_spec.loader is None:
+        raise InputError(f"config file {path!r} is no Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    try:
+        module_spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError) as error:
+        raise InputError(f"config file {path!r} cannot be loaded: {error}.") from error
     if not hasattr(module, "get_config"):
         raise InputError(f"config file {path!r} has no get_config(arg) function.")
     config = module.get_config(arg or None)
+    if not isinstance(config, ConfigDict):
+        kind = type(config).__name__
+        raise InputError(f"get_config of {path!r} returned a {kind}; it must return a ConfigDict.")
     for key, value in (overrides or {}).items():
         override(config, key, value)
     return config.lock()

@@ -49,13 +49,17 @@ class Predictor:
     step: int
     predict_fn: Callable[[windows.Batch], jax.Array]
 
-    def predict(self, series: pl.DataFrame) -> pl.DataFrame:
+    def predict(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
         """Events of a frame with series_id, step, timestamp, anglez and enmo.
+
+        ``tz`` is the IANA zone of timestamps that carry no UTC offset.
 
         Returns series_id, step, event, score and timestamp (local clock with its UTC offset).
         Raises InputError for recordings that cannot be used.
         """
-        return pl.concat([found.events for found in self.find(recordings_from_frame(series))])
+        return pl.concat(
+            [found.events for found in self.find(recordings_from_frame(series, tz=tz))]
+        )
 
     def find(self, recordings: Iterable[Recording]) -> Iterator[Found]:
         """Probabilities and events of each recording, one at a time."""

@@ -30,6 +30,9 @@ def test_bounds_name_settings_that_exist(project):
         ("batch_size", -4, "batch_size=-4 must be at least 1."),
         ("ema", 2.0, "ema=2.0 must be at least 0 and at most 0.999999."),
         ("loss.sigma", 0.0, "loss.sigma=0.0 must be at least 1e-06."),
+        ("seed", -1, "seed=-1 must be at least 0"),
+        ("post.daily", 0.0, "config.post: daily=0.0 must be positive"),
+        ("post.distance", 0, "config.post: distance=0 must be at least 1"),
         ("optim.lr", -1.0, "optim.lr=-1.0 must be at least 0."),
         ("data.background", 1.5, "data.background=1.5 must be at least 0 and at most 1."),
         (
@@ -37,7 +40,7 @@ def test_bounds_name_settings_that_exist(project):
             900,
             r"eval.stride=900 .* at most 840 \(data.duration=960 less eval.trim=60",
         ),
-        ("eval.trim", 480, "eval.stride=720 .* at most 0"),
+        ("eval.trim", 480, "eval.trim=480 must be less than half of data.duration=960"),
         ("loss.weights", (1.0, 1.0), r"loss.weights=\(1.0, 1.0\) must be 3 numbers"),
         (
             "early_stop.metric",

@@ -189,7 +189,7 @@ def _read_text(path: Path) -> pl.DataFrame:
     for name in COLUMNS:
         if name not in table.columns:
             raise InputError(
-                f"{path.name}: column {name!r} is missing{nearest(name, table.columns) or '.'} "
+                f"{path.name}: column {name!r} is missing{nearest(name, table.columns)} "
                 f"It has: {', '.join(table.columns)}; it needs: {', '.join(COLUMNS)}."
             )
     return table.select(list(COLUMNS))
@@ -224,7 +224,7 @@ def _check_names(events: pl.DataFrame, source: str) -> None:
         row = int(wrong.arg_max() or 0)
         name = events["event"][row]
         raise InputError(
-            f"{source}, line {row + 2}: event is {name!r}{nearest(name.lower(), EVENTS) or '.'} "
+            f"{source}, line {row + 2}: event is {name!r}{nearest(name.lower(), EVENTS)} "
             f"It must be 'onset' or 'wakeup'."
         )
     twice = ~events.select(pl.struct("series_id", "night", "event").is_first_distinct())[

@@ -91,7 +91,7 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in FEATURES:
             raise InputError(
-                f"feature {name!r} is unknown{nearest(name, FEATURES) or '.'} "
+                f"feature {name!r} is unknown{nearest(name, FEATURES)} "
                 f"Known: {', '.join(FEATURES)}."
             )
     if not names or len(set(names)) != len(names):

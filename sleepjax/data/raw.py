@@ -57,7 +57,7 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
     if not series:
         here = sorted(p.name for p in root.iterdir())
         holds = ", ".join(here[:10]) or "nothing"
-        hint = nearest(f"{phase}_series.parquet", here) or "."
+        hint = nearest(f"{phase}_series.parquet", here)
         raise InputError(
             f"{root}: no {phase}_series.parquet or {phase}_series.csv{hint} It holds: {holds}."
         )
@@ -91,6 +91,9 @@ def iter_recordings(
 def recordings_from_frame(frame: pl.DataFrame, *, tz: str | None = None) -> list[Recording]:
     """Validate an in-memory frame with the competition's columns; series may be interleaved."""
     source = "the given frame"
+    if not isinstance(frame, pl.DataFrame):
+        kind = type(frame).__name__
+        raise InputError(f"{source} is a {kind}; give a polars DataFrame (collect a LazyFrame).")
     frame = _checked(frame, source, 0)
     if not frame.height:
         raise InputError(f"{source}: it has no rows.")
@@ -205,7 +208,7 @@ def _check_columns(have: Iterable[str], source: str) -> None:
     for name in COLUMNS:
         if name not in have:
             raise InputError(
-                f"{source}: column {name!r} is missing{nearest(name, have) or '.'} "
+                f"{source}: column {name!r} is missing{nearest(name, have)} "
                 f"It has: {', '.join(have)}; it needs: {', '.join(COLUMNS)}."
             )
 

@@ -32,6 +32,11 @@ def kfold(
     members: dict[str, list[str]] = {}
     for series in sorted(nights):
         members.setdefault(groups[series], []).append(series)
+    if len(members) < 2:
+        raise InputError(
+            f"the data holds {len(members)} series; training needs at least 2 different ones, "
+            "since validation uses series that training has not seen."
+        )
     if not 2 <= folds <= len(members):
         raise InputError(
             f"data.folds={folds} needs at least 2 folds and at least as many different series; "

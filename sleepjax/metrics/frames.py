@@ -173,6 +173,9 @@ def check_tolerances(
 
 def require_columns(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
     """Raise InputError naming the missing columns and the nearest existing ones."""
+    if not isinstance(frame, pl.DataFrame):
+        kind = type(frame).__name__
+        raise InputError(f"{name} is a {kind}; give a polars DataFrame (collect a LazyFrame).")
     missing = [column for column in columns if column not in frame.columns]
     if not missing:
         return

@@ -61,9 +61,8 @@ def _checked(what: str, value: Any, default: Any) -> Any:
         return float(value)
     many = isinstance(default, tuple)
     items = tuple(value) if many and isinstance(value, tuple | list) else (value,)
-    if many != isinstance(value, tuple | list) or not all(
-        isinstance(i, int) and not isinstance(i, bool) and i > 0 for i in items
-    ):
+    whole = (isinstance(i, int) and not isinstance(i, bool) and i > 0 for i in items)
+    if many != isinstance(value, tuple | list) or not items or not all(whole):
         kind = "a list of positive whole numbers" if many else "a positive whole number"
         raise InputError(f"{what}={value!r} must be {kind}, like {default!r}.")
     return items if many else value

@@ -66,7 +66,7 @@ class Checkpoints:
         try:
             restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
             return restored
-        except (ValueError, KeyError, FileNotFoundError, TypeError) as error:
+        except Exception as error:  # damaged files fail in many ways below Orbax
             first = (str(error).strip() or repr(error)).splitlines()[0]
             raise InputError(
                 f"checkpoint {self.path / kind / str(step)} cannot be read into this model "

@@ -25,6 +25,7 @@ import sleepjax
 from sleepjax.types import InputError
 
 FORMAT = 1
+GROUPS = ("data", "model", "loss", "optim", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 
 
@@ -34,7 +35,10 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
     Raises InputError, listing the differences, when the directory belongs to another config or to
     other data.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--workdir {str(workdir)!r} cannot be a folder: {error}.") from None
     settings = json.loads(config.to_json())
     path = workdir / "config.json"
     if path.exists():
@@ -81,7 +85,13 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
             f"this is sleepjax {sleepjax.__version__}, which reads format {FORMAT}. Use the "
             "version that trained it."
         )
-    return ConfigDict(_tuples(_read_json(workdir / "config.json"))), run
+    config = _tuples(_read_json(workdir / "config.json"))
+    missing = [name for name in GROUPS if not isinstance(config.get(name), dict)]
+    if missing:
+        raise InputError(
+            f"{workdir / 'config.json'} has no {', '.join(missing)}; the run directory is damaged."
+        )
+    return ConfigDict(config), run
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

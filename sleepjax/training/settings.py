@@ -8,9 +8,13 @@ from ml_collections import ConfigDict
 
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
+from sleepjax.postprocess.settings import checked as check_post
 from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
 
 BOUNDS: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "data.split_seed": (0, 2**63 - 1),
+    "simulate.seed": (0, 2**63 - 1),
     "total_steps": (1, float("inf")),
     "batch_size": (1, float("inf")),
     "accumulate": (1, float("inf")),
@@ -50,11 +54,19 @@ def check(config: ConfigDict) -> None:
             raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
     duration, evaluation = config.data.duration, config.eval
     longest = duration - 2 * evaluation.trim
+    if longest < 1:
+        raise InputError(
+            f"eval.trim={evaluation.trim} must be less than half of data.duration={duration}."
+        )
     if evaluation.stride > longest:
         raise InputError(
             f"eval.stride={evaluation.stride} leaves steps that no window covers: it must be at "
             f"most {longest} (data.duration={duration} less eval.trim={evaluation.trim} twice)."
         )
+    try:
+        check_post(config.post)
+    except InputError as error:
+        raise InputError(f"config.post: {error}") from None
     metric = config.early_stop.metric
     known = ["loss", "event_ap", *(f"event_ap/{event}" for event in EVENTS)]
     known += [f"event_ap/{event}@{tolerance}" for event in EVENTS for tolerance in TOLERANCES]

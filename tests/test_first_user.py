@@ -1,0 +1,85 @@
+"""What the first user of the project stumbled over: each now has one line that says what to do."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+from sleepjax import metrics, models
+from sleepjax.config import load_config
+from sleepjax.data import raw, splits
+from sleepjax.predict import load
+from sleepjax.training import rundir
+from sleepjax.types import InputError
+from tests.test_predict import script
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("a.json", "{}", "is no Python file; its name must end in .py"),
+        ("a.py", "def get_config(arg=None)", "cannot be loaded: expected ':'"),
+        ("b.py", "import nothing_of_that_name", "cannot be loaded: No module named"),
+        ("c.py", "get_config = lambda arg: {}", "returned a dict; it must return a ConfigDict"),
+    ],
+)
+def test_config_files(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_config(tmp_path / name)
+
+
+def test_unknown_names_without_a_near_one_end_their_sentence():
+    with pytest.raises(InputError, match=r"model.norm 'zzz' is unknown\. Known: batch, group"):
+        models.build("spec1d", norm="zzz")
+
+
+def test_a_model_needs_a_level():
+    with pytest.raises(InputError, match=r"model.widths=\(\) must be a list of positive"):
+        models.build("spec1d", widths=())
+
+
+def test_one_series_cannot_be_split():
+    with pytest.raises(InputError, match="holds 1 series; training needs at least 2"):
+        splits.kfold({"a": 3}, 3, 0)
+
+
+def test_the_run_directory_is_a_file(tmp_path, tiny_config):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="cannot be a folder"):
+            rundir.write(path, tiny_config(), {})
+
+
+def test_damaged_run_directories(finished, tmp_path):
+    shutil.copytree(finished.workdir, tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").rglob("*"):
+        if path.is_file() and path.parent.name == "d":
+            path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(InputError, match="cannot be read into this model"):
+        load(tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="config.json has no data, model, .* damaged"):
+        load(tmp_path / "run")
+
+
+def test_frames_of_another_kind():
+    lazy = pl.LazyFrame({"series_id": ["a"]})
+    for call in (raw.recordings_from_frame, lambda x: metrics.event_detection_ap(x, x)):
+        for frame in (lazy, {"series_id": ["a"]}, None):
+            with pytest.raises(InputError, match=f"is a {type(frame).__name__}; give a polars"):
+                call(frame)
+
+
+def test_naive_timestamps_with_a_zone(finished, cohort):
+    frame = pl.scan_parquet(cohort / "test_series.parquet").head(5_000).collect()
+    naive = frame.with_columns(pl.col("timestamp").str.slice(0, 19))
+    predictor = load(finished.workdir)
+    events = predictor.predict(naive, tz="America/New_York")
+    assert events["step"].to_list() == predictor.predict(frame)["step"].to_list()
+
+
+def test_an_output_that_cannot_be_written(project, finished, cohort, capsys):
+    args = ["--workdir", str(finished.workdir), "--series", str(cohort / "test_series.parquet")]
+    assert script(project, "predict").main([*args, "--out", "/proc/found.csv"]) == 2
+    assert "error: " in capsys.readouterr().err
