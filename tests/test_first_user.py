@@ -1,6 +1,7 @@
 """What the first user of the project stumbled over: each now has one line that says what to do."""
 
 import shutil
+from typing import Any
 
 import polars as pl
 import pytest
@@ -64,9 +65,9 @@ def test_damaged_run_directories(finished, tmp_path):
 
 
 def test_frames_of_another_kind():
-    lazy = pl.LazyFrame({"series_id": ["a"]})
+    frames: Any = (pl.LazyFrame({"series_id": ["a"]}), {"series_id": ["a"]}, None)
     for call in (raw.recordings_from_frame, lambda x: metrics.event_detection_ap(x, x)):
-        for frame in (lazy, {"series_id": ["a"]}, None):
+        for frame in frames:
             with pytest.raises(InputError, match=f"is a {type(frame).__name__}; give a polars"):
                 call(frame)
 
