@@ -6,6 +6,7 @@ the middle of a save leaves the checkpoint before it, and the remains are remove
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Checkpoints:
             restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
             return restored
         except Exception as error:  # damaged files fail in many ways below Orbax
+            _quieten_late_reads()
             first = (str(error).strip() or repr(error)).splitlines()[0]
             raise InputError(
                 f"checkpoint {self.path / kind / str(step)} cannot be read into this model "
@@ -82,3 +84,14 @@ class Checkpoints:
         """Close both."""
         for manager in self.managers.values():
             manager.close()
+
+
+def _quieten_late_reads() -> None:
+    """After a failed restore other reads still report to a closed loop; say nothing of it."""
+    hook = sys.unraisablehook
+
+    def without_closed_loop(info: Any) -> None:
+        if "Event loop is closed" not in str(info.exc_value):
+            hook(info)
+
+    sys.unraisablehook = without_closed_loop
