@@ -118,7 +118,7 @@ def figure(found: Found, note: str = "") -> Figure:
         frame["enmo"].to_numpy(),
         frame["valid"].to_numpy(),
         found.events,
-        title=", ".join(filter(None, (found.recording.meta.series_id, note))),
+        title=", ".join(filter(None, (found.recording.meta.series_id[:40], note))),
         asleep=found.probabilities[:, CLASSES.index("asleep")],
         copied=features.compute(found.recording, ("repeat",))[:, 0] >= 0.5,
     )

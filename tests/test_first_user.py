@@ -54,6 +54,12 @@ def test_the_run_directory_is_a_file(tmp_path, tiny_config):
             rundir.write(path, tiny_config(), {})
 
 
+def test_checkpoints_without_their_config(tmp_path, tiny_config):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(InputError, match="holds checkpoints but no config.json"):
+        rundir.write(tmp_path, tiny_config(), {})
+
+
 def test_damaged_run_directories(finished, cohort, project, tmp_path):
     shutil.copytree(finished.workdir, tmp_path / "run")
     for path in (tmp_path / "run" / "checkpoints").rglob("*"):

@@ -93,7 +93,7 @@ def nights_figure(
         axis.fill_between(hour, 0, 1, where=copied[rows], color=SHADE, lw=0)
         axis.fill_between(hour, 0, 0.45 * moved * shown, color=DARK, lw=0, alpha=0.6)
         axis.plot(hour, (0.45 + 0.5 * angle) * shown, color=GREY, lw=0.4)
-        axis.fill_between(hour, 0, asleep[rows], color=COLOURS["asleep"], alpha=0.35, lw=0)
+        axis.fill_between(hour, 0, asleep[rows] * shown, color=COLOURS["asleep"], alpha=0.35, lw=0)
         _draw_events(axis, meta, clock, day == k, found, truth, min_score)
         label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
@@ -239,7 +239,7 @@ def of_run(
                 enmo,
                 one.valid,
                 evaluation.events.filter(series_id=series_id),
-                title=f"{series_id}, {title}",
+                title=f"{series_id[:40]}, {title}",
                 asleep=evaluation.probabilities[series_id][:, CLASSES.index("asleep")],
                 copied=repeat >= 0.5,
                 truth=data.solution.filter(series_id=series_id),

@@ -69,7 +69,7 @@ class Checkpoints:
             return restored
         except Exception as error:  # damaged files fail in many ways below Orbax
             _quieten_late_reads()
-            first = (str(error).strip() or repr(error)).splitlines()[0]
+            first = (str(error).strip() or repr(error)).splitlines()[0][:200]
             raise InputError(
                 f"checkpoint {self.path / kind / str(step)} cannot be read into this model "
                 f"({first}). It was saved by another config or version, or is damaged; use the "

@@ -41,6 +41,11 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
         raise InputError(f"--workdir {str(workdir)!r} cannot be a folder: {error}.") from None
     settings = json.loads(config.to_json())
     path = workdir / "config.json"
+    if not path.exists() and (workdir / "checkpoints").exists():
+        raise InputError(
+            f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
+            "belong to this config; restore the file, or use another --workdir."
+        )
     if path.exists():
         different = differences(_read_json(path), settings)
         if different:
