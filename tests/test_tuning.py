@@ -1,6 +1,5 @@
 """Saved validation probabilities, the nested search over them, and the script that runs it."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -12,14 +11,7 @@ from sleepjax.evaluators import tuning
 from sleepjax.postprocess.settings import checked
 from sleepjax.training import validation
 from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
-
-
-def script(project, name):
-    spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.test_predict import script
 
 
 @pytest.fixture(scope="module")
