@@ -55,7 +55,9 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
     """All figures of one config."""
     config = load_config(spec)
     shape = (batch, config.data.duration, len(config.data.features))
-    model = models.build(**config.model.to_dict(), features=shape[-1])
+    model = models.build(
+        **config.model.to_dict(), features=shape[-1], downsample=config.data.downsample
+    )
     x = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
     key = jax.random.key(0)
 

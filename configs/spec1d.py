@@ -28,6 +28,7 @@ def get_config(arg=None):
         store="",
         features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
         duration=5_760,
+        downsample=2,
         background=0.5,
         folds=5,
         fold=arg.fold,
@@ -35,7 +36,6 @@ def get_config(arg=None):
     )
     c.model = dict(
         name="spec1d",
-        downsample=2,
         height=64,
         kernels=(32, 16),
         widths=(64, 128, 256, 512, 1024),
@@ -43,7 +43,7 @@ def get_config(arg=None):
         norm="batch",
         dtype="float32",
     )
-    c.loss = dict(sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps
+    c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
@@ -56,8 +56,8 @@ def get_config(arg=None):
                 batch_size=4,
                 ema=0.99,
                 ckpt_every=250,
-                data=dict(duration=17_280),
-                model=dict(downsample=12, height=16, widths=(16, 24, 32, 48, 64, 96), dropout=0.1),
+                data=dict(duration=17_280, downsample=12),
+                model=dict(height=16, widths=(16, 24, 32, 48, 64, 96), dropout=0.1),
                 loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
                 optim=dict(lr=4e-3, warmup=50),
                 eval=dict(every=500, batch_size=8, stride=8_640),
@@ -70,8 +70,8 @@ def get_config(arg=None):
                 batch_size=4,
                 log_every=2,
                 ckpt_every=2,
-                data=dict(duration=960, folds=3),
-                model=dict(downsample=12, height=4, kernels=(24,), widths=(8, 16)),
+                data=dict(duration=960, downsample=12, folds=3),
+                model=dict(height=4, kernels=(24,), widths=(8, 16)),
                 optim=dict(warmup=1),
                 eval=dict(every=2, batch_size=4, stride=720, trim=60),
                 simulate=dict(series=6, days=3),

@@ -30,6 +30,7 @@ def get_config(arg=None):
         store="",
         features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
         duration=5_760,
+        downsample=2,
         background=0.5,
         folds=5,
         fold=arg.fold,
@@ -37,7 +38,6 @@ def get_config(arg=None):
     )
     c.model = dict(
         name="spec2d",
-        downsample=2,
         height=64,
         kernels=(32, 16),
         encoder_depths=(3, 4, 6, 3),  # ResNet-34; (2, 2, 2, 2) is ResNet-18
@@ -48,7 +48,7 @@ def get_config(arg=None):
         norm="batch",
         dtype="float32",
     )
-    c.loss = dict(sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps; 10 frames of the original
+    c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # 10 frames
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
@@ -61,9 +61,8 @@ def get_config(arg=None):
                 batch_size=4,
                 ema=0.99,
                 ckpt_every=250,
-                data=dict(duration=17_280),
+                data=dict(duration=17_280, downsample=12),
                 model=dict(
-                    downsample=12,
                     height=16,
                     encoder_depths=(1, 1, 1, 1),
                     encoder_width=16,
@@ -82,9 +81,8 @@ def get_config(arg=None):
                 batch_size=4,
                 log_every=2,
                 ckpt_every=2,
-                data=dict(duration=960, folds=3),
+                data=dict(duration=960, downsample=12, folds=3),
                 model=dict(
-                    downsample=12,
                     height=4,
                     kernels=(24,),
                     encoder_depths=(1,),

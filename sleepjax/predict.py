@@ -15,7 +15,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from sleepjax import models, optim, postprocess, sharding
+from sleepjax import models, objectives, optim, postprocess, sharding
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
@@ -70,7 +70,7 @@ class Predictor:
             window = dict(self.config.eval, duration=self.config.data.duration)
             del window["every"]
             ((_, probs),) = predict_series(
-                [one], self.predict_fn, downsample=self.config.model.downsample, **window
+                [one], self.predict_fn, downsample=self.config.data.downsample, **window
             )
             events = postprocess.decode_series(probs, one.meta, valid=valid, **self.config.post)
             yield Found(recording, probs, postprocess.with_timestamps(events, one.meta))
@@ -92,7 +92,9 @@ def load(
     config, run = rundir.read(workdir)
     if post is not None:
         config.post = dict(post)
-    model = models.build(**config.model)
+    downsample = config.data.downsample
+    model = models.build(**config.model, downsample=downsample)
+    objective = objectives.make(**config.loss, downsample=downsample)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
     x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
@@ -101,7 +103,7 @@ def load(
     with Checkpoints(workdir) as checkpoints:
         state = checkpoints.restore(like, checkpoint)
     variables = eval_variables(state)
-    apply = jax.jit(partial(predict_step, model=model))
+    apply = jax.jit(partial(predict_step, model=model, objective=objective))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])

@@ -11,18 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sleepjax import models, optim
+from sleepjax import models, objectives, optim
+from sleepjax.objectives import to_steps
 from sleepjax.training import loop, preemption, rundir, writers
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.state import eval_variables, init_state
-from sleepjax.training.step import eval_step, predict_step, to_steps, train_step
+from sleepjax.training.step import eval_step, predict_step, train_step
 from sleepjax.types import InputError
 
 # ---- the compiled step, without a loop
 
 SMALL: dict[str, Any] = dict(downsample=4, height=4, kernels=(8,), widths=(8, 16))
 MODEL = models.build("spec1d", **SMALL)
-WEIGHTS = (1.0, 2.0, 2.0)
+OBJECTIVE = objectives.make("segmentation", downsample=4, sigma=20.0, weights=(1.0, 2.0, 2.0))
 # Without dropout and batch statistics a window's output does not depend on how it is batched.
 DETERMINISTIC = models.build("spec1d", **SMALL, dropout=0.0, norm="layer")
 TX, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
@@ -50,7 +51,7 @@ def fresh():
 
 def stepper(**settings):
     all_settings: dict[str, Any] = dict(
-        model=MODEL, tx=TX, sigma=20.0, weights=WEIGHTS, accumulate=1, ema=0.0
+        model=MODEL, tx=TX, objective=OBJECTIVE, accumulate=1, ema=0.0
     )
     all_settings |= settings
     return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **all_settings))
@@ -126,10 +127,10 @@ def test_validation_loss_is_the_training_loss(fresh):
     state, batch = fresh(model=model), make_batch()
     _, metrics = stepper(model=model)(state, batch)
     probs, total, count = jax.jit(
-        lambda v, b: eval_step(v, b, model=model, sigma=20.0, weights=WEIGHTS)
+        lambda v, b: eval_step(v, b, state.step, model=model, objective=OBJECTIVE)
     )(eval_variables(state), batch)
     assert float(total / count) == pytest.approx(float(metrics["loss"]), rel=1e-5)
-    predicted = jax.jit(lambda v, x: predict_step(v, x, model=model))(
+    predicted = jax.jit(lambda v, x: predict_step(v, x, model=model, objective=OBJECTIVE))(
         eval_variables(state), batch["x"]
     )
     leaves_equal(probs, predicted, rtol=1e-6, atol=1e-7)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import models, optim, sharding
+from sleepjax import models, objectives, optim, sharding
 from sleepjax.data import source, windows
 from sleepjax.evaluators import event_ap, figures
 from sleepjax.progress import Progress
@@ -57,7 +57,9 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
     replicated, by_batch = sharding.shardings(mesh)
     sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
     sharding.check_batch(config.eval.batch_size, mesh.size, "eval.batch_size")
-    model = models.build(**config.model)
+    downsample = config.data.downsample
+    model = models.build(**config.model, downsample=downsample)
+    objective = objectives.make(**config.loss, downsample=downsample)
     tx, lr_at = optim.make(total_steps=total, **config.optim)
     keys = tuple(jax.random.split(jax.random.key(config.seed)))
     init_key, train_key = jax.device_put(keys, replicated)
@@ -70,7 +72,7 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
         windows.make_sampler(data.train, config.data.duration, config.data.background),
         seed=config.seed,
         batch=config.batch_size,
-        downsample=config.model.downsample,
+        downsample=downsample,
         process=jax.process_index(),
         processes=jax.process_count(),
     )
@@ -79,10 +81,15 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
     # ---- the compiled functions
     init = partial(init_state, model=model, tx=tx, ema=config.ema)
     learn = partial(
-        train_step, model=model, tx=tx, accumulate=config.accumulate, ema=config.ema, **config.loss
+        train_step,
+        model=model,
+        tx=tx,
+        objective=objective,
+        accumulate=config.accumulate,
+        ema=config.ema,
     )
     update = jax.jit(learn, donate_argnums=0, out_shardings=replicated)
-    score = jax.jit(partial(eval_step, model=model, **config.loss), out_shardings=replicated)
+    score = jax.jit(partial(eval_step, model=model, objective=objective), out_shardings=replicated)
 
     with Checkpoints(workdir) as checkpoints, StopSignal() as stop:
 
@@ -92,9 +99,9 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
             def eval_fn(batch: windows.Batch):
                 if stop:
                     raise Interrupted(f"{stop.name} during validation; the state is saved")
-                return score(variables, sharding.to_global(batch, by_batch))
+                return score(variables, sharding.to_global(batch, by_batch), state.step)
 
-            window = dict(config.eval, duration=config.data.duration, downsample=model.downsample)
+            window = dict(config.eval, duration=config.data.duration, downsample=downsample)
             window.pop("every")
             return event_ap.evaluate(
                 data.valid, data.solution, eval_fn, window=window, post=dict(config.post)

@@ -25,7 +25,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "data.background": (0, 1),
     "data.folds": (2, float("inf")),
     "data.fold": (0, float("inf")),
-    "model.downsample": (1, float("inf")),
+    "data.downsample": (1, float("inf")),
     "loss.sigma": (1e-6, float("inf")),
     "optim.lr": (0, float("inf")),
     "optim.warmup": (0, float("inf")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,10 +9,8 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from sleepjax import losses
+from sleepjax.objectives import Batch, Objective
 from sleepjax.training.state import TrainState
-
-Batch = dict[str, jax.Array]
 
 
 def train_step(
@@ -23,8 +20,7 @@ def train_step(
     *,
     model: nn.Module,
     tx: optax.GradientTransformation,
-    sigma: float,
-    weights: Sequence[float],
+    objective: Objective,
     accumulate: int,
     ema: float,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -36,15 +32,14 @@ def train_step(
     key = jax.random.fold_in(key, state.step)
 
     def loss_sum(params: Any, model_state: Any, part: Batch, key: jax.Array):
-        (logits, _), model_state = model.apply(
+        output, model_state = model.apply(
             {"params": params, **model_state},
             part["x"],
             train=True,
             rngs={"dropout": key},
             mutable=list(model_state),
         )
-        targets = losses.gaussian_targets(part["asleep"], part["distance"], sigma)
-        total, count = losses.masked_bce(logits, targets, part["mask"], weights)
+        total, count = objective.loss(output, part, state.step)
         return total, (count, dict(model_state))
 
     def add_part(carry: Any, part_and_key: tuple[Batch, jax.Array]):
@@ -79,32 +74,17 @@ def train_step(
     return TrainState(state.step + 1, params, model_state, opt_state, average), metrics
 
 
-def predict_step(variables: Any, x: jax.Array, *, model: nn.Module) -> jax.Array:
+def predict_step(
+    variables: Any, x: jax.Array, *, model: nn.Module, objective: Objective
+) -> jax.Array:
     """Probabilities [B,T,K] float32 at every step of x [B,T,F], from float32 logits."""
-    logits, _ = model.apply(variables, x, train=False)
-    return to_steps(jax.nn.sigmoid(logits.astype(jnp.float32)), x.shape[1], model.downsample)
+    return objective.probabilities(model.apply(variables, x, train=False), x.shape[1])
 
 
 def eval_step(
-    variables: Any, batch: Batch, *, model: nn.Module, sigma: float, weights: Sequence[float]
+    variables: Any, batch: Batch, step: jax.Array, *, model: nn.Module, objective: Objective
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """(probabilities [B,T,K], loss sum, loss count) on the same soft targets as training."""
-    logits, _ = model.apply(variables, batch["x"], train=False)
-    logits = logits.astype(jnp.float32)
-    targets = losses.gaussian_targets(batch["asleep"], batch["distance"], sigma)
-    total, count = losses.masked_bce(logits, targets, batch["mask"], weights)
-    return to_steps(jax.nn.sigmoid(logits), batch["x"].shape[1], model.downsample), total, count
-
-
-def to_steps(frames: jax.Array, n_steps: int, downsample: int) -> jax.Array:
-    """Linear interpolation of values [B,T',K] at frame centres to all steps [B,T,K].
-
-    Frame j of d = downsample steps has its centre at step j*d + (d-1)/2; before the first and
-    after the last centre the value is held.
-    """
-    n_frames = frames.shape[1]
-    position = (jnp.arange(n_steps) - (downsample - 1) / 2) / downsample
-    low = jnp.clip(jnp.floor(position), 0, n_frames - 1).astype(jnp.int32)
-    high = jnp.minimum(low + 1, n_frames - 1)
-    weight = jnp.clip(position - low, 0.0, 1.0)[None, :, None]
-    return frames[:, low] * (1 - weight) + frames[:, high] * weight
+    """(probabilities [B,T,K], loss sum, loss count) on the same targets as training at ``step``."""
+    output = model.apply(variables, batch["x"], train=False)
+    total, count = objective.loss(output, batch, step)
+    return objective.probabilities(output, batch["x"].shape[1]), total, count
