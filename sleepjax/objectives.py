@@ -19,7 +19,8 @@ from sleepjax.config import nearest
 from sleepjax.types import InputError
 
 Batch = dict[str, jax.Array]
-Output = tuple[jax.Array, dict[str, jax.Array]]
+Output = Any
+"""(logits, named intermediates) as a Linen module returns them."""
 
 
 @dataclass(frozen=True)
