@@ -36,11 +36,8 @@ def get_config(arg=None):
     )
     c.model = dict(
         name="spec1d",
-        height=64,
-        kernels=(32, 16),
-        widths=(64, 128, 256, 512, 1024),
-        dropout=0.2,
-        norm="batch",
+        extractor=dict(name="cnn", height=64, kernels=(32, 16)),
+        decoder=dict(name="unet1d", widths=(64, 128, 256, 512, 1024), dropout=0.2, norm="batch"),
         dtype="float32",
     )
     c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps
@@ -57,7 +54,10 @@ def get_config(arg=None):
                 ema=0.99,
                 ckpt_every=250,
                 data=dict(duration=17_280, downsample=12),
-                model=dict(height=16, widths=(16, 24, 32, 48, 64, 96), dropout=0.1),
+                model=dict(
+                    extractor=dict(height=16),
+                    decoder=dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1),
+                ),
                 loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
                 optim=dict(lr=4e-3, warmup=50),
                 eval=dict(every=500, batch_size=8, stride=8_640),
@@ -71,7 +71,7 @@ def get_config(arg=None):
                 log_every=2,
                 ckpt_every=2,
                 data=dict(duration=960, downsample=12, folds=3),
-                model=dict(height=4, kernels=(24,), widths=(8, 16)),
+                model=dict(extractor=dict(height=4, kernels=(24,)), decoder=dict(widths=(8, 16))),
                 optim=dict(warmup=1),
                 eval=dict(every=2, batch_size=4, stride=720, trim=60),
                 simulate=dict(series=6, days=3),

@@ -38,14 +38,10 @@ def get_config(arg=None):
     )
     c.model = dict(
         name="spec2d",
-        height=64,
-        kernels=(32, 16),
-        encoder_depths=(3, 4, 6, 3),  # ResNet-34; (2, 2, 2, 2) is ResNet-18
-        encoder_width=64,
-        encoder_norm="batch",
-        widths=(64, 128, 256, 512, 1024),
-        dropout=0.2,
-        norm="batch",
+        extractor=dict(name="cnn", height=64, kernels=(32, 16)),
+        # Depths of ResNet-34; (2, 2, 2, 2) is ResNet-18.
+        unet2d=dict(name="resnet", depths=(3, 4, 6, 3), width=64, norm="batch"),
+        decoder=dict(name="unet1d", widths=(64, 128, 256, 512, 1024), dropout=0.2, norm="batch"),
         dtype="float32",
     )
     c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # 10 frames
@@ -63,11 +59,9 @@ def get_config(arg=None):
                 ckpt_every=250,
                 data=dict(duration=17_280, downsample=12),
                 model=dict(
-                    height=16,
-                    encoder_depths=(1, 1, 1, 1),
-                    encoder_width=16,
-                    widths=(16, 24, 32, 48, 64, 96),
-                    dropout=0.1,
+                    extractor=dict(height=16),
+                    unet2d=dict(depths=(1, 1, 1, 1), width=16),
+                    decoder=dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1),
                 ),
                 loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
                 optim=dict(lr=4e-3, warmup=50),
@@ -83,11 +77,9 @@ def get_config(arg=None):
                 ckpt_every=2,
                 data=dict(duration=960, downsample=12, folds=3),
                 model=dict(
-                    height=4,
-                    kernels=(24,),
-                    encoder_depths=(1,),
-                    encoder_width=8,
-                    widths=(8, 16),
+                    extractor=dict(height=4, kernels=(24,)),
+                    unet2d=dict(depths=(1,), width=8),
+                    decoder=dict(widths=(8, 16)),
                 ),
                 optim=dict(warmup=1),
                 eval=dict(every=2, batch_size=4, stride=720, trim=60),

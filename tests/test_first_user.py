@@ -33,13 +33,13 @@ def test_config_files(tmp_path, name, text, message):
 
 
 def test_unknown_names_without_a_near_one_end_their_sentence():
-    with pytest.raises(InputError, match=r"model.norm 'zzz' is unknown\. Known: batch, group"):
-        models.build("spec1d", norm="zzz")
+    with pytest.raises(InputError, match=r"decoder.norm 'zzz' is unknown\. Known: batch, group"):
+        models.build("spec1d", decoder=dict(norm="zzz"))
 
 
 def test_a_model_needs_a_level():
-    with pytest.raises(InputError, match=r"model.widths=\(\) must be a list of positive"):
-        models.build("spec1d", widths=())
+    with pytest.raises(InputError, match=r"decoder.widths=\(\) must be a list of positive"):
+        models.build("spec1d", decoder=dict(widths=()))
 
 
 def test_one_series_cannot_be_split():

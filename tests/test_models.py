@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +11,18 @@ import numpy as np
 import pytest
 
 from sleepjax import models
-from sleepjax.models.unet1d import PRIOR
+from sleepjax.models.head import PRIOR
 from sleepjax.models.unet2d import ResNetEncoder
 from sleepjax.types import CLASSES, InputError
 
 DOWNSAMPLE, FEATURES, STEPS = 4, 3, 803
 WIDTHS = (8, 16)
-TINY = dict(downsample=DOWNSAMPLE, height=8, kernels=(8,), widths=WIDTHS, norm="layer")
-ENCODER = dict(encoder_depths=(1, 1), encoder_width=8)
-SETTINGS = {"spec1d": TINY, "spec2d": TINY | ENCODER}
+TINY: dict[str, Any] = dict(
+    downsample=DOWNSAMPLE,
+    extractor=dict(name="cnn", height=8, kernels=(8,)),
+    decoder=dict(name="unet1d", widths=WIDTHS, norm="layer"),
+)
+SETTINGS = {"spec1d": TINY, "spec2d": TINY | dict(unet2d=dict(depths=(1, 1), width=8))}
 PERIOD = {"spec1d": 2, "spec2d": 8}  # frames by which a model's deepest level strides
 
 
@@ -62,7 +66,6 @@ def test_logits_are_float32_per_frame_and_class(tiny):
     logits, out = tiny.evaluate(tiny.variables, tiny.x)
     frames = math.ceil(STEPS / DOWNSAMPLE)
     assert logits.shape == (3, frames, len(CLASSES)) and logits.dtype == jnp.float32
-    assert tiny.model.downsample == DOWNSAMPLE
     assert out["image"].shape == (3, frames, 8, 2)
     assert all(np.isfinite(value).all() for value in [logits, *out.values()])
 
@@ -177,7 +180,7 @@ def test_bfloat16_computes_close_to_float32_with_float32_parameters(tiny):
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_norms_without_running_statistics_keep_none(norm):
-    model = models.build("spec2d", **(SETTINGS["spec2d"] | {"norm": norm, "encoder_norm": norm}))
+    model = models.build("spec2d", unet2d=dict(norm=norm), decoder=dict(norm=norm))
     x = jnp.zeros((1, 64, FEATURES))
     shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), x)
     assert list(shapes) == ["params"]
@@ -208,16 +211,24 @@ def test_unknown_names_and_values_are_refused_with_what_is_known():
     refused = partial(pytest.raises, InputError)
     with refused(match=r"model 'spec2' is unknown, did you mean 'spec2d'\? Known: spec1d, spec2d"):
         models.build("spec2")
-    with refused(match=r"'encoder_widht' is unknown, did you mean 'encoder_width'\? Known: down"):
-        models.build("spec2d", encoder_widht=16)
-    with refused(match=r"model.norm 'batches' is unknown, did you mean 'batch'\?"):
-        models.build("spec1d", norm="batches")
-    with refused(match=r"model.downsample=0 must be a positive whole number, like 2"):
+    with refused(match=r"setting 'decodr' of model 'spec1d' is unknown, did you mean 'decoder'\?"):
+        models.build("spec1d", decodr={})
+    with refused(match=r"decoder 'unet' is unknown, did you mean 'unet1d'\? Known: unet1d"):
+        models.build("spec1d", decoder=dict(name="unet"))
+    with refused(
+        match=r"setting 'widht' of unet2d 'resnet' is unknown, did you mean 'width'\? Kno"
+    ):
+        models.build("spec2d", unet2d=dict(widht=16))
+    with refused(match=r"model.decoder.norm 'batches' is unknown, did you mean 'batch'\?"):
+        models.build("spec1d", decoder=dict(norm="batches"))
+    with refused(match=r"data.downsample=0 must be a positive whole number, like 2"):
         models.build("spec1d", downsample=0)
-    with refused(match=r"model.widths=8 must be a list of positive whole numbers"):
-        models.build("spec1d", widths=8)
-    with refused(match=r"model.dropout=1.0 must be a number from 0 to below 1"):
-        models.build("spec1d", dropout=1.0)
+    with refused(match=r"model.decoder.widths=8 must be a list of positive whole numbers"):
+        models.build("spec1d", decoder=dict(widths=8))
+    with refused(match=r"model.decoder.dropout=1.0 must be a number from 0 to below 1"):
+        models.build("spec1d", decoder=dict(dropout=1.0))
+    with refused(match=r"model.decoder='unet1d' must be a group, like dict\(name="):
+        models.build("spec1d", decoder="unet1d")
 
 
 def test_input_of_other_features_is_refused(tiny):

@@ -1,5 +1,7 @@
 """Each block against a slow oracle, with attention to where in time its outputs lie."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,13 +57,13 @@ def test_impulse_answers_at_its_own_frame_in_every_bank(rate):
     steps = 5 * rate + 1
     module = CNNSpectrogram(height=2, kernels=(32, 16), downsample=rate)
     x = jnp.eye(steps)[..., None]  # one window per impulse, [B=T,T,F=1]
-    params = jax.eval_shape(module.init, jax.random.key(0), x)["params"]
+    params = jax.eval_shape(partial(module.init, train=False), jax.random.key(0), x)["params"]
     for bank in params.values():
         size, *rest = bank["kernel"].shape
         peak = 1 - np.abs(np.arange(size) - (size - 1) / 2) / size
         bank["kernel"] = np.broadcast_to(peak[:, None, None], (size, *rest))
         bank["bias"] = np.zeros(bank["bias"].shape)
-    image = jax.jit(module.apply)({"params": params}, x)  # [T,T',H,C]
+    image = jax.jit(partial(module.apply, train=False))({"params": params}, x)  # [T,T',H,C]
     assert image.shape == (steps, -(-steps // rate), 2, 3)
     want = np.broadcast_to(np.arange(steps)[:, None, None] // rate, (steps, 2, 3))
     np.testing.assert_array_equal(image.argmax(axis=1), want)

@@ -21,11 +21,13 @@ from sleepjax.types import InputError
 
 # ---- the compiled step, without a loop
 
-SMALL: dict[str, Any] = dict(downsample=4, height=4, kernels=(8,), widths=(8, 16))
-MODEL = models.build("spec1d", **SMALL)
+SMALL: dict[str, Any] = dict(downsample=4, extractor=dict(height=4, kernels=(8,)))
+MODEL = models.build("spec1d", **SMALL, decoder=dict(widths=(8, 16)))
 OBJECTIVE = objectives.make("segmentation", downsample=4, sigma=20.0, weights=(1.0, 2.0, 2.0))
 # Without dropout and batch statistics a window's output does not depend on how it is batched.
-DETERMINISTIC = models.build("spec1d", **SMALL, dropout=0.0, norm="layer")
+DETERMINISTIC = models.build(
+    "spec1d", **SMALL, decoder=dict(widths=(8, 16), dropout=0.0, norm="layer")
+)
 TX, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
 
 

@@ -24,8 +24,9 @@ class CNNSpectrogram(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Return the image, T' = ceil(T / downsample)."""
+        del train
         banks = [
             FrameConv(self.height, kernel, self.downsample, self.dtype, name=f"bank{i}")(x)
             for i, kernel in enumerate((*self.kernels, self.downsample))

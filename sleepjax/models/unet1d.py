@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.initializers import lecun_uniform
+from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.layers import DoubleConv, Dtype, Norm, Upsample, batch_norm, max_pool
-from sleepjax.types import CLASSES
-
-PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01}
-"""Expected mean of each class's targets; the logits start at its log-odds (-0.4, -4.6, -4.6)."""
-
-
-class Head(nn.Module):
-    """[B,T',C] -> float32 logits [B,T',K], at first scattered about the log-odds of ``PRIOR``.
-
-    Event frames are rare. From a zero bias the first steps of training would be spent, with large
-    gradients, on learning only that. The weights start at full scale: with small ones (SD 0.02) the
-    first hundred steps learned several times slower.
-    """
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return logits in the order of ``CLASSES``."""
-
-        def log_odds(key, shape, dtype=jnp.float32):
-            del key
-            priors = [PRIOR[name] for name in CLASSES]
-            return jnp.array([math.log(p / (1 - p)) for p in priors], dtype).reshape(shape)
-
-        dense = nn.Dense(
-            len(CLASSES),
-            dtype=jnp.float32,
-            kernel_init=lecun_uniform,
-            bias_init=log_odds,
-            name="logits",
-        )
-        return dense(x.astype(jnp.float32))
 
 
 class UNet1DDecoder(nn.Module):
@@ -55,6 +22,7 @@ class UNet1DDecoder(nn.Module):
     dropout: float = 0.2
     norm: Norm = batch_norm
     dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -72,4 +40,4 @@ class UNet1DDecoder(nn.Module):
             x = DoubleConv(width, 1, self.norm, self.dtype, name=f"up{i}")(x, train=train)
             out[f"up{i}"] = x
         x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        return Head(name="head")(x), out
+        return Head(self.bias, name="head")(x), out

@@ -24,7 +24,7 @@ from ml_collections import ConfigDict
 import sleepjax
 from sleepjax.types import InputError
 
-FORMAT = 2
+FORMAT = 3
 GROUPS = ("data", "model", "loss", "optim", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 
