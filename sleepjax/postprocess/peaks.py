@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from sleepjax.postprocess.suppression import slice_max, unsuppressed
 from sleepjax.types import InputError
 
-CHUNK = 1 << 19
-"""Samples whose peaks are sought at a time, few enough to stay in the cache."""
+CHUNK = 1 << 21
+"""Samples whose peaks are sought at a time, enough that calls of NumPy cost little."""
 
-CHUNKS_PER_TASK = 8
+CACHED = 1 << 19
+"""Samples looked at several times in a row, few enough to stay in the cache."""
+
+CHUNKS_PER_TASK = 4
 """Chunks whose peaks, much fewer, are suppressed together."""
 
 BLOCK = 512
@@ -121,32 +123,42 @@ def _settle(
         return none, none
     height = None if height is None else _at_least(height, x.dtype)
     reach = 1 if distance is None else math.ceil(distance)
-    width = min(BLOCK, len(x) - 2)
-    begin, highest, search = _blocks(x, height, width)
+    width = min(BLOCK, len(x))
+    highest, search = _blocks(x, height, width)
+    if not (SHORTEST <= reach // 2 <= n_steps - 2 and search.mean() > 0.5):
+        whole = np.zeros(len(search), np.int64), np.full(len(search), len(x))
+        return none, _maxima(x, n_steps, height, width, search, *whole) + shift
+    part = n_steps * max(1, CACHED // n_steps)
+    parts = [
+        _contest(x[i : i + part], n_steps, height, reach, shift + i) for i in range(0, len(x), part)
+    ]
+    winners, peaks = (np.concatenate(found) for found in zip(*parts, strict=True))
+    return winners, peaks
+
+
+def _contest(
+    x: np.ndarray, n_steps: int, height: float | None, reach: int, shift: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_settle`, where most of the signal is high and short blocks decide most of it."""
+    width = min(BLOCK, reach // 2)
+    highest, search = _blocks(x, height, width)
+    winners, first, last = _winners(x, n_steps, highest, search, width, reach)
     # What winners leave of each block: from `free` to before `taken`.
-    winners, free, taken = none, begin, np.full(len(begin), len(x))
-    if SHORTEST <= reach // 2 <= n_steps - 2 and search.mean() > 0.5:
-        width = min(BLOCK, reach // 2)
-        begin, highest, search = _blocks(x, height, width)
-        winners, first, last = _winners(x, n_steps, highest, search, width, reach)
-        free, taken = begin.copy(), np.full(len(begin), len(x))
-        block = winners // width
-        free[block], taken[block] = last, first
-        free = np.maximum.accumulate(free)
-        taken = np.minimum.accumulate(taken[::-1])[::-1]
-        search &= free < np.minimum(taken, begin + width)
-    begin, free, taken = begin[search], free[search], taken[search]
-    return winners + shift, _maxima(x, n_steps, height, width, begin, free, taken) + shift
-
-
-def _blocks(
-    x: np.ndarray, height: float | None, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First sample, maximum, and whether there can be a peak, of each block of ``width``."""
     begin = np.arange(0, len(x), width)
-    highest = np.maximum.reduceat(x, begin)
+    free, taken = begin.copy(), np.full(len(begin), len(x))
+    block = winners // width
+    free[block], taken[block] = last, first
+    free = np.maximum.accumulate(free)
+    taken = np.minimum.accumulate(taken[::-1])[::-1]
+    search &= free < np.minimum(taken, begin + width)
+    return winners + shift, _maxima(x, n_steps, height, width, search, free, taken) + shift
+
+
+def _blocks(x: np.ndarray, height: float | None, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum of each block of ``width`` samples, and whether there can be a peak in it."""
+    highest = np.maximum.reduceat(x, np.arange(0, len(x), width))
     # The maximum is NaN where a sample is, and says nothing of the others.
-    return begin, highest, np.full(len(begin), True) if height is None else ~(highest < height)
+    return highest, np.full(len(highest), True) if height is None else ~(highest < height)
 
 
 def _at_least(height: float, dtype: np.dtype) -> float:
@@ -169,7 +181,9 @@ def _winners(
     block = np.flatnonzero(hot & (highest > rival[1:-3]) & (highest >= rival[3:-1]))
     block = block[block * width // n_steps == (block * width + width) // n_steps]  # in one row
     top = highest[block]
-    position = block * width + sliding_window_view(x, width)[::width][block].argmax(axis=1)
+    at = np.flatnonzero(_take_blocks(x, width, block).reshape(-1, width) == top[:, None])
+    at = at[np.searchsorted(at, np.arange(len(block)) * width)]  # the first where several are equal
+    position = at + (block - np.arange(len(block))) * width
     row = position // n_steps * n_steps
     first, last = np.maximum(position - reach + 1, row), np.minimum(position + reach, row + n_steps)
     # Higher than the next sample, and no plateau that ends out of reach.
@@ -186,44 +200,57 @@ def _winners(
     return position[wins], first[wins], last[wins]
 
 
+def _take_blocks(x: np.ndarray, width: int, blocks: np.ndarray) -> np.ndarray:
+    """Samples of the blocks of that number, one after the other; the last block may be short."""
+    whole = len(x) // width
+    rows = x[: whole * width].reshape(whole, width)
+    if len(blocks) and blocks[-1] == whole:
+        return np.concatenate([rows.take(blocks[:-1], axis=0).ravel(), x[whole * width :]])
+    return rows.take(blocks, axis=0).ravel()
+
+
 def _maxima(
     x: np.ndarray,
     n_steps: int,
     height: float | None,
     width: int,
-    begin: np.ndarray,
+    search: np.ndarray,
     free: np.ndarray,
     taken: np.ndarray,
 ) -> np.ndarray:
-    """Local maxima of blocks at ``begin``, at or after ``free`` and before ``taken``."""
-    origin = (begin - 1).clip(0, len(x) - width - 2)
-    window = sliding_window_view(x, width + 2)[origin]  # a block and both its neighbours
-    column = np.arange(width + 2, dtype=np.int16)
-    first = (free - origin).clip(max=width + 1).astype(np.int16)
-    last = (np.minimum(taken, begin + width) - origin).astype(np.int16)
-    starts = column >= first[:, None]  # of a peak or plateau
-    starts &= column < last[:, None]
-    starts, window = starts.ravel(), window.ravel()
-    middle, inner = window[1:-1], starts[1:-1]
-    inner &= middle > window[:-2]
-    inner &= middle >= window[2:]
+    """Ascending local maxima that begin in the blocks to search, from `free` to before `taken`."""
+    blocks = np.flatnonzero(search)
+    first, last = blocks * width, np.minimum((blocks + 1) * width, len(x)) - 1
+    sample = _take_blocks(x, width, blocks)
+    starts = np.zeros(len(sample), bool)  # of a peak or plateau
+    middle, inner = sample[1:-1], starts[1:-1]
+    np.greater(middle, sample[:-2], out=inner)
+    inner &= middle >= sample[2:]
+    # The neighbour of a block's end is not always the next block that is searched.
+    before, after = x[(first - 1).clip(0)], x[(first + 1).clip(max=len(x) - 1)]
+    starts[::width] = (x[first] > before) & (x[first] >= after)
+    before, after = x[(last - 1).clip(0)], x[(last + 1).clip(max=len(x) - 1)]
+    starts[np.r_[width - 1 : len(starts) : width, len(starts) - 1][: len(blocks)]] = (
+        x[last] > before
+    ) & (x[last] >= after)
     if height is not None:
-        inner &= middle >= height
-    at = np.flatnonzero(starts)
-    block = at // (width + 2)
-    start = at + (origin - np.arange(len(origin)) * (width + 2))[block]
+        starts &= sample >= height
     # Ends of rows have no neighbour on one side.
     ends = np.arange(0, len(x) + 1, n_steps)
     ends = np.concatenate([ends[:-1], ends[1:] - 1])
-    found = np.searchsorted(start, ends)
-    found = found[np.append(start, -1)[found] == ends]
-    if len(found):
-        at, start, block = (np.delete(values, found) for values in (at, start, block))
-    flat = window[at] == window[np.minimum(at + 1, len(window) - 1)]
+    ends = ends[search[ends // width]]
+    starts[(np.cumsum(search) - 1)[ends // width] * width + ends % width] = False
+    at = np.flatnonzero(starts)
+    which = at // width
+    start = at + ((blocks - np.arange(len(blocks))) * width)[which]
+    inside = (start >= free[blocks][which]) & (start < taken[blocks][which])
+    start, which = start[inside], which[inside]
+    flat = x[start] == x[np.minimum(start + 1, len(x) - 1)]
     if not flat.any():
         return start
     middles, of = _plateaus(x, start[flat], n_steps)
-    return np.sort(np.r_[start[~flat], middles[middles < taken[block[flat]][of]]])
+    # A plateau may begin before the reach of a winner and have its middle within.
+    return np.sort(np.r_[start[~flat], middles[middles < taken[blocks[which[flat][of]]]]])
 
 
 def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
