@@ -51,7 +51,7 @@ def test_blocks_do_not_show(seed, n_rows, n_steps, n_levels, run, height, distan
         [i, p] for i, row in enumerate(x) for p in oracle.find_peaks(row.tolist(), height, distance)
     ]
     sizes = {"BLOCK": block, "SHORTEST": 1 + seed % 8, "SHORT_RUN": 1 + seed % 4}
-    sizes |= {"CHUNK": 1 + seed % 200, "CHUNKS_PER_TASK": 1 + seed % 2}
+    sizes |= {"CHUNK": 1 + seed % 200, "CHUNKS_PER_TASK": 1 + seed % 2, "CACHED": 1 + seed % 90}
     with pytest.MonkeyPatch.context() as patch:
         for name, size in sizes.items():
             patch.setattr(module, name, size)
