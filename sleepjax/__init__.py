@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sleepjax.config import load_config
+    from sleepjax.evaluators.actogram import plot
     from sleepjax.predict import load
     from sleepjax.training.loop import run as train
 
 __version__ = "0.1.0"
-__all__ = ["load", "load_config", "train"]
+__all__ = ["load", "load_config", "plot", "train"]
 
 _HOMES = {
     "load": ("sleepjax.predict", "load"),
     "load_config": ("sleepjax.config", "load_config"),
+    "plot": ("sleepjax.evaluators.actogram", "plot"),
     "train": ("sleepjax.training.loop", "run"),
 }
 
