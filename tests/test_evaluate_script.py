@@ -82,9 +82,9 @@ def test_header_without_rows_scores_zero(run):
 @pytest.mark.parametrize(
     "events, submission, text",
     [
-        (None, SUBMISSION, "train_events.csv does not exist"),
-        (EVENTS, None, "submission.csv does not exist"),
-        ("", SUBMISSION, "cannot read"),
+        (None, SUBMISSION, "train_events.csv: the file does not exist"),
+        (EVENTS, None, "submission.csv: the file does not exist"),
+        ("", SUBMISSION, "the file is empty (0 bytes)"),
         (EVENTS.replace("step", "Step"), SUBMISSION, "Is 'Step' meant to be 'step'"),
         (EVENTS, SUBMISSION.replace("score", "scores"), "Is 'scores' meant to be 'score'"),
         (EVENTS, SUBMISSION.replace("1212", "12:12"), "first in row 1: '12:12'"),
@@ -113,7 +113,7 @@ def test_parquet_is_read_and_other_kinds_are_refused(run, tmp_path, monkeypatch,
             runpy.run_path(str(SCRIPT), run_name="__main__")
         assert stop.value.code == expected
     out, err = capsys.readouterr()
-    assert "AP 0.9250" in out and "must be a .csv or .parquet" in err
+    assert "AP 0.9250" in out and "must end in .parquet or .csv" in err
 
 
 @pytest.mark.entry

@@ -78,7 +78,7 @@ def test_missing_file_and_directory(tmp_path):
 
 
 def test_find_files_says_what_is_there(tmp_path):
-    with pytest.raises(InputError, match="does not exist; it must be a folder"):
+    with pytest.raises(InputError, match="does not exist; give the folder that holds train_series"):
         raw.find_files(tmp_path / "none", "train")
     with pytest.raises(InputError, match="no test_series.parquet.*It holds: nothing"):
         raw.find_files(tmp_path, "test")
@@ -172,10 +172,12 @@ def test_interleaved_series(tmp_path):
     in_memory = raw.recordings_from_frame(frame)
     assert [r.meta.n_steps for r in in_memory] == [8, 4]
     frame.write_parquet(tmp_path / "test_series.parquet")
-    with pytest.raises(
-        InputError, match="series 'a1' stand apart: they begin again.*sort the file"
-    ):
-        list(raw.iter_recordings(tmp_path / "test_series.parquet"))
+    path = tmp_path / "test_series.parquet"
+    for read in (lambda: list(raw.iter_recordings(path)), lambda: raw.count_rows([path])):
+        with pytest.raises(
+            InputError, match="series 'a1' stand apart: they begin again.*sort the file"
+        ):
+            read()
 
 
 def test_several_files_and_the_same_series_in_two(tmp_path):
@@ -185,8 +187,9 @@ def test_several_files_and_the_same_series_in_two(tmp_path):
     assert [r.meta.series_id for r in raw.iter_recordings(files)] == ["a1", "b2"]
     rows(5).write_parquet(tmp_path / "test_series_3.parquet")
     files = raw.find_files(tmp_path, "test").series
-    with pytest.raises(InputError, match="series_3.parquet: .*'a1'.* and in test_series_1.parquet"):
-        list(raw.iter_recordings(files))
+    for read in (lambda: list(raw.iter_recordings(files)), lambda: raw.count_rows(files)):
+        with pytest.raises(InputError, match="3.parquet: .*'a1'.* and in test_series_1.parquet"):
+            read()
 
 
 @pytest.mark.parametrize("batch", [7, 64, 100_000])
@@ -199,6 +202,8 @@ def test_csv_equals_parquet_whatever_the_batches(tmp_path, monkeypatch, batch):
     text = list(raw.iter_recordings(tmp_path / "test_series.csv"))
     memory = raw.recordings_from_frame(pl.concat(frames))
     assert len(binary) == 3
+    assert raw.count_rows([tmp_path / "test_series.parquet"]) == 132
+    assert raw.count_rows([tmp_path / "test_series.csv"]) == 132
     for a, b, c in zip(binary, text, memory, strict=True):
         assert a.meta == b.meta == c.meta
         assert a.frame.equals(b.frame)

@@ -49,6 +49,12 @@ def test_null_nan_inf_are_masked_and_counted(column, value):
     np.testing.assert_array_equal(x[30], 0)
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_recording_without_a_name(name):
+    with pytest.raises(InputError, match="the series_id is empty; give every recording a name"):
+        raw.recordings_from_frame(rows(5, name))
+
+
 def test_more_than_half_nonfinite_is_an_error():
     frame = rows(100)
     nan = lambda n: (

@@ -16,6 +16,7 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data import clock
+from sleepjax.files import check_table
 from sleepjax.types import EVENTS, STEP_SECONDS, InputError, SeriesMeta
 
 COLUMNS = {
@@ -175,12 +176,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
 
 def _read_text(path: Path) -> pl.DataFrame:
     """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
-    if path.is_dir():
-        raise InputError(f"{path}: it is a folder; give an event csv.")
-    if not path.is_file():
-        raise InputError(f"{path}: the file does not exist.")
-    if not path.stat().st_size:
-        raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
+    check_table(path, (".csv",))
     try:
         table = pl.read_csv(path, infer_schema=False, null_values=_EMPTY_WORDS)
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -15,6 +15,7 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data.repair import Recording, make_recording
+from sleepjax.files import TABLES, check_table
 from sleepjax.types import InputError
 
 COLUMNS = {
@@ -25,7 +26,6 @@ COLUMNS = {
     "enmo": pl.Float32,
 }
 PHASES = ("train", "test")
-SUFFIXES = (".parquet", ".csv")
 _BATCH_ROWS = 262_144
 _EMPTY_WORDS = ["NA", "N/A", "null", "None"]
 
@@ -49,11 +49,11 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
     if phase not in PHASES:
         raise InputError(f"phase {phase!r} is unknown; it must be 'train' or 'test'.")
     if not root.is_dir():
+        wrong = "is a file" if root.exists() else "does not exist"
         raise InputError(
-            f"data folder {str(root)!r} does not exist; it must be a folder that holds "
-            f"{phase}_series.parquet."
+            f"data folder {str(root)!r} {wrong}; give the folder that holds {phase}_series.parquet."
         )
-    series = sorted(p for s in SUFFIXES for p in root.glob(f"{phase}_series*{s}"))
+    series = sorted(p for s in TABLES for p in root.glob(f"{phase}_series*{s}"))
     if not series:
         here = sorted(p.name for p in root.iterdir())
         holds = ", ".join(here[:10]) or "nothing"
@@ -106,25 +106,37 @@ def iter_rows(paths: str | Path | Sequence[str | Path]) -> Iterator[tuple[Path, 
     done: dict[str, Path] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else map(Path, paths):
         for rows in _whole_series(_batches(path)):
-            series_id = rows["series_id"][0]
-            if series_id in done:
-                place = "again" if done[series_id] == path else f"and in {done[series_id].name}"
-                raise InputError(
-                    f"{path.name}: rows of series {series_id!r} stand apart: they begin {place} "
-                    f"after other series; sort the file by series_id and step, and keep a series "
-                    f"in one file."
-                )
-            done[series_id] = path
+            _check_fresh(rows["series_id"][0], path, done)
             yield path, rows
 
 
+def _check_fresh(series_id: str, path: Path, done: dict[str, Path]) -> None:
+    """Note where the rows of a series begin; InputError where they did so before."""
+    if series_id in done:
+        place = "again" if done[series_id] == path else f"and in {done[series_id].name}"
+        raise InputError(
+            f"{path.name}: rows of series {series_id!r} stand apart: they begin {place} after "
+            f"other series; sort the file by series_id and step, and keep a series in one file."
+        )
+    done[series_id] = path
+
+
 def count_rows(paths: Iterable[Path]) -> int:
-    """Rows of all files, without reading the samples of parquet files; for progress only."""
-    total = 0
+    """Rows of all files, from a first pass over the series ids alone.
+
+    Raises InputError for files without the columns, and for series whose rows do not stand
+    together: better known before hours of work than after.
+    """
+    total, done, before = 0, {}, None
     for path in paths:
-        _check_file(path)
+        scan = _scan(path).select(pl.col("series_id").cast(pl.String))
         with _readable(path):
-            total += _scan(path).select(pl.len()).collect().item()
+            for batch in scan.collect_batches(chunk_size=_BATCH_ROWS):
+                total += batch.height
+                for series_id in batch["series_id"].rle().struct["value"]:
+                    if series_id is not None and (series_id, path) != before:
+                        _check_fresh(series_id, path, done)
+                    before = series_id, path
     return total
 
 
@@ -147,11 +159,7 @@ def _whole_series(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def _batches(path: Path) -> Iterator[pl.DataFrame]:
     """Stream a file in checked batches of rows; errors name the file."""
-    _check_file(path)
-    with _readable(path):
-        scan = _scan(path)
-        have = scan.collect_schema()
-    _check_columns(have, path.name)
+    scan = _scan(path)
     row = 0
     with _readable(path):
         for batch in scan.select(list(COLUMNS)).collect_batches(chunk_size=_BATCH_ROWS):
@@ -163,32 +171,19 @@ def _batches(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
-    """Read csv as text, so that a value of the wrong type is reported by its row."""
-    if path.suffix == ".parquet":
-        return pl.scan_parquet(path)
-    return pl.scan_csv(path, infer_schema=False, null_values=_EMPTY_WORDS)
+    """Open a file that has the columns; errors name it.
 
-
-def _check_file(path: Path) -> None:
-    if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"{path.name}: the name must end in {' or '.join(SUFFIXES)}; convert other formats."
-        )
-    if path.is_dir():
-        raise InputError(f"{path}: it is a folder; give a series file inside it.")
-    if not path.is_file():
-        raise InputError(f"{path}: the file does not exist.")
-    if not path.stat().st_size:
-        raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
-    if path.suffix == ".parquet":
-        with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(-4, 2) if path.stat().st_size >= 8 else None
-            tail = file.read(4)
-        if head != b"PAR1":
-            raise InputError(f"{path.name}: it is not a parquet file (it begins with {head!r}).")
-        if tail != b"PAR1":
-            raise InputError(f"{path.name}: the parquet file is cut short; copy it again.")
+    Csv is read as text, so that a value of the wrong type is reported by its row.
+    """
+    check_table(path)
+    with _readable(path):
+        if path.suffix.lower() == ".parquet":
+            scan = pl.scan_parquet(path)
+        else:
+            scan = pl.scan_csv(path, infer_schema=False, null_values=_EMPTY_WORDS)
+        have = scan.collect_schema()
+    _check_columns(have, path.name)
+    return scan
 
 
 @contextmanager

@@ -72,6 +72,8 @@ def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) ->
     """
     series_id = rows["series_id"][0]
     where = f"{source}: series {series_id!r}"
+    if not series_id.strip():
+        raise InputError(f"{where}: the series_id is empty; give every recording a name.")
     utc, offset = clock.parse(rows["timestamp"], tz=tz, where=where)
     signals = np.stack([rows[name].to_numpy() for name in RANGES])  # null -> NaN
     samples = Samples(utc, offset, rows["step"].cast(pl.Int64).to_numpy(), signals)

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from sleepjax.files import check_table
 from sleepjax.metrics.ap import APResult
 from sleepjax.metrics.bootstrap import Bootstrap
 from sleepjax.types import STEPS_PER_MINUTE, InputError
@@ -19,12 +20,9 @@ def read_table(path: str | Path) -> pl.DataFrame:
     exist, is of another kind, or cannot be read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist or is not a file.")
-    if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path} must be a .csv or .parquet file.")
+    check_table(path)
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
         types = {"series_id": pl.String, "event": pl.String}
         return pl.read_csv(path, schema_overrides=types, infer_schema_length=None)

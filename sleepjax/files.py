@@ -1,0 +1,70 @@
+"""Why a table file cannot be read, told from its name and its first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sleepjax.types import InputError
+
+TABLES = (".parquet", ".csv")
+_EXCEL = "it is an Excel workbook: save the sheet as 'CSV UTF-8 (comma delimited)'"
+_PACKED = "unpack it first"
+_DEVICE = "it is a device's own file: turn it into anglez and enmo first, for example with GGIR"
+_REMEDIES = {
+    **dict.fromkeys((".xlsx", ".xls"), _EXCEL),
+    **dict.fromkeys((".gz", ".zip", ".zst"), _PACKED),
+    **dict.fromkeys((".gt3x", ".cwa", ".bin"), _DEVICE),
+}
+_BEGINNINGS = {
+    b"PAR1": "it is a parquet file; let its name end in .parquet",
+    b"PK\x03\x04": "it is a zip archive or an Excel workbook; unpack it, or save it as CSV UTF-8",
+    b"\x1f\x8b": "it is compressed (gzip); unpack it first",
+}
+
+
+def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
+    """Raise InputError, naming the remedy, for a file that is no parquet or comma-separated table.
+
+    Looks at the name and at the two ends of the file; what stands between them is not read.
+    """
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in suffixes)
+        such = f", such as {inside[0]}" if inside else ""
+        raise InputError(f"{path}: it is a folder; give a file inside it{such}.")
+    if not path.exists():
+        raise InputError(f"{path}: the file does not exist.")
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        remedy = _REMEDIES.get(suffix, "convert other formats")
+        raise InputError(f"{path.name}: the name must end in {' or '.join(suffixes)}; {remedy}.")
+    if not path.stat().st_size:
+        raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
+    with path.open("rb") as file:
+        head = file.read(4096)
+        file.seek(-min(4, path.stat().st_size), 2)
+        tail = file.read()
+    if suffix == ".csv":
+        _check_text(head, path.name)
+    elif head[:4] != b"PAR1":
+        raise InputError(f"{path.name}: it is not a parquet file (it begins with {head[:4]!r}).")
+    elif tail != b"PAR1":
+        raise InputError(f"{path.name}: the parquet file is cut short; copy it again.")
+
+
+def _check_text(head: bytes, name: str) -> None:
+    """Raise InputError for the beginning of a file that is no comma-separated UTF-8 text."""
+    for beginning, remedy in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            raise InputError(f"{name}: it is not a csv file: {remedy}.")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise InputError(
+            f"{name}: it is not UTF-8 text (is it UTF-16, as some spreadsheets write?); save it as "
+            "'CSV UTF-8'."
+        )
+    first = head.split(b"\n", 1)[0].decode(errors="replace")
+    others = [mark for mark in (";", "\t", "|") if mark in first]
+    if "," not in first and others:
+        raise InputError(
+            f"{name}: columns are separated by {others[0]!r}; write it with ',' between columns "
+            "and '.' in numbers."
+        )

@@ -1,0 +1,70 @@
+"""Files of another kind: one line says what the file is and what to do about it."""
+
+import gzip
+
+import pytest
+
+from sleepjax.data import events, raw
+from sleepjax.files import check_table
+from sleepjax.metrics.report import read_table
+from sleepjax.types import InputError
+from tests.reference.series import rows
+
+TEXT = rows(20).write_csv()
+KINDS = [
+    ("a.csv", "utf-16", r"a.csv: it is not UTF-8 text \(is it UTF-16.*save it as 'CSV UTF-8'"),
+    (
+        "a.csv",
+        ";",
+        "a.csv: columns are separated by ';'; write it with ',' between columns and '.'",
+    ),
+    ("a.csv", "\t", r"a.csv: columns are separated by '\\t'; write it with ','"),
+    ("a.csv", "parquet", "a.csv: it is not a csv file: it is a parquet file; let its name end in"),
+    ("a.csv", "gzip", "a.csv: it is not a csv file: it is compressed"),
+    ("a.xlsx", "", "a.xlsx: the name must end in .*Excel workbook: save the sheet as 'CSV UTF-8"),
+    ("a.csv.gz", "gzip", "a.csv.gz: the name must end in .*; unpack it first"),
+    ("a.cwa", "", "a.cwa: the name must end in .*; it is a device's own file"),
+]
+
+
+def write(path, kind: str) -> None:
+    """The same table as another program would save it."""
+    if kind == "parquet":
+        rows(20).write_parquet(path)
+    elif kind == "gzip":
+        path.write_bytes(gzip.compress(TEXT.encode()))
+    elif kind == "utf-16":
+        path.write_text(TEXT, encoding="utf-16")
+    else:
+        path.write_text(TEXT.replace(",", kind or ","))
+
+
+@pytest.mark.parametrize("name, kind, message", KINDS)
+def test_every_reader_names_the_kind_and_the_remedy(tmp_path, name, kind, message):
+    write(tmp_path / name, kind)
+    for read in (events.read_events, read_table, lambda path: next(raw.iter_rows(path))):
+        with pytest.raises(InputError, match=message) as caught:
+            read(tmp_path / name)
+        assert str(caught.value).isprintable()
+
+
+def test_a_folder_in_place_of_a_file_names_a_file_inside(tmp_path):
+    with pytest.raises(InputError, match="it is a folder; give a file inside it\\.$"):
+        check_table(tmp_path)
+    rows(20).write_parquet(tmp_path / "test_series.parquet")
+    with pytest.raises(InputError, match="it is a folder; .* such as test_series.parquet"):
+        check_table(tmp_path)
+
+
+def test_a_file_in_place_of_the_data_folder(tmp_path):
+    (tmp_path / "x.csv").write_text(TEXT)
+    with pytest.raises(InputError, match="x.csv' is a file; give the folder that holds train_ser"):
+        raw.find_files(tmp_path / "x.csv", "train")
+
+
+def test_one_column_tables_and_capital_suffixes_are_left_to_the_reader(tmp_path):
+    (tmp_path / "A.CSV").write_text(TEXT)
+    assert next(raw.iter_rows(tmp_path / "A.CSV"))[1].height == 20
+    (tmp_path / "b.csv").write_text("step\n1\n")
+    with pytest.raises(InputError, match="'series_id' is missing"):
+        next(raw.iter_rows(tmp_path / "b.csv"))
