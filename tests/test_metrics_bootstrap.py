@@ -48,12 +48,21 @@ def test_draws_equal_scoring_from_scratch():
     truth, dets = problem(0)
     result = bootstrap(*frames(truth, dets), n=30, seed=1)
     assert result.ap == pytest.approx(event_detection_ap(*frames(truth, dets)), abs=1e-12)
+    assert len(result.table) == 2 * len(TOLERANCES)
     counts = np.random.default_rng(1).multinomial(5, np.full(5, 0.2), size=30)
     tolerances = {"onset": TOLERANCES, "wakeup": TOLERANCES}
     for sample, count in zip(result.samples, counts, strict=True):
         series = np.repeat(list(SERIES), count)
         expected = oracle.event_detection_ap(draw(truth, series), draw(dets, series), tolerances)
         assert sample == pytest.approx(expected, abs=1e-12)
+    for tolerance in (12, 360):
+        alone = bootstrap(*frames(truth, dets), n=30, seed=1, tolerances=(tolerance,))
+        for event in tolerances:
+            np.testing.assert_allclose(
+                result.table[event, tolerance], alone.per_event[event], atol=1e-12
+            )
+            expected = alone.interval(event=event)
+            assert result.interval(event=event, tolerance=tolerance) == pytest.approx(expected)
 
 
 def test_event_that_occurs_in_some_draws_only():

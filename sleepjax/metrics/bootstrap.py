@@ -6,7 +6,7 @@ and does not depend on the others; it is done once, and a draw only re-weights t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -29,10 +29,20 @@ class Bootstrap:
     """[n] score of each draw."""
     per_event: dict[str, np.ndarray]
     """Event -> [n] its mean over tolerances; NaN in draws without such an event."""
+    table: dict[tuple[str, float], np.ndarray] = field(default_factory=dict)
+    """(event, tolerance in steps) -> [n] its average precision; NaN as above."""
 
-    def interval(self, level: float = 0.95, event: str | None = None) -> tuple[float, float]:
-        """Percentile interval that holds ``level`` of the draws, overall or for one event."""
-        samples = self.samples if event is None else self.per_event[event]
+    def interval(
+        self, level: float = 0.95, event: str | None = None, tolerance: float | None = None
+    ) -> tuple[float, float]:
+        """Percentile interval that holds ``level`` of the draws: overall, for one event, or for
+        one event at one tolerance.
+        """
+        if event is None:
+            samples = self.samples
+        else:
+            table, key = self.table, (event, tolerance)
+            samples = self.per_event[event] if tolerance is None else table[key]  # type: ignore
         low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
@@ -73,11 +83,12 @@ def bootstrap(
     weights = _draw(len(problem.series), n, seed)
     by_event = check_tolerances(tolerances, list(problem.events))
     whole = _resample(problem, by_event, np.ones((1, len(problem.series)), np.int64))
-    per_event = _resample(problem, by_event, weights)
+    table = _resample(problem, by_event, weights)
     return Bootstrap(
         ap=float(_mean(whole)[0]),
-        samples=_mean(per_event),
-        per_event=dict(zip(problem.events, per_event.T, strict=True)),
+        samples=_mean(table),
+        per_event={event: _of_event(table, event) for event in problem.events},
+        table=table,
     )
 
 
@@ -106,28 +117,37 @@ def _draw(n_series: int, n: int, seed: int) -> np.ndarray:
     return rng.multinomial(n_series, np.full(n_series, 1 / n_series), size=n)
 
 
-def _mean(per_event: np.ndarray) -> np.ndarray:
-    """Mean [n] over the events that occur in each draw, of [n,E]; every draw has one at least."""
+Table = dict[tuple[str, float], np.ndarray]
+
+
+def _of_event(table: Table, event: str) -> np.ndarray:
+    """Mean [n] over the tolerances of one event."""
+    return np.mean([ap for (name, _), ap in table.items() if name == event], axis=0)
+
+
+def _mean(table: Table) -> np.ndarray:
+    """Mean [n] over the events that occur in each draw; every draw has one at least."""
+    events = dict.fromkeys(event for event, _ in table)
+    per_event = np.stack([_of_event(table, event) for event in events], axis=1)  # [n,E]
     occurs = ~np.isnan(per_event)
     return np.where(occurs, per_event, 0).sum(axis=1) / occurs.sum(axis=1)
 
 
-def _resample(
-    problem: Problem, tolerances: dict[str, np.ndarray], weights: np.ndarray
-) -> np.ndarray:
-    """Mean AP over tolerances of each event for each row of weights, [n,E]."""
+def _resample(problem: Problem, tolerances: dict[str, np.ndarray], weights: np.ndarray) -> Table:
+    """AP [n] of each event and tolerance for each row of weights."""
     _, pairs = score_problem(problem, tolerances)
-    columns = []
+    table = {}
     for event, arrays in problem.events.items():
-        of_event = [p for (name, _), p in pairs.items() if name == event]
+        of_event = {key: p for key, p in pairs.items() if key[0] == event}
         size = max(1, BLOCK // max(1, len(arrays.det_score)))
         blocks = (weights[i : i + size] for i in range(0, len(weights), size))
-        columns.append(np.concatenate([_weighted(arrays, of_event, block) for block in blocks]))
-    return np.stack(columns, axis=1)
+        parts = [_weighted(arrays, list(of_event.values()), block) for block in blocks]
+        table |= dict(zip(of_event, np.concatenate(parts, axis=1), strict=True))
+    return table
 
 
 def _weighted(arrays: EventArrays, of_event: list[Pairs], weights: np.ndarray) -> np.ndarray:
-    """Mean AP [n] over tolerances with each series counted ``weights`` [n,S] times."""
+    """AP [K,n] at each tolerance with each series counted ``weights`` [n,S] times."""
     n_truth = weights @ arrays.n_truth
     # Draws lie along the last axis, so that each series' counts are copied as a block.
     counts = np.ascontiguousarray(weights.T, np.float64)  # [S,n]
@@ -135,8 +155,8 @@ def _weighted(arrays: EventArrays, of_event: list[Pairs], weights: np.ndarray) -
     ranked = arrays.det_score[falling][::-1]
     above = counts[arrays.det_series[falling]]  # [D,n]
     np.cumsum(above, axis=0, out=above)
-    total = np.zeros(len(weights))
-    for det, _ in of_event:
+    total = np.zeros((len(of_event), len(weights)))
+    for k, (det, _) in enumerate(of_event):
         det = det[np.argsort(-arrays.det_score[det])]
         score = arrays.det_score[det]
         here = counts[arrays.det_series[det]]  # [M,n]
@@ -144,6 +164,6 @@ def _weighted(arrays: EventArrays, of_event: list[Pairs], weights: np.ndarray) -
         tp = here.cumsum(axis=0)[len(score) - np.searchsorted(score[::-1], score) - 1]
         n = above[len(ranked) - np.searchsorted(ranked, score) - 1]
         np.maximum(n, 1, out=n)
-        total += np.einsum("mn,mn->n", here, np.divide(tp, n, out=tp))
+        total[k] = np.einsum("mn,mn->n", here, np.divide(tp, n, out=tp))
     with np.errstate(invalid="ignore"):  # 0/0: the event does not occur in this draw
-        return total / n_truth / len(of_event)
+        return total / n_truth
