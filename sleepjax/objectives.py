@@ -43,13 +43,25 @@ def make(name: str, *, downsample: int, **settings: Any) -> Objective:
     return OBJECTIVES[name](downsample=downsample, **settings)
 
 
-def segmentation(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objective:
-    """Logits [B,T',3] against Gaussian targets of ``sigma`` steps, by weighted cross-entropy."""
+def segmentation(
+    *,
+    downsample: int,
+    sigma: float,
+    weights: Sequence[float],
+    target: str = "gaussian",
+    decay: int = 0,
+    positive: Sequence[float] = (1.0, 1.0, 1.0),
+    focal: float = 0.0,
+) -> Objective:
+    """Logits [B,T',3] against soft targets, by weighted cross-entropy; settings as in `losses`."""
+    targets_at = losses.targets(target, sigma=sigma, decay=decay)
 
     def loss(output: Output, batch: Batch, step: jax.Array) -> tuple[jax.Array, jax.Array]:
-        del step
-        targets = losses.gaussian_targets(batch["asleep"], batch["distance"], sigma)
-        return losses.masked_bce(output[0].astype(jnp.float32), targets, batch["mask"], weights)
+        targets = targets_at(batch["asleep"], batch["distance"], step)
+        logits = output[0].astype(jnp.float32)
+        return losses.masked_bce(
+            logits, targets, batch["mask"], weights, positive=positive, focal=focal
+        )
 
     def probabilities(output: Output, n_steps: int) -> jax.Array:
         return to_steps(jax.nn.sigmoid(output[0].astype(jnp.float32)), n_steps, downsample)
