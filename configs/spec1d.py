@@ -42,6 +42,7 @@ def get_config(arg=None):
     )
     c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
+    c.guard = dict(spike=10.0, patience=20)
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
     c.early_stop = dict(metric="valid/event_ap", patience=0)

@@ -3,8 +3,9 @@ r"""Train a model, or resume a run that was interrupted.
 python scripts/train.py --config configs/spec2d.py:demo
 python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --config.optim.lr=1e-3
 
-Exit codes: 0 finished; 2 the input cannot be used; 3 the loss is not finite; 75 stopped by SIGTERM,
-SIGUSR1 or Ctrl-C after saving, the same command resumes; 130 stopped at once, without saving.
+Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 too many updates in a
+row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C after saving, the same command resumes;
+130 stopped at once, without saving.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ def default_workdir(spec: str, config: ConfigDict) -> str:
 
 def train(config: ConfigDict, workdir: str) -> int:
     # JAX is imported late: a misspelt option is answered at once.
-    from sleepjax.training import loop, preemption
+    from sleepjax.training import guard, loop, preemption
 
     try:
         result = loop.run(config, workdir)
     except preemption.Interrupted as stop:
         print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
         return preemption.REQUEUE
-    except loop.NonFiniteLossError as error:
+    except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
     what = "held-out SIMULATED participants" if result.simulated else "held-out series"

@@ -24,10 +24,18 @@ class Progress:
       unit: name of one piece of work.
       initial: work done by an earlier run.
       every: seconds between two plain lines.
+      quiet: show nothing.
     """
 
     def __init__(
-        self, total: float, label: str, unit: str, *, initial: float = 0, every: float = 10.0
+        self,
+        total: float,
+        label: str,
+        unit: str,
+        *,
+        initial: float = 0,
+        every: float = 10.0,
+        quiet: bool = False,
     ):
         """See the class."""
         self.total, self.label, self.unit = total, label, unit
@@ -37,7 +45,8 @@ class Progress:
         self.warm: tuple[float, float] | None = None  # (time, done) after the first piece
         self.note = ""
         self.bar = None
-        if sys.stderr.isatty():
+        self.quiet = quiet
+        if sys.stderr.isatty() and not quiet:
             self.bar = tqdm(
                 total=total, desc=label, unit=unit, initial=initial, unit_scale=total > 1e5
             )
@@ -60,18 +69,21 @@ class Progress:
         """Print where the work is as one plain line."""
         since, already = self.warm or (self.begin, self.initial)
         rate = (self.done - already) / max(time.monotonic() - since, 1e-9)
-        left = clock((self.total - self.done) / rate) if rate > 0 else "?"
+        pace = ""
+        if rate > 0:  # unknown after the first piece
+            left = clock((self.total - self.done) / rate)
+            pace = f", {rate:,.3g} {self.unit}/s, {left} left"
         self.say(
             f"{self.label}: {self.done:,.0f}/{self.total:,.0f} {self.unit}"
-            f" ({self.done / max(self.total, 1e-9):.0%}), {rate:,.3g} {self.unit}/s,"
-            f" {left} left{'; ' + self.note if self.note else ''}"
+            f" ({self.done / max(self.total, 1e-9):.0%}){pace}"
+            f"{'; ' + self.note if self.note else ''}"
         )
 
     def say(self, text: str) -> None:
         """Print a line without breaking the bar."""
         if self.bar is not None:
             tqdm.write(text, file=sys.stderr)
-        else:
+        elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:

@@ -39,7 +39,26 @@ def check_batch(batch: int, parts: int, name: str) -> None:
         )
 
 
-def placed(shapes: Any, where: NamedSharding) -> Any:
-    """A tree of shapes with the sharding its arrays shall have, to restore into."""
-    put = lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where)
-    return jax.tree.map(put, shapes)
+def placed(shapes: Any, where: Any) -> Any:
+    """A tree of shapes with the shardings its arrays shall have, to restore into.
+
+    ``where`` is one sharding, or a tree of them that is a prefix of ``shapes``.
+    """
+    put = lambda s, w: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=w)
+    return jax.tree.map(put, shapes, jax.tree.broadcast(where, shapes))
+
+
+def split(shapes: Any, mesh: jax.sharding.Mesh) -> Any:
+    """Shardings that split each array over all devices along its longest axis that divides.
+
+    An array without such an axis, such as a scalar, is on every device.
+    """
+
+    def one(shape: Any) -> NamedSharding:
+        axes = [axis for axis, size in enumerate(shape.shape) if size and size % mesh.size == 0]
+        if not axes:
+            return NamedSharding(mesh, P())
+        longest = max(axes, key=lambda axis: shape.shape[axis])
+        return NamedSharding(mesh, P(*[None] * longest, "data"))
+
+    return jax.tree.map(one, shapes)

@@ -151,13 +151,18 @@ def train_batch(
 ) -> Batch:
     """This process's slice of the global batch of one step."""
     which, start = sampler.indices(seed, step, batch)
-    share = slice(process * batch // processes, (process + 1) * batch // processes)
+    own = share(batch, process, processes)
     return stack(
         [
             gather(series[i], int(s), sampler.duration, downsample)
-            for i, s in zip(which[share], start[share], strict=True)
+            for i, s in zip(which[own], start[own], strict=True)
         ]
     )
+
+
+def share(batch: int, process: int, processes: int) -> slice:
+    """The samples of a global batch that are this process's."""
+    return slice(process * batch // processes, (process + 1) * batch // processes)
 
 
 def eval_starts(n_steps: int, duration: int, stride: int) -> np.ndarray:
@@ -168,19 +173,31 @@ def eval_starts(n_steps: int, duration: int, stride: int) -> np.ndarray:
 
 
 def eval_batches(
-    series: Sequence[Series], *, duration: int, stride: int, downsample: int, batch: int
+    series: Sequence[Series],
+    *,
+    duration: int,
+    stride: int,
+    downsample: int,
+    batch: int,
+    process: int = 0,
+    processes: int = 1,
 ) -> Iterator[tuple[list[tuple[int, int]], Batch]]:
     """((series, start) of each window, batch), series after series; batches run across series.
 
-    The last batch is filled up with copies whose mask is 0, so that every batch has one shape.
+    The last batch is filled up with copies whose mask is 0, so that every batch has one shape. The
+    list is of the global batch, the batch is this process's share of it.
     """
     jobs = [
         (i, int(start))
         for i, one in enumerate(series)
         for start in eval_starts(one.meta.n_steps, duration, stride)
     ]
+    own = share(batch, process, processes)
+    size = own.stop - own.start
     for k in range(0, len(jobs), batch):
         part = jobs[k : k + batch]
-        windows = [gather(series[i], start, duration, downsample) for i, start in part]
+        mine = part[own]
+        # A process without a window of its own takes another's for the shape.
+        windows = [gather(series[i], s, duration, downsample) for i, s in mine or part[:1]]
         blank = windows[0] | {"mask": np.zeros_like(windows[0]["mask"])}
-        yield part, stack(windows + [blank] * (batch - len(part)))
+        yield part, stack(windows[: len(mine)] + [blank] * (size - len(mine)))

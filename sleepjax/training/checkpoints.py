@@ -2,21 +2,29 @@
 
 A save is atomic: Orbax writes beside the final name and renames, so a process that is killed in
 the middle of a save leaves the checkpoint before it, and the remains are removed at the next start.
+Orbax does not notice bytes that change later, so each checkpoint carries the hashes of its files.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
 
+from sleepjax.training import distributed
 from sleepjax.training.state import TrainState
 from sleepjax.types import InputError
 
 KINDS = {"latest": 2, "best": 1}
 """Folder -> how many are kept."""
+
+HASHES = "sha256.json"
 
 
 class Checkpoints:
@@ -38,7 +46,10 @@ class Checkpoints:
         }
 
     def save(self, state: TrainState) -> None:
-        """Save the whole state under its step; returns when it is safely on disk."""
+        """Save the whole state under its step; returns when it is safely on disk.
+
+        Raises OSError when it could not be written; the checkpoints before it stay as they are.
+        """
         self._save("latest", state)
 
     def save_best(self, state: TrainState) -> None:
@@ -47,8 +58,22 @@ class Checkpoints:
 
     def _save(self, kind: str, state: TrainState) -> None:
         step = int(state.step)
-        if step not in self.managers[kind].all_steps():
+        if step in self.managers[kind].all_steps():
+            return
+        try:
             self.managers[kind].save(step, args=ocp.args.StandardSave(state), force=True)
+        except Exception as error:  # a full disk fails in many ways below Orbax
+            before = self.latest_step(kind)
+            kept = "no earlier one exists" if before is None else f"that of step {before} is intact"
+            raise OSError(
+                f"the checkpoint of step {step} could not be written to {self.path / kind} "
+                f"({_first_line(error)}); {kept}. Make room, then run the same command again."
+            ) from error
+        if distributed.is_main():
+            folder = self.path / kind / str(step)
+            replacement = folder / (HASHES + ".new")
+            replacement.write_text(json.dumps(_hashes(folder)) + "\n")
+            os.replace(replacement, folder / HASHES)
 
     def latest_step(self, kind: str = "latest") -> int | None:
         """The step of the newest checkpoint of a kind; None when there is none."""
@@ -64,17 +89,53 @@ class Checkpoints:
             raise InputError(
                 f"{self.path / kind} holds no checkpoint; train longer than ckpt_every steps first."
             )
+        return self._restore(like, kind, step)
+
+    def resume(self, like: TrainState, say: Callable[[str], None]) -> TrainState | None:
+        """The newest state that can be read, or None when nothing was saved yet.
+
+        A damaged checkpoint is set aside in ``checkpoints/damaged``, and the one before is used.
+        Raises InputError when there are checkpoints and none can be read.
+        """
+        steps = sorted(self.managers["latest"].all_steps(), reverse=True)
+        failures: list[InputError] = []
+        for step in steps:
+            try:
+                state = self._restore(like, "latest", step)
+            except InputError as error:
+                failures.append(error)
+                continue
+            for bad, error in zip(steps, failures, strict=False):
+                say(f"{error} Going back to step {step}.")
+                self._set_aside(bad)
+            return state
+        if failures:
+            raise failures[0]
+        return None
+
+    def _restore(self, like: TrainState, kind: str, step: int) -> TrainState:
+        folder = self.path / kind / str(step)
         try:
+            _check_hashes(folder)
             restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
             return restored
         except Exception as error:  # damaged files fail in many ways below Orbax
             _quieten_late_reads()
-            first = (str(error).strip() or repr(error)).splitlines()[0][:200]
             raise InputError(
-                f"checkpoint {self.path / kind / str(step)} cannot be read into this model "
-                f"({first}). It was saved by another config or version, or is damaged; use the "
-                "config of the run directory, or another --workdir."
+                f"checkpoint {folder} cannot be read into this model ({_first_line(error)}). It "
+                "was saved by another config or version, or is damaged; use the config of the "
+                "run directory, or another --workdir."
             ) from error
+
+    def _set_aside(self, step: int) -> None:
+        if distributed.is_main():
+            aside = self.path / "damaged"
+            aside.mkdir(exist_ok=True)
+            names = (f"{step}", *(f"{step}-{i}" for i in range(1, 1000)))
+            free = next(name for name in names if not (aside / name).exists())
+            os.replace(self.path / "latest" / str(step), aside / free)
+        distributed.barrier("set aside")
+        self.managers["latest"].reload()
 
     def __enter__(self) -> Checkpoints:
         """Use as a context manager."""
@@ -84,6 +145,32 @@ class Checkpoints:
         """Close both."""
         for manager in self.managers.values():
             manager.close()
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Path below the folder -> SHA-256 of each of its files."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith(HASHES):
+            with path.open("rb") as file:
+                name = path.relative_to(folder).as_posix()
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _check_hashes(folder: Path) -> None:
+    """Raise ValueError naming a file that changed; a kill may have left a checkpoint unhashed."""
+    if not (folder / HASHES).exists():
+        return
+    expected = json.loads((folder / HASHES).read_text())
+    found = _hashes(folder)
+    for name in expected:
+        if found.get(name) != expected[name]:
+            raise ValueError(f"{name} {'has changed' if name in found else 'is missing'}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0][:200]
 
 
 def _quieten_late_reads() -> None:

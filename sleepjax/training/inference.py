@@ -24,10 +24,17 @@ def predict_series(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(index, probabilities [T,K] float32) of each series, in order.
 
-    ``predict`` maps a batch of x [B,duration,F] to probabilities [B,duration,K].
+    ``predict`` maps this process's share of a batch, x [B,duration,F], to the probabilities
+    [B,duration,K] of the whole batch.
     """
     jobs = windows.eval_batches(
-        series, duration=duration, stride=stride, downsample=downsample, batch=batch_size
+        series,
+        duration=duration,
+        stride=stride,
+        downsample=downsample,
+        batch=batch_size,
+        process=jax.process_index(),
+        processes=jax.process_count(),
     )
 
     def dispatch():

@@ -16,19 +16,18 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from sleepjax import models, objectives, optim, sharding
-from sleepjax.data import source, windows
+from sleepjax.data import windows
 from sleepjax.evaluators import event_ap, figures
 from sleepjax.progress import Progress
-from sleepjax.training import rundir, settings, validation
+from sleepjax.training import distributed, feed, guard, rundir, settings, validation
 from sleepjax.training.checkpoints import Checkpoints
+from sleepjax.training.execution import AS_USUAL, Execution
 from sleepjax.training.preemption import Interrupted, StopSignal
+from sleepjax.training.prefetch import Prefetch
+from sleepjax.training.profiling import Profile
 from sleepjax.training.state import TrainState, eval_variables, init_state, parameter_table
 from sleepjax.training.step import eval_step, train_step
-from sleepjax.training.writers import MetricWriter, read_metrics
-
-
-class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite; the text names the steps."""
+from sleepjax.training.writers import MetricWriter, Mute, read_metrics
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,18 @@ class Result:
     simulated: bool
 
 
-def run(config: ConfigDict, workdir: str | Path) -> Result:
+def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL) -> Result:
     """Train, validate, checkpoint, draw; resume where ``workdir`` holds an unfinished run.
 
-    Raises InputError for a config or data that cannot be used, NonFiniteLossError naming the steps,
-    and Interrupted after SIGTERM, SIGUSR1 or Ctrl-C, when the state has been saved.
+    Every process of a distributed run calls this with the same arguments.
+
+    Raises InputError for a config or data that cannot be used, OSError where the disk is full,
+    DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
+    SIGUSR1 or Ctrl-C, when the state has been saved.
     """
     workdir = Path(workdir)
     settings.check(config)
-    total = config.total_steps
+    total, main = config.total_steps, distributed.is_main()
 
     # ---- mesh, model, optimiser
     mesh = sharding.data_mesh()
@@ -65,39 +67,61 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
     init_key, train_key = jax.device_put(keys, replicated)
 
     # ---- data
-    data = source.open_training_data(config.data, config.simulate)
-    batch_at = partial(
-        windows.train_batch,
+    data = feed.open_data(config)
+    batches = feed.make(
         data.train,
-        windows.make_sampler(data.train, config.data.duration, config.data.background),
         seed=config.seed,
         batch=config.batch_size,
+        duration=config.data.duration,
+        background=config.data.background,
         downsample=downsample,
-        process=jax.process_index(),
-        processes=jax.process_count(),
+        on_device=execution.resident,
+        replicated=replicated,
+        by_batch=by_batch,
     )
-    rundir.write(workdir, config, data.facts())
 
     # ---- the compiled functions
-    init = partial(init_state, model=model, tx=tx, ema=config.ema)
-    learn = partial(
-        train_step,
-        model=model,
-        tx=tx,
-        objective=objective,
-        accumulate=config.accumulate,
-        ema=config.ema,
-    )
-    update = jax.jit(learn, donate_argnums=0, out_shardings=replicated)
-    score = jax.jit(partial(eval_step, model=model, objective=objective), out_shardings=replicated)
+    def init(key: jax.Array) -> TrainState:
+        x = jnp.zeros((1, config.data.duration, len(config.data.features)))
+        return init_state(key, x, model=model, tx=tx, ema=config.ema)
 
-    with Checkpoints(workdir) as checkpoints, StopSignal() as stop:
+    def learn(state: TrainState, store, batch: objectives.Batch, key: jax.Array):
+        return train_step(
+            state,
+            batches.expand(store, batch),
+            key,
+            model=model,
+            tx=tx,
+            objective=objective,
+            accumulate=config.accumulate,
+            ema=config.ema,
+            spike=config.guard.spike,
+        )
+
+    shapes = jax.eval_shape(init, init_key)
+    where = TrainState(*[replicated] * len(shapes))
+    if execution.shard_optimizer:
+        where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
+    update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
+    score = jax.jit(partial(eval_step, model=model, objective=objective), out_shardings=replicated)
+    summary = partial(
+        guard.summary,
+        patience=config.guard.patience,
+        windows_at=batches.windows_at,
+        workdir=workdir,
+    )
+
+    with (
+        rundir.opened(workdir, config, data.facts()),
+        Checkpoints(workdir) as checkpoints,
+        StopSignal() as stop,
+    ):
 
         def validate(state: TrainState) -> event_ap.Evaluation:
             variables = eval_variables(state)
 
             def eval_fn(batch: windows.Batch):
-                if stop:
+                if stop and jax.process_count() == 1:  # alone: nobody waits for this process
                     raise Interrupted(f"{stop.name} during validation; the state is saved")
                 return score(variables, sharding.to_global(batch, by_batch), state.step)
 
@@ -108,45 +132,49 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
             )
 
         # ---- state, new or resumed
-        x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
-        step = checkpoints.latest_step()
-        if step is None:
-            state = jax.jit(init, out_shardings=replicated)(init_key, jnp.zeros(x.shape, x.dtype))
-            step = 0
+        state = checkpoints.resume(sharding.placed(shapes, where), say)
+        if state is None:
+            state = jax.jit(init, out_shardings=where)(init_key)
             say(parameter_table(state.params))
         else:
-            state = checkpoints.restore(
-                sharding.placed(jax.eval_shape(init, init_key, x), replicated)
-            )
-            say(f"resuming {workdir} at step {step} of {total}")
+            say(f"resuming {workdir} at step {int(state.step)} of {total}")
+        step = int(state.step)
 
         # ---- train
         history = read_metrics(workdir, step)
-        evaluation, pending, since = None, [], time.monotonic()
+        to_device = lambda step: sharding.to_global(batches.batch_at(step), by_batch)
+        evaluation, pending, since, waited = None, [], time.monotonic(), 0.0
         with (
-            MetricWriter(workdir, step) as writer,
-            Progress(total, "train", "step", initial=step) as progress,
+            MetricWriter(workdir, step) if main else Mute() as writer,
+            Progress(total, "train", "step", initial=step, quiet=not main) as progress,
+            Profile(workdir, execution.profile if main else None) as profile,
+            Prefetch(to_device, step, total) as ahead,
         ):
             while True:
                 last = step == total
                 due = lambda every, last=last, step=step: step > 0 and (last or step % every == 0)
                 if pending and due(config.log_every):  # sync point
-                    row = training_metrics(pending, step) | {"train/lr": float(lr_at(step - 1))}
-                    rate = len(pending) / (time.monotonic() - since)
-                    row |= {"train/steps_per_second": rate}
+                    row = summary(pending, step) | {"train/lr": float(lr_at(step - 1))}
+                    seconds = time.monotonic() - since
+                    row |= {"train/steps_per_second": (rate := len(pending) / seconds)}
                     row |= {"train/windows_per_second": rate * config.batch_size}
+                    row |= {"train/input_wait": (ahead.waited - waited) / seconds}
                     writer.write(step, row)
                     progress.note = (
                         f"loss {row['train/loss']:.4f}, gradient {row['train/grad_norm']:.2g}, "
                         f"lr {row['train/lr']:.2g}, {row['train/windows_per_second']:.3g} windows/s"
                     )
                     history.append({"step": step, **row})
-                    pending, since = [], time.monotonic()
-                if due(config.ckpt_every) or due(config.eval.every) or stop:  # sync point
-                    training_metrics(pending, step)  # a poisoned state is never saved
+                    if row["train/skipped"]:
+                        progress.say(f"step {step}: {row['train/skipped']:.0f} updates skipped")
+                    pending, since, waited = [], time.monotonic(), ahead.waited
+                stopping = distributed.agreed(bool(stop), due(config.log_every))
+                if due(config.ckpt_every) or due(config.eval.every) or stopping:  # sync point
+                    summary(pending, step)  # a diverged run is not saved any further
                     checkpoints.save(state)
-                if stop:
-                    raise Interrupted(f"{stop.name} at step {step} of {total}; the state is saved")
+                if stopping:
+                    name = stop.name or "a signal to another process"
+                    raise Interrupted(f"{name} at step {step} of {total}; the state is saved")
                 if due(config.eval.every) and "valid/loss" not in row_at(history, step):
                     evaluation = validate(state)
                     row = {f"valid/{k}": v for k, v in evaluation.metrics.items()}
@@ -164,9 +192,10 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
                 if last or has_stalled(history, **config.early_stop):
                     break
 
-                batch = sharding.to_global(batch_at(step=step), by_batch)
+                profile.at(step, pending)
+                batch = next(ahead)
                 with jax.transfer_guard("disallow"):
-                    state, metrics = update(state, batch, train_key)
+                    state, metrics = update(state, batches.store, batch, train_key)
                 step += 1
                 if pending:
                     jax.block_until_ready(pending[-1])  # one step late: the device never waits
@@ -175,30 +204,14 @@ def run(config: ConfigDict, workdir: str | Path) -> Result:
 
             # ---- figures of the end
             evaluation = evaluation or validate(state)
-            validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
-            title = f"{workdir.name}, step {step}{', simulated data' if data.simulated else ''}"
-            paths = [
-                writer.figure(step, name, figure)
-                for name, figure in figures.of_run(data, evaluation, history, title)
-            ]
+            paths = []
+            if main:
+                validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
+                title = f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
+                for name, figure in figures.of_run(data, evaluation, history, title):
+                    paths.append(writer.figure(step, name, figure))
+            distributed.barrier("end")
     return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
-
-
-def training_metrics(pending: Sequence[dict[str, jax.Array]], step: int) -> dict[str, float]:
-    """Means over the steps before ``step``; waits for the device.
-
-    Raises NonFiniteLossError when one of the losses is not a number.
-    """
-    fetched = jax.device_get(list(pending))
-    for i, metrics in enumerate(fetched):
-        if not math.isfinite(metrics["loss"]) or not math.isfinite(metrics["grad_norm"]):
-            first = step - len(fetched)
-            raise NonFiniteLossError(
-                f"loss {metrics['loss']}, gradient norm {metrics['grad_norm']} at step {first + i} "
-                f"(found between steps {first} and {step}). The last checkpoint is sound. Lower "
-                "optim.lr or optim.clip, or look for impossible values in the features."
-            )
-    return {f"train/{k}": float(np.mean([m[k] for m in fetched])) for k in (fetched or [{}])[0]}
 
 
 def row_at(history: Sequence[dict[str, float]], step: int) -> dict[str, float]:
@@ -225,5 +238,6 @@ def has_stalled(history: Sequence[dict[str, float]], *, metric: str, patience: i
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person at the terminal, once in all processes."""
+    if distributed.is_main():
+        print(text, file=sys.stderr, flush=True)

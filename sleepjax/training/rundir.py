@@ -4,7 +4,9 @@ config.json         the resolved config
 run.json            features, normalisers, series of each split, simulated or not, git, versions
 metrics.jsonl       one object per write (see `writers`)
 tensorboard/        the same, with figures
-checkpoints/        the latest two and the best
+checkpoints/        the latest two and the best; damaged ones that a resumed run set aside
+skipped.json        which windows were in the batches that ended a run (see `guard`)
+.lock               held by the process that trains (see `lock`)
 figures/            pictures of the end of the run
 validation/         probabilities and true events of the last validation (see `validation`)
 """
@@ -16,17 +18,35 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 import sleepjax
+from sleepjax.training import distributed
+from sleepjax.training.lock import locked
 from sleepjax.types import InputError
 
 FORMAT = 3
-GROUPS = ("data", "model", "loss", "optim", "eval", "post")
+GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
+
+
+@contextmanager
+def opened(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> Iterator[None]:
+    """Lock the directory in process 0 and `write` or check what it holds; every process waits."""
+    with ExitStack() as stack:
+
+        def open_it() -> str:
+            stack.enter_context(locked(workdir))
+            write(workdir, config, run)
+            return ""
+
+        distributed.from_main(open_it)
+        yield
 
 
 def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
@@ -35,10 +55,6 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
     Raises InputError, listing the differences, when the directory belongs to another config or to
     other data.
     """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--workdir {str(workdir)!r} cannot be a folder: {error}.") from None
     settings = json.loads(config.to_json())
     path = workdir / "config.json"
     if not path.exists() and (workdir / "checkpoints").exists():

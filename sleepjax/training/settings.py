@@ -31,6 +31,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "optim.warmup": (0, float("inf")),
     "optim.weight_decay": (0, float("inf")),
     "optim.clip": (1e-12, float("inf")),
+    "guard.spike": (1, 1e30),
+    "guard.patience": (1, float("inf")),
     "eval.every": (1, float("inf")),
     "eval.batch_size": (1, float("inf")),
     "eval.stride": (1, float("inf")),

@@ -10,6 +10,15 @@ import optax
 from flax import linen as nn
 
 
+class Guard(NamedTuple):
+    """What the guard against ruinous updates remembers (see `sleepjax.training.guard`)."""
+
+    typical: jax.Array
+    """float32 []: running average of the loss of sound updates; infinite before the first."""
+    skips: jax.Array
+    """int32 []: updates skipped in a row."""
+
+
 class TrainState(NamedTuple):
     """All that training changes; saved whole, restored whole."""
 
@@ -21,6 +30,7 @@ class TrainState(NamedTuple):
     opt_state: Any
     ema: Any
     """Moving average of all variables, {"params": ..., "batch_stats": ...}; {} when it is off."""
+    guard: Guard
 
 
 def init_state(
@@ -35,7 +45,8 @@ def init_state(
     variables = dict(model.init(key, x, train=False))
     params = variables.pop("params")
     average = jax.tree.map(jnp.copy, {"params": params, **variables}) if ema else {}
-    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average)
+    guard = Guard(jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
+    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average, guard)
 
 
 def eval_variables(state: TrainState) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import optax
 from flax import linen as nn
 
 from sleepjax.objectives import Batch, Objective
+from sleepjax.training.guard import guarded
 from sleepjax.training.state import TrainState
 
 
@@ -23,11 +24,13 @@ def train_step(
     objective: Objective,
     accumulate: int,
     ema: float,
+    spike: float,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update from a batch of x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
     The batch is worked through in ``accumulate`` parts; sums and counts are added before the
     division, so the update is that of the whole batch. Randomness is a function of (key, step).
+    An update that is not finite, or whose loss is more than ``spike`` times the usual, is skipped.
     """
     key = jax.random.fold_in(key, state.step)
 
@@ -70,8 +73,8 @@ def train_step(
         decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
         variables = {"params": params, **model_state}
         average = jax.tree.map(lambda a, v: decay * a + (1 - decay) * v, average, variables)
-    metrics = {"loss": total / count, "grad_norm": optax.tree.norm(grads)}
-    return TrainState(state.step + 1, params, model_state, opt_state, average), metrics
+    new = TrainState(state.step + 1, params, model_state, opt_state, average, state.guard)
+    return guarded(state, new, total / count, optax.tree.norm(grads), spike)
 
 
 def predict_step(

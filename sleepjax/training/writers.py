@@ -73,3 +73,17 @@ class MetricWriter:
         """Flush and close."""
         self.file.close()
         self.board.close()
+
+
+class Mute:
+    """A writer that writes nothing, for all processes but the first."""
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Mute:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close nothing."""

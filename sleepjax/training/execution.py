@@ -1,0 +1,48 @@
+"""How a run is executed, as opposed to what it computes, which is the config's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """None of this changes the batches, and a run may be resumed with another choice."""
+
+    resident: bool = False
+    """The training recordings live on the device, and windows are made inside the step."""
+    shard_optimizer: bool = False
+    """Each device keeps its share of the optimiser's state (as in ZeRO stage 1)."""
+    profile: tuple[int, int] | None = None
+    """First and stop step of a trace written below the run directory."""
+
+
+AS_USUAL = Execution()
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in a folder of the user; call before the first array is made.
+
+    ``JAX_COMPILATION_CACHE_DIR`` names another folder, and empty it switches the cache off.
+    """
+    import jax
+
+    if CACHE_VARIABLE in os.environ:
+        return  # JAX reads it
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if Path(base).is_absolute():  # not so without a home
+        jax.config.update("jax_compilation_cache_dir", str(Path(base) / "sleepjax" / "xla"))
+
+
+def use_deterministic_kernels() -> None:
+    """Forbid kernels whose sums come in any order; call before JAX is imported.
+
+    A CPU is deterministic without it. On a GPU it also fixes the choice of algorithms, which costs
+    speed.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()

@@ -1,0 +1,87 @@
+"""Updates that would ruin a run are skipped on the device, counted, and given up on after too many.
+
+An update is sound when loss and gradient are finite and the loss is at most ``spike`` times the
+running average of the sound ones before it. Otherwise parameters, optimiser, averages and batch
+statistics stay as they are and only the step goes on. The decision is part of the jitted step and
+is read where the loop waits for the device anyway.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sleepjax.training.state import Guard, TrainState
+
+FILE = "skipped.json"
+MEMORY = 0.98
+"""The running average of the loss looks back over some 1 / (1 - MEMORY) updates."""
+
+
+class DivergedError(ArithmeticError):
+    """Too many updates in a row were skipped; the text names the steps and a file of windows."""
+
+
+def guarded(
+    old: TrainState, new: TrainState, loss: jax.Array, grad_norm: jax.Array, spike: float
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """(the new state, or the old one with the new step, metrics of the update)."""
+    typical, skips = old.guard
+    sound = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & (loss <= spike * typical)
+    first = jnp.isinf(typical)
+    typical_now = jnp.where(first, loss, MEMORY * typical + (1 - MEMORY) * loss)
+    accepted = new._replace(guard=Guard(typical_now, jnp.zeros_like(skips)))
+    skipped = old._replace(step=new.step, guard=Guard(typical, skips + 1))
+    # A select, not a branch: it fuses into the update, and works under vmap.
+    state = jax.tree.map(partial(jnp.where, sound), accepted, skipped)
+    metrics = {"loss": loss, "grad_norm": grad_norm, "skipped": ~sound, "skips": state.guard.skips}
+    return state, metrics
+
+
+def summary(
+    pending: Sequence[dict[str, jax.Array]],
+    step: int,
+    *,
+    patience: int,
+    windows_at: Callable[[int], list[list[Any]]],
+    workdir: Path,
+) -> dict[str, float]:
+    """Means over the sound ones of the steps before ``step``, and how many were skipped.
+
+    Waits for the device. After ``patience`` skips in a row writes what was in those batches to
+    ``skipped.json`` and raises DivergedError.
+    """
+    fetched = jax.device_get(list(pending))
+    if not fetched:
+        return {}
+    worst = max(range(len(fetched)), key=lambda i: int(fetched[i]["skips"]))
+    if fetched[worst]["skips"] >= patience:
+        last = step - len(fetched) + worst
+        _give_up(fetched[worst], last, windows_at, workdir)
+    sound = [m for m in fetched if not m["skipped"]]
+    mean = lambda name: float(np.mean([m[name] for m in sound])) if sound else math.nan
+    row = {f"train/{name}": mean(name) for name in ("loss", "grad_norm")}
+    return row | {"train/skipped": float(len(fetched) - len(sound))}
+
+
+def _give_up(metrics: dict[str, Any], last: int, windows_at: Callable, workdir: Path) -> None:
+    first = last - int(metrics["skips"]) + 1
+    path = workdir / FILE
+    if jax.process_index() == 0:
+        batches = [{"step": s, "windows": windows_at(s)} for s in range(first, last + 1)]
+        about = "windows: [series_id, first row] of the batch of each skipped step"
+        path.write_text(json.dumps({"about": about, "batches": batches}) + "\n")
+    raise DivergedError(
+        f"the updates of steps {first} to {last} were all skipped: loss {metrics['loss']:.4g}, "
+        f"gradient norm {metrics['grad_norm']:.4g} at the last of them. Series and starts of their "
+        f"windows are in {path}. The last checkpoint is sound. Lower optim.lr or optim.clip, or "
+        "look for impossible values in these windows."
+    )

@@ -1,0 +1,73 @@
+"""Training recordings that live on the device: windows are cut inside the jitted step.
+
+Only (series, start) of each window crosses to the device. The batches are those of
+`sleepjax.data.windows.train_batch`, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from sleepjax.data.windows import Series
+
+Store = dict[str, Any]
+
+
+def flatten(series: Sequence[Series], duration: int) -> Store:
+    """All recordings end to end, as NumPy arrays: N = their steps and ``duration`` of padding.
+
+    x float32 [N,F], asleep bool [N], distance int32 [N,2], usable bool [N], and of each series its
+    first row and its length, int32 [S].
+    """
+    lengths = np.array([one.meta.n_steps for one in series], np.int32)
+    rows = int(lengths.sum()) + duration  # a window that begins in the last series stays inside
+    width = len(series[0].features)
+    store = {
+        "x": np.zeros((rows, width), np.float32),
+        "asleep": np.zeros(rows, bool),
+        "distance": np.zeros((rows, 2), np.int32),
+        "usable": np.zeros(rows, bool),
+        "first": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32),
+        "length": lengths,
+    }
+    for one, first, length in zip(series, store["first"], lengths, strict=True):
+        assert one.labels is not None
+        here = slice(first, first + length)
+        for i, feature in enumerate(one.features):
+            store["x"][here, i] = feature
+        store["asleep"][here] = one.labels.asleep
+        store["distance"][here] = one.labels.distance
+        store["usable"][here] = one.valid & one.labels.known
+    return store
+
+
+def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
+    """Windows x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'] of series and start [B]."""
+
+    def window(series: jax.Array, start: jax.Array) -> Store:
+        first = store["first"][series] + start
+        inside = jnp.arange(duration) < store["length"][series] - start
+        usable, asleep, x, distance = (
+            lax.dynamic_slice_in_dim(store[name], first, duration)
+            for name in ("usable", "asleep", "x", "distance")
+        )
+        distance = jnp.where(inside[:, None], distance, 0)[::downsample]
+        return {
+            "x": jnp.where(inside[:, None], x, 0),
+            "asleep": frames((asleep & inside).astype(jnp.float32), downsample).mean(axis=1),
+            "distance": distance.astype(jnp.float32) + (downsample - 1) / 2,
+            "mask": frames(usable & inside, downsample).all(axis=1).astype(jnp.float32),
+        }
+
+    return jax.vmap(window)(batch["series"], batch["start"])
+
+
+def frames(x: jax.Array, downsample: int) -> jax.Array:
+    """[T] -> [T',downsample]; the last frame is filled up with its own last step."""
+    return jnp.pad(x, (0, -len(x) % downsample), mode="edge").reshape(-1, downsample)
