@@ -1,10 +1,10 @@
-"""A trained run, loaded to find events in new recordings: the one prediction path."""
+"""Trained runs, loaded to find events in new recordings: the one prediction path."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
-from ml_collections import ConfigDict
 
+import sleepjax
 from sleepjax import models, objectives, optim, postprocess, sharding
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
 from sleepjax.evaluators.figures import nights_figure
-from sleepjax.training import rundir
+from sleepjax.training import ensemble, rundir
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.inference import predict_series
 from sleepjax.training.state import eval_variables, init_state
 from sleepjax.training.step import predict_step
-from sleepjax.types import CLASSES
+from sleepjax.types import CLASSES, InputError
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,38 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """A trained model; `load` makes one."""
+class Member:
+    """One trained run, with the settings of its own config."""
 
-    config: ConfigDict
+    config: Any
+    """ConfigDict of config.json."""
     run: dict[str, Any]
-    """Contents of run.json; ``run["simulated"]`` tells what the model was trained on."""
+    """Contents of run.json."""
     step: int
     predict_fn: Callable[[windows.Batch], jax.Array]
+
+    def probabilities(self, one: windows.Series) -> np.ndarray:
+        """Float32 [T,3] of a recording with the features of the config."""
+        window = dict(self.config.eval, duration=self.config.data.duration)
+        del window["every"]
+        downsample = self.config.data.downsample
+        ((_, probs),) = predict_series([one], self.predict_fn, downsample=downsample, **window)
+        return probs
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model, or several whose probabilities are averaged; `load` makes one."""
+
+    members: tuple[Member, ...]
+    post: dict[str, Any]
+    """Arguments of `postprocess.decode_series`."""
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """run.json of the first member; ``simulated`` where any member was trained on such data."""
+        simulated = any(member.run["simulated"] for member in self.members)
+        return self.members[0].run | {"simulated": simulated}
 
     def predict(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
         """Events of a frame with series_id, step, timestamp, anglez and enmo.
@@ -64,34 +88,56 @@ class Predictor:
     def find(self, recordings: Iterable[Recording]) -> Iterator[Found]:
         """Probabilities and events of each recording, one at a time."""
         for recording in recordings:
-            x = features.compute(recording, self.config.data.features)  # [T,F]
             valid = recording.frame["valid"].to_numpy()
-            one = windows.Series(recording.meta, tuple(x.T), valid)
-            window = dict(self.config.eval, duration=self.config.data.duration)
-            del window["every"]
-            ((_, probs),) = predict_series(
-                [one], self.predict_fn, downsample=self.config.data.downsample, **window
-            )
-            events = postprocess.decode_series(probs, one.meta, valid=valid, **self.config.post)
-            yield Found(recording, probs, postprocess.with_timestamps(events, one.meta))
+            computed = lru_cache(partial(features.compute, recording))  # alike in most members
+            total = np.zeros((recording.meta.n_steps, len(CLASSES)), np.float32)
+            for member in self.members:
+                x = computed(tuple(member.config.data.features))  # [T,F]
+                total += member.probabilities(windows.Series(recording.meta, tuple(x.T), valid))
+            probs = total / len(self.members)
+            events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
+            yield Found(recording, probs, postprocess.with_timestamps(events, recording.meta))
 
 
 def load(
     workdir: str | Path, checkpoint: str = "latest", post: Mapping[str, Any] | None = None
 ) -> Predictor:
-    """Load the run in ``workdir``.
+    """Load the run in ``workdir``, or the ensemble that its ensemble.json lists.
 
     Args:
-      workdir: a run directory of scripts/train.py.
+      workdir: a run directory of scripts/train.py, or an ensemble of scripts/crossval.py.
       checkpoint: ``latest``, whose score the run reports, or ``best`` by validation event AP.
-      post: arguments of `postprocess.decode_series` in place of the run's own.
+      post: arguments of `postprocess.decode_series` in place of the run's or ensemble's own.
 
-    Raises InputError when the folder is not a run, or holds no checkpoint yet.
+    Raises InputError when the folder is neither, or a run holds no checkpoint yet.
     """
-    workdir = Path(workdir)
+    workdir, compiled, own = Path(workdir), {}, {}
+    if not ensemble.is_ensemble(workdir):
+        member = _load_member(workdir, checkpoint, compiled)
+        own, members = dict(member.config.post), (member,)
+    else:
+        paths, own = ensemble.read(workdir)
+        loaded = {}
+        for name, path in paths.items():
+            try:
+                loaded[name] = _load_member(path, checkpoint, compiled)
+            except InputError as error:
+                raise InputError(f"{workdir / ensemble.FILE}: member {name!r}: {error}") from None
+        members = tuple(loaded.values())
+    return Predictor(members, own if post is None else dict(post))
+
+
+def _load_member(workdir: Path, checkpoint: str, compiled: dict[str, Callable]) -> Member:
+    """One run; members of one architecture share the compiled function."""
+    config: Any
     config, run = rundir.read(workdir)
-    if post is not None:
-        config.post = dict(post)
+    features.check_names(config.data.features)
+    if run.get("normalisers") != features.NORMALISERS:
+        raise InputError(
+            f"{workdir} was trained on features normalised by {run.get('normalisers')}; this is "
+            f"sleepjax {sleepjax.__version__}, which computes {features.NORMALISERS}. Use the "
+            "version that trained it."
+        )
     downsample = config.data.downsample
     model = models.build(**config.model, downsample=downsample)
     objective = objectives.make(**config.loss, downsample=downsample)
@@ -103,12 +149,15 @@ def load(
     with Checkpoints(workdir) as checkpoints:
         state = checkpoints.restore(like, checkpoint)
     variables = eval_variables(state)
-    apply = jax.jit(partial(predict_step, model=model, objective=objective))
+    key = f"{config.model.to_json()} {config.loss.to_json()} {downsample}"
+    apply = compiled.setdefault(
+        key, jax.jit(partial(predict_step, model=model, objective=objective))
+    )
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
-    return Predictor(config, run, int(state.step), predict_fn)
+    return Member(config, run, int(state.step), predict_fn)
 
 
 def figure(found: Found, note: str = "") -> Figure:

@@ -83,7 +83,7 @@ def test_nothing_is_found_where_nothing_was_measured(predictor, series):
 
 
 def test_one_prediction_compiles_once(predictor, series):
-    apply = predictor.predict_fn.__closure__
+    apply = predictor.members[0].predict_fn.__closure__
     predictor.predict(series)
     jitted = next(c.cell_contents for c in apply if hasattr(c.cell_contents, "_cache_size"))
     assert jitted._cache_size() == 1

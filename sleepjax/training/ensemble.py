@@ -47,7 +47,8 @@ def read(folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
     contents = json.loads(path.read_text(encoding="utf-8"))
     if contents.get("format") != FORMAT:
         raise InputError(
-            f"{path} has format {contents.get('format')!r}; this version of sleepjax reads {FORMAT}."
+            f"{path} has format {contents.get('format')!r}; "
+            f"this version of sleepjax reads {FORMAT}."
         )
     names = contents.get("members")
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
