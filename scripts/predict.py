@@ -4,15 +4,25 @@ python scripts/predict.py --workdir runs/spec2d --series my_series.parquet --out
 
 Writes the submission (row_id, series_id, step, event, score), beside it the same events with local
 clock times (<out>_events.csv), and a picture of the nights of each series (<out>_figures/).
+A series that cannot be used is left out and named; the others are predicted.
+
+Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3 some were left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sleepjax.types import STEPS_PER_DAY, InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sleepjax.predict import Predictor
 
 
 def main(argv: list[str]) -> int:
@@ -35,60 +45,105 @@ def main(argv: list[str]) -> int:
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; no events were written", file=sys.stderr)
+        return 130
 
 
 def predict(args: argparse.Namespace) -> int:
     out = Path(args.out)
     events_path = out.with_name(f"{out.stem}_events.csv")
-    figures_path = out.with_name(f"{out.stem}_figures")
-    if out.suffix != ".csv":
-        raise InputError(f"--out {args.out!r} must end in .csv.")
-    if not out.parent.is_dir():
-        raise InputError(f"folder {str(out.parent)!r} of --out does not exist; create it.")
-    existing = [str(path) for path in (out, events_path) if path.exists()]
-    if existing and not args.overwrite:
-        raise InputError(f"{', '.join(existing)} exists; give another --out, or --overwrite.")
-    if not Path(args.series).exists():
-        raise InputError(f"--series {args.series!r} does not exist.")
+    figures_path = None if args.no_figures else out.with_name(f"{out.stem}_figures")
+    check_paths(args, [out, events_path])
 
-    # JAX is imported late: a wrong path is answered at once.
+    # JAX is imported late: a wrong path or file is answered at once.
     import polars as pl
 
     from sleepjax import postprocess
-    from sleepjax.data import qc
-    from sleepjax.data.raw import count_rows, iter_recordings
-    from sleepjax.data.store_files import folder_name
-    from sleepjax.predict import figure, load
-    from sleepjax.progress import Progress
+    from sleepjax.data.raw import count_rows
 
+    n_rows = count_rows([Path(args.series)])
     post = postprocess.read_settings(args.post) if args.post else None
+
+    from sleepjax.predict import load
+
     predictor = load(args.workdir, args.checkpoint, post)
     note = ""
     if predictor.run["simulated"]:
         note = "model trained on SIMULATED data"
         print(f"WARNING: {note}; do not draw conclusions about people.", file=sys.stderr)
-    events = []
-    rows = count_rows([Path(args.series)])
-    with Progress(rows, "predict", "steps") as progress:
-        for found in predictor.find(iter_recordings(args.series, tz=args.tz)):
-            meta = found.recording.meta
+    events, faults = find(args, predictor, n_rows, note, figures_path)
+    if not events:
+        raise InputError(faults[0])
+    found = pl.concat(events)
+    postprocess.write_submission(found, out)
+    found.write_csv(events_path)
+    print(f"submission: {out} ({len(found)} rows)")
+    print(f"events with local times: {events_path}")
+    if figures_path:
+        print(f"figures: {figures_path}")
+    for fault in faults:
+        print(f"error: left out: {fault}", file=sys.stderr)
+    return 3 if faults else 0
+
+
+def check_paths(args: argparse.Namespace, paths: list[Path]) -> None:
+    """Raise InputError where results could not be written, or nothing be read."""
+    out = paths[0]
+    if out.suffix != ".csv":
+        raise InputError(f"--out {args.out!r} must end in .csv.")
+    if not out.parent.is_dir():
+        raise InputError(f"folder {str(out.parent)!r} of --out does not exist; create it.")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"folder {str(out.parent)!r} of --out cannot be written to.")
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not args.overwrite:
+        raise InputError(f"{', '.join(existing)} exists; give another --out, or --overwrite.")
+    if not Path(args.series).exists():
+        raise InputError(f"--series {args.series!r} does not exist.")
+
+
+def find(
+    args: argparse.Namespace, predictor: Predictor, n_rows: int, note: str, figures: Path | None
+) -> tuple[list[pl.DataFrame], list[str]]:
+    """(events of each series that can be used, what is wrong with each of the others)."""
+    from sleepjax.data import qc
+    from sleepjax.data.raw import iter_rows
+    from sleepjax.data.repair import make_recording
+    from sleepjax.data.store_files import folder_name
+    from sleepjax.predict import figure
+    from sleepjax.progress import Progress
+
+    events, faults, series_id = [], [], ""
+    series = iter_rows(args.series)
+    with Progress(n_rows, "predict", "rows") as progress:
+        while True:
+            try:
+                path, rows = next(series)
+            except StopIteration:
+                return events, faults
+            except InputError as error:  # the rest of the file cannot be read
+                last = f" Nothing after series {series_id!r} was read." if series_id else ""
+                return events, [*faults, f"{error}{last}"]
+            series_id = rows["series_id"][0]
+            try:
+                recording = make_recording(rows, source=path.name, tz=args.tz)
+            except InputError as error:
+                faults.append(str(error))
+                progress.say(f"WARNING: left out: {error}")
+                progress.advance(rows.height)
+                continue
+            (found,) = predictor.find([recording])
+            meta = recording.meta
             days = meta.n_steps / STEPS_PER_DAY
             progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")
             for line in qc.summary([meta]):
                 progress.say(line)
-            if not args.no_figures:
-                figures_path.mkdir(parents=True, exist_ok=True)
-                figure(found, note).savefig(figures_path / f"{folder_name(meta.series_id)}.png")
+            if figures:
+                figures.mkdir(parents=True, exist_ok=True)
+                figure(found, note).savefig(figures / f"{folder_name(meta.series_id)}.png")
             events.append(found.events)
-            progress.advance(meta.n_steps)
-    found_events = pl.concat(events)
-    postprocess.write_submission(found_events, out)
-    found_events.write_csv(events_path)
-    print(f"submission: {out} ({len(found_events)} rows)")
-    print(f"events with local times: {events_path}")
-    if not args.no_figures:
-        print(f"figures: {figures_path}")
-    return 0
+            progress.advance(rows.height)
 
 
 if __name__ == "__main__":

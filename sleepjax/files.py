@@ -29,8 +29,8 @@ def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
     """
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in suffixes)
-        such = f", such as {inside[0]}" if inside else ""
-        raise InputError(f"{path}: it is a folder; give a file inside it{such}.")
+        holds = f": {', '.join(inside[:6])}" if inside else ""
+        raise InputError(f"{path}: it is a folder; give a file inside it{holds}.")
     if not path.exists():
         raise InputError(f"{path}: the file does not exist.")
     suffix = path.suffix.lower()

@@ -52,7 +52,9 @@ def test_a_folder_in_place_of_a_file_names_a_file_inside(tmp_path):
     with pytest.raises(InputError, match="it is a folder; give a file inside it\\.$"):
         check_table(tmp_path)
     rows(20).write_parquet(tmp_path / "test_series.parquet")
-    with pytest.raises(InputError, match="it is a folder; .* such as test_series.parquet"):
+    with pytest.raises(
+        InputError, match="it is a folder; give a file inside it: test_series.parquet"
+    ):
         check_table(tmp_path)
 
 

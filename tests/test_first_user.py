@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -97,3 +98,35 @@ def test_an_output_that_cannot_be_written(project, finished, cohort, capsys):
     args = ["--workdir", str(finished.workdir), "--series", str(cohort / "test_series.parquet")]
     assert script(project, "predict").main([*args, "--out", "/proc/found.csv"]) == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_a_series_that_cannot_be_used_does_not_stop_the_others(
+    project, finished, cohort, tmp_path, capsys, monkeypatch
+):
+    """Status per input; the exit code tells that something was left out."""
+    day = pl.scan_parquet(cohort / "test_series.parquet").head(17_280).collect()
+    enmo = pl.when(pl.col("series_id") == "mg").then(pl.col("enmo") * 1000).otherwise("enmo")
+    parts = [day.with_columns(series_id=pl.lit(name)) for name in ("a", "mg", "b")]
+    frame = pl.concat(parts).with_columns(enmo.cast(pl.Float32))
+    frame.write_parquet(tmp_path / "s.parquet")
+    args = ["--workdir", finished.workdir, "--series", tmp_path / "s.parquet", "--no_figures"]
+    args = [str(arg) for arg in args] + ["--out", str(tmp_path / "out.csv")]
+    main = script(project, "predict").main
+    assert main(args) == 3
+    assert pl.read_csv(tmp_path / "out.csv")["series_id"].unique().sort().to_list() == ["a", "b"]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: left out: s.parquet: series 'mg'") and "divide enmo by" in last
+
+    # A fault of the file itself ends the reading, and keeps what was found before it.
+    def damaged(path):
+        yield Path(path), parts[0]
+        raise InputError("s.parquet: the file cannot be read.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(raw, "iter_rows", damaged)
+        assert main([*args, "--overwrite"]) == 3
+    assert pl.read_csv(tmp_path / "out.csv")["series_id"].unique().to_list() == ["a"]
+    assert "cannot be read. Nothing after series 'a' was" in capsys.readouterr().err
+    frame.filter(series_id="mg").write_parquet(tmp_path / "s.parquet")
+    assert main([*args, "--overwrite"]) == 2
+    assert "divide enmo by 1000" in capsys.readouterr().err

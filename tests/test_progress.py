@@ -17,6 +17,12 @@ def test_lines_in_a_log(capsys, monkeypatch):
     assert lines == ["train: 3/4 step (75%), 0.1 step/s, 0:10 left; loss 0.5"]
 
 
+def test_nothing_is_said_of_a_pace_that_is_not_known(capsys):
+    with progress.Progress(1, "predict", "rows", every=0.0) as bar:
+        bar.advance()
+    assert capsys.readouterr().err == "predict: 1/1 rows (100%)\n"
+
+
 def test_the_end_is_said_after_something_was(capsys):
     with progress.Progress(2, "prepare", "series", every=0.0) as bar:
         bar.advance()
