@@ -23,7 +23,7 @@ SLEEP = "#009E73"
 MARKERS = {"onset": "v", "wakeup": "^"}
 SHADES = {
     "copied": ("#DDDDDD", "////", "not worn: filled with a copy of another day"),
-    "motionless": ("#F0E442", "....", "no movement for 1.5 h or more: probably not worn"),
+    "motionless": ("#F0E442", "....", "no movement for 3 h or more: perhaps not worn"),
     "missing": ("white", "xxxx", "nothing measured"),
 }
 """Kind of stretch -> face, hatch, words."""

@@ -40,16 +40,29 @@ def night_figure(view: View, night: str, title: str, *, min_score: float = 0.1) 
 
 
 def stretch_figure(
-    view: View, begin: int, end: int, title: str, *, min_score: float = 0.1
+    view: View,
+    begin: int,
+    end: int,
+    title: str,
+    *,
+    min_score: float = 0.1,
+    size: tuple[float, float] = (11, 5.6),
 ) -> Figure:
     """Rows ``begin`` to ``end``: arm angle, movement, and probabilities where there are any.
 
-    The axis is true to the time that passed; its labels are the local clock, so that an hour that
-    is repeated or left out at a change of the clock is seen as such.
+    ``size`` is in inches. The axis is true to the time that passed and labelled by the local clock,
+    so that an hour that is repeated or left out at a change of the clock is seen as such.
     """
     heights = (2, 2, 1.6) if view.probabilities is not None else (2, 2)
-    figure = picture(11, 1.2 + 0.85 * sum(heights))
-    figure.suptitle(title, fontsize=12, color=DARK, fontweight="bold")
+    width, height = size
+    figure = picture(width, height, layout=None)  # fixed margins are ten times faster
+    figure.suptitle(
+        title, fontsize=11, color=DARK, fontweight="bold", y=1 - 0.08 / height, va="top"
+    )
+    figure.subplots_adjust(
+        left=0.85 / width, right=1 - 0.25 / width, top=1 - 0.8 / height, bottom=0.5 / height,
+        hspace=0.14,
+    )  # fmt: skip
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     rows = np.arange(begin, end, max(1, (end - begin) // MAX_POINTS))
     x = rows * STEP_SECONDS / HOUR
@@ -104,7 +117,7 @@ def _shade(axis: Axes, view: View, begin: int, end: int) -> None:
 
 def draw_events(axes, view: View, begin: int, end: int, min_score: float) -> None:
     """Labels as solid lines, found events as dashed ones, paler where less sure; times above."""
-    for event, side in zip(EVENTS, ("right", "left"), strict=True):
+    for event in EVENTS:
         for events, dash, word in ((view.truth, "-", "true"), (view.found, (0, (4, 2)), "found")):
             rows, scores = view.rows(events, event)
             keep = (rows >= begin) & (rows < end) & (scores >= min_score)
@@ -119,9 +132,17 @@ def draw_events(axes, view: View, begin: int, end: int, min_score: float) -> Non
                 sure = "" if word == "true" else f" ({score:.2f})"
                 axes[0].annotate(
                     f"{word} {event} {_time(view.clock[row])}{sure}",
-                    (at, 1.03 if word == "true" else 1.16), xycoords=("data", "axes fraction"),
-                    fontsize=8, ha=side, color=COLOURS[event], annotation_clip=False,
+                    (at, 1), (0, 3 if word == "true" else 15), xycoords=("data", "axes fraction"),
+                    textcoords="offset points", fontsize=8, color=COLOURS[event],
+                    ha=_side(event, (row - begin) / (end - begin)), annotation_clip=False,
                 )  # fmt: skip
+
+
+def _side(event: str, place: float) -> str:
+    """Words stand outside the sleep, unless they would leave the picture."""
+    if 0.2 < place < 0.8:
+        return "right" if event == "onset" else "left"
+    return "left" if place <= 0.2 else "right"
 
 
 def _time(clock) -> str:

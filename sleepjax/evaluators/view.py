@@ -18,7 +18,7 @@ from sleepjax.data.store import Store
 from sleepjax.types import EVENTS, STEP_SECONDS, STEPS_PER_HOUR, InputError, SeriesMeta
 
 HOUR, DAY = 3600, 86_400
-MOTIONLESS = 3 * STEPS_PER_HOUR // 2
+MOTIONLESS = 3 * STEPS_PER_HOUR
 """Steps without any movement of the arm after which the watch was probably not worn."""
 STILL_DEGREES = 1.0
 
