@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from sleepjax import models, objectives, optim, sharding
 from sleepjax.data import windows
-from sleepjax.evaluators import event_ap, figures
+from sleepjax.evaluators import event_ap, figures, report
 from sleepjax.progress import Progress
 from sleepjax.training import distributed, feed, guard, rundir, settings, validation
 from sleepjax.training.checkpoints import Checkpoints
@@ -210,6 +210,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 title = f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
                 for name, figure in figures.of_run(data, evaluation, history, title):
                     paths.append(writer.figure(step, name, figure))
+                report.write(workdir, data, evaluation, config, title)
             distributed.barrier("end")
     return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
 
