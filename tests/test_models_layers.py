@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.models.extractors import CNNSpectrogram
+from sleepjax.models.attention import rotate
+from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
 from sleepjax.models.initializers import he_uniform, lecun_uniform
 from sleepjax.models.layers import (
     FrameConv,
+    LinearUpsample,
     Upsample,
     blocks_from_pixels,
     max_pool,
     pixels_from_blocks,
 )
+from sleepjax.models.recurrent import linear_recurrence
 from sleepjax.models.unet2d import Stem
 from tests.reference import models as reference
 
@@ -67,6 +70,87 @@ def test_impulse_answers_at_its_own_frame_in_every_bank(rate):
     assert image.shape == (steps, -(-steps // rate), 2, 3)
     want = np.broadcast_to(np.arange(steps)[:, None, None] // rate, (steps, 2, 3))
     np.testing.assert_array_equal(image.argmax(axis=1), want)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_impulse_answers_at_its_own_frame_in_every_row_of_the_spectrum(rate):
+    steps = 5 * rate + 1
+    module = SpecFeatureExtractor(height=4, sensors=1, downsample=rate)
+    x = 100 * jnp.eye(steps)[..., None]  # one window per impulse, above the floor of the scale
+    image = jax.jit(lambda x: module.apply({}, x, train=False))(x)  # [T,T',H,1]
+    assert image.shape == (steps, -(-steps // rate), 4, 1)
+    want = np.broadcast_to(np.arange(steps)[:, None, None] // rate, (steps, 4, 1))
+    np.testing.assert_array_equal(image.argmax(axis=1), want)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_impulse_enters_both_directions_of_the_lstm_at_its_own_frame(rate):
+    steps = 5 * rate + 1
+    module = LSTMFeatureExtractor(height=3, depth=1, downsample=rate)
+    x = jnp.eye(steps + 1, steps)[..., None]  # one window per impulse, and one of silence
+    params = jax.jit(partial(module.init, train=False))(jax.random.key(0), x[:1])
+    states = np.array(jax.jit(partial(module.apply, train=False))(params, x))
+    moved = np.abs(states[:-1] - states[-1:]).max(axis=2) > 0  # [T,T',2]
+    frames, own = np.arange(-(-steps // rate)), np.arange(steps)[:, None] // rate
+    np.testing.assert_array_equal(moved[..., 0], frames >= own)
+    np.testing.assert_array_equal(moved[..., 1], frames <= own)
+
+
+@settings(max_examples=4)
+@given(
+    steps=st.integers(1, 50), rate=st.sampled_from(RATES), height=st.integers(2, 9),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_spectrum_equals_its_definition(steps, rate, height, seed):
+    x = np.random.default_rng(seed).normal(size=(steps, 3))
+    module = SpecFeatureExtractor(height=height, sensors=2, downsample=rate)
+    got = jax.jit(lambda x: module.apply({}, x, train=False))(x[None].astype(np.float32))
+    want = reference.spectrum(x[:, :2], height, rate)
+    np.testing.assert_allclose(got[0], want, atol=1e-4)
+
+
+def test_spectrum_of_a_sine_does_not_depend_on_its_phase_or_neighbours():
+    time = np.arange(400)
+    row = 10  # of 33: frequency 10 / 64
+    waves = [2 * np.sin(2 * np.pi * row / 64 * time + phase) for phase in (0.0, 1.0, 2.5)]
+    module = SpecFeatureExtractor(height=33, sensors=1, downsample=2)
+    apply = jax.jit(lambda x: module.apply({}, x[..., None].astype(jnp.float32), train=False))
+    image = apply(np.stack(waves))
+    inner = np.array(image)[:, 40:160, row, 0]
+    np.testing.assert_allclose(inner, (10 * np.log10(1.0) + 20) / 20, atol=0.01)
+    loud = np.stack(waves)
+    loud[:, 390:] *= 1000
+    other = apply(loud)
+    np.testing.assert_allclose(np.array(other)[:, :160], np.array(image)[:, :160], atol=1e-4)
+
+
+@settings(max_examples=5)
+@given(steps=st.sampled_from([1, 7, 16]), seed=st.integers(0, 99))
+def test_linear_recurrence_equals_the_loop(steps, seed):
+    rng = np.random.default_rng(seed)
+    keep, add = rng.random((steps, 3)), rng.normal(size=(steps, 3))
+    got = jax.jit(linear_recurrence)(keep, add)
+    np.testing.assert_allclose(got, reference.recurrence(keep, add), atol=1e-5)
+
+
+def test_rotated_products_depend_on_the_difference_of_positions_alone():
+    q, k = np.random.default_rng(0).normal(size=(2, 1, 1, 2, 8)).astype(np.float32)
+    at = lambda x, position: rotate(jnp.asarray(x), jnp.asarray([position]))
+    product = lambda i, j: np.einsum("btnd,btnd->n", at(q, i), at(k, j))
+    np.testing.assert_allclose(product(3, 11), product(1003, 1011), atol=1e-3)
+    assert np.abs(product(3, 11) - product(3, 12)).max() > 1e-2
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8])
+def test_linear_upsampling_interpolates_between_centres(frames):
+    coarse = -(-frames // 2)
+    x = np.random.default_rng(0).normal(size=(1, coarse, 1)).astype(np.float32)
+    module = LinearUpsample(1)
+    params = {"params": {"channels": {"kernel": np.eye(1), "bias": np.zeros(1)}}}
+    got = module.apply(params, jnp.asarray(x), (frames,))
+    centres = 2 * np.arange(coarse) + 0.5
+    want = np.interp(np.arange(frames), centres, x[0, :, 0])
+    np.testing.assert_allclose(got[0, :, 0], want, atol=1e-6)
 
 
 @pytest.mark.parametrize("extent", [(8, 6), (7, 5)])

@@ -15,8 +15,21 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
-from sleepjax.models.extractors import CNNSpectrogram
-from sleepjax.models.layers import NORMS
+from sleepjax.models.decoders import (
+    LSTMDecoder,
+    MinGRUDecoder,
+    MLPDecoder,
+    TCNDecoder,
+    TransformerCNNDecoder,
+    TransformerDecoder,
+)
+from sleepjax.models.extractors import (
+    CNNSpectrogram,
+    LSTMFeatureExtractor,
+    PANNsFeatureExtractor,
+    SpecFeatureExtractor,
+)
+from sleepjax.models.layers import NORMS, UPSAMPLES
 from sleepjax.models.spec import Spec1D, Spec2DCNN
 from sleepjax.models.unet1d import UNet1DDecoder
 from sleepjax.models.unet2d import UNet2D
@@ -24,8 +37,21 @@ from sleepjax.types import InputError
 
 Table = Mapping[str, Callable[..., nn.Module]]
 
-EXTRACTORS: Table = {"cnn": CNNSpectrogram}
-DECODERS: Table = {"unet1d": UNet1DDecoder}
+EXTRACTORS: Table = {
+    "cnn": CNNSpectrogram,
+    "spec": SpecFeatureExtractor,
+    "panns": PANNsFeatureExtractor,
+    "lstm": LSTMFeatureExtractor,
+}
+DECODERS: Table = {
+    "unet1d": UNet1DDecoder,
+    "mlp": MLPDecoder,
+    "lstm": LSTMDecoder,
+    "mingru": MinGRUDecoder,
+    "tcn": TCNDecoder,
+    "transformer": TransformerDecoder,
+    "transformer_cnn": TransformerCNNDecoder,
+}
 MODELS: Table = {"spec1d": Spec1D, "spec2d": Spec2DCNN}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -37,7 +63,7 @@ KINDS: dict[str, Table] = {
 }
 """Groups of settings, each with the names that choose a module; the first is the default."""
 
-NAMED: dict[str, dict[str, Any]] = {"norm": NORMS}
+NAMED: dict[str, dict[str, Any]] = {"norm": NORMS, "upsample": UPSAMPLES}
 """Settings that a config gives by name, and what the names mean."""
 
 GIVEN = ("parent", "name", "features", "downsample", "dtype", "bias")

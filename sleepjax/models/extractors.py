@@ -5,8 +5,11 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from sleepjax.models.layers import Dtype, FrameConv
+from sleepjax.models.layers import Dtype, FrameConv, centred_size, frame_conv
+from sleepjax.models.recurrent import BiLSTM
+from sleepjax.types import InputError
 
 
 class CNNSpectrogram(nn.Module):
@@ -24,11 +27,100 @@ class CNNSpectrogram(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
         """Return the image, T' = ceil(T / downsample)."""
-        del train
+        del train, mask  # the reach is finite
         banks = [
             FrameConv(self.height, kernel, self.downsample, self.dtype, name=f"bank{i}")(x)
             for i, kernel in enumerate((*self.kernels, self.downsample))
         ]
         return jnp.tanh(jnp.stack(banks, axis=-1))  # [B,T',H,C]
+
+
+FLOOR = 1e-4
+"""Least power, in squared standard deviations of the signal: the spectrum's bottom at -40 dB."""
+
+
+class SpecFeatureExtractor(nn.Module):
+    """Short-time Fourier magnitudes in dB of the sensors' signals: [B,T,F] -> [B,T',H,C].
+
+    The first ``sensors`` features are signals (anglez, enmo); clock features have no spectrum. Rows
+    are H = ``height`` frequencies from 0 to the highest, channels are sensors. The window is a Hann
+    window of 2*height - 1 steps, or of the frame's own length where that is longer, centred on the
+    frame. A sine of amplitude A on a row's frequency has (A/2)^2 there whatever its phase. The dB
+    scale is fixed, (dB + 20) / 20: nothing depends on what else is in the window. No parameters.
+    """
+
+    height: int = 64
+    sensors: int = 2
+    downsample: int = 2
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+        """Return the spectrogram, T' = ceil(T / downsample)."""
+        del train, mask  # the reach is finite
+        b, t, f = x.shape
+        if self.sensors > f:
+            raise InputError(
+                f"model.extractor.sensors={self.sensors} is more than the {f} features there are."
+            )
+        signals = x[..., : self.sensors].swapaxes(1, 2).reshape(-1, t, 1)  # [B*C,T,1]
+        weights = fourier_weights(self.height, self.downsample)
+        parts = frame_conv(signals, jnp.asarray(weights), self.downsample)  # [B*C,T',2*H]
+        power = jnp.square(parts).reshape(*parts.shape[:2], 2, self.height).sum(axis=2)
+        level = 10 * jnp.log10(power + FLOOR)  # dB
+        image = level.reshape(b, self.sensors, -1, self.height).transpose(0, 2, 3, 1)
+        return ((image + 20) / 20).astype(self.dtype)  # [B,T',H,C]
+
+
+def fourier_weights(height: int, downsample: int) -> np.ndarray:
+    """float32 [size,1,2*height]: cosines and sines under a Hann window whose sum is 1."""
+    size = centred_size(2 * height - 1, downsample)
+    time = np.arange(size) - (size - 1) / 2  # steps from the frame's centre
+    window = np.cos(np.pi * time / (size + 1)) ** 2
+    frequency = np.linspace(0, 0.5, height)  # cycles per step
+    phase = 2 * np.pi * time[:, None] * frequency
+    waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    return (waves * (window / window.sum())[:, None]).astype(np.float32)[:, None]
+
+
+class PANNsFeatureExtractor(nn.Module):
+    """Learned and Fourier spectrogram side by side as channels: [B,T,F] -> [B,T',H,C]."""
+
+    height: int = 64
+    kernels: tuple[int, ...] = (32, 16)
+    sensors: int = 2
+    downsample: int = 2
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+        """Return the image, T' = ceil(T / downsample)."""
+        d, dtype = self.downsample, self.dtype
+        learned = CNNSpectrogram(self.height, self.kernels, d, dtype, name="cnn")
+        fourier = SpecFeatureExtractor(self.height, self.sensors, d, dtype, name="spec")
+        images = [part(x, train=train, mask=mask) for part in (learned, fourier)]
+        return jnp.concatenate(images, axis=-1)
+
+
+class LSTMFeatureExtractor(nn.Module):
+    """Strided convolution of the frame's own length, then LSTMs: [B,T,F] -> [B,T',H,2].
+
+    The channels are the two directions of time, H = ``height`` the state's size.
+    """
+
+    height: int = 64
+    depth: int = 2
+    downsample: int = 2
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+        """Return the states, T' = ceil(T / downsample)."""
+        del train
+        d = self.downsample
+        x = jnp.tanh(FrameConv(self.height, d, d, self.dtype, name="frames")(x))
+        for i in range(self.depth):
+            x = BiLSTM(self.height, self.dtype, name=f"lstm{i}")(x, mask)  # [B,T',2*H]
+        return x.reshape(*x.shape[:2], 2, -1).swapaxes(2, 3)  # [B,T',H,2]

@@ -18,6 +18,9 @@ from flax.linen.dtypes import promote_dtype
 from sleepjax.models.initializers import he_uniform, lecun_uniform
 
 Dtype = Any
+Outputs = tuple[jax.Array, dict[str, jax.Array]]
+"""(what is asked for, named intermediates)."""
+
 Norm = Callable[..., nn.Module]
 
 
@@ -43,15 +46,45 @@ NORMS: dict[str, Norm] = {"batch": batch_norm, "group": group_norm, "layer": lay
 Conv = functools.partial(nn.Conv, use_bias=False, kernel_init=he_uniform)
 
 
-class FrameConv(nn.Module):
-    """Strided 1-D convolution whose receptive field is centred on its frame: [B,T,F] -> [B,T',C].
+def dense(features: int, dtype: Dtype, *, name: str) -> nn.Module:
+    """A dense layer without an activation behind it."""
+    return nn.Dense(features, dtype=dtype, kernel_init=lecun_uniform, name=name)
+
+
+def centred_size(size: int, downsample: int) -> int:
+    """The least kernel length not below ``size`` that can be centred on a frame and covers it.
 
     Frame j covers steps [j*d, (j+1)*d) and its centre lies at j*d + (d-1)/2. A kernel can be
     centred there only if its length has the parity of d, and sees every step only if it is not
-    shorter than d; other lengths are raised to the next that does.
+    shorter than d.
+    """
+    size = max(size, downsample)
+    return size + (size - downsample) % 2
 
-    Computed as an unstrided convolution over frames of d*F channels: the same sums as the strided
-    one, several times faster with few input features on a CPU.
+
+def frame_conv(x: jax.Array, weights: jax.Array, downsample: int) -> jax.Array:
+    """Sums around the centre of every frame: x [B,T,F], weights [size,F,C] -> [B,T',C].
+
+    ``size`` is one of `centred_size`; outside x there are zeros. Computed as an unstrided
+    convolution over frames of d*F channels: the same sums as the strided one, several times faster
+    with few input features on a CPU.
+    """
+    d, (b, t, f), size = downsample, x.shape, weights.shape[0]
+    taps, frames, left = -(-size // d), -(-t // d), (size - d) // 2
+    right = (frames + taps - 1) * d - left - t
+    x = jnp.pad(x, ((0, 0), (left, right), (0, 0)))
+    x = x.reshape(b, frames + taps - 1, d * f)  # [B,T'+taps-1,d*F]
+    weights = jnp.pad(weights, ((0, taps * d - size), (0, 0), (0, 0)))
+    weights = weights.reshape(taps, d * f, -1)
+    return jax.lax.conv_general_dilated(
+        x, weights, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
+    )
+
+
+class FrameConv(nn.Module):
+    """Strided 1-D convolution whose receptive field is centred on its frame: [B,T,F] -> [B,T',C].
+
+    ``kernel`` is raised to the next length that can be centred (`centred_size`).
     """
 
     features: int
@@ -62,23 +95,11 @@ class FrameConv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return one value per frame and feature; the last frame may be partly zeros."""
-        d, (b, t, f) = self.downsample, x.shape
-        size = max(self.kernel, d)
-        size += (size - d) % 2
-        weights = self.param("kernel", lecun_uniform, (size, f, self.features))
+        size = centred_size(self.kernel, self.downsample)
+        weights = self.param("kernel", lecun_uniform, (size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-
-        taps, frames, left = -(-size // d), -(-t // d), (size - d) // 2
-        right = (frames + taps - 1) * d - left - t
-        x = jnp.pad(x, ((0, 0), (left, right), (0, 0)))
-        x = x.reshape(b, frames + taps - 1, d * f)  # [B,T'+taps-1,d*F]
-        weights = jnp.pad(weights, ((0, taps * d - size), (0, 0), (0, 0)))
-        weights = weights.reshape(taps, d * f, self.features)
         x, weights, bias = promote_dtype(x, weights, bias, dtype=self.dtype)
-        y = jax.lax.conv_general_dilated(
-            x, weights, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
-        )
-        return y + bias.reshape(1, 1, -1)
+        return frame_conv(x, weights, self.downsample) + bias.reshape(1, 1, -1)
 
 
 def blocks_from_pixels(x: jax.Array, ndim: int) -> jax.Array:
@@ -137,18 +158,71 @@ class Upsample(nn.Module):
         return pixels_from_blocks(dense(x), shape)
 
 
+class LinearUpsample(nn.Module):
+    """A dense layer, then linear interpolation between the centres of the coarse frames.
+
+    Frame 2i lies a quarter of a coarse frame before the centre of frame i, frame 2i + 1 a quarter
+    behind it; before the first and behind the last centre the value is held.
+    """
+
+    width: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """[B,T/2,C] -> [B,T,width] for shape (T,)."""
+        x = dense(self.width, self.dtype, name="channels")(x)
+        before = jnp.concatenate([x[:, :1], x[:, :-1]], axis=1)
+        after = jnp.concatenate([x[:, 1:], x[:, -1:]], axis=1)
+        pairs = jnp.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=2)
+        return pairs.reshape(x.shape[0], -1, self.width)[:, : shape[0]]  # [B,T,width]
+
+
+UPSAMPLES: dict[str, Callable[..., nn.Module]] = {
+    "transposed": Upsample,
+    "linear": LinearUpsample,
+}
+
+
+class SqueezeExcite(nn.Module):
+    """Channels weighted by what the whole window holds (Hu et al. 2018): [B,T,C] -> [B,T,C]."""
+
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Scale each channel by a number from 0 to 1; the mean is over frames with mask > 0."""
+        c = x.shape[-1]
+        where = None if mask is None else (mask > 0)[..., None]
+        mean = x.mean(axis=1, keepdims=True, where=where)  # [B,1,C]
+        few = nn.Dense(max(4, c // 8), dtype=self.dtype, kernel_init=he_uniform, name="squeeze")
+        return x * nn.sigmoid(dense(c, self.dtype, name="excite")(nn.relu(few(mean))))
+
+
 class DoubleConv(nn.Module):
-    """(convolution of 3, norm, ReLU) twice, over ``ndim`` axes: [B,...,C] -> [B,...,width]."""
+    """(convolution of 3, norm, ReLU) twice, over ``ndim`` axes: [B,...,C] -> [B,...,width].
+
+    ``se`` (along time only) weighs the channels before the last ReLU; ``residual`` adds there what
+    came in, through a dense layer where the widths differ.
+    """
 
     width: int
     ndim: int
     norm: Norm
     dtype: Dtype = jnp.float32
+    se: bool = False
+    residual: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
         """Return a map of the same extent."""
-        for i in (1, 2):
-            x = Conv(self.width, (3,) * self.ndim, dtype=self.dtype, name=f"conv{i}")(x)
-            x = nn.relu(self.norm(train=train, dtype=self.dtype, name=f"norm{i}")(x))
-        return x
+        norm = lambda name: self.norm(train=train, dtype=self.dtype, name=name)
+        conv = functools.partial(Conv, self.width, (3,) * self.ndim, dtype=self.dtype)
+        y = nn.relu(norm("norm1")(conv(name="conv1")(x)))
+        y = norm("norm2")(conv(name="conv2")(y))
+        if self.se:
+            y = SqueezeExcite(self.dtype, name="se")(y, mask)
+        if self.residual:
+            same = x.shape[-1] == self.width
+            y = y + (x if same else dense(self.width, self.dtype, name="shortcut")(x))
+        return nn.relu(y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-Outputs = tuple[jax.Array, dict[str, jax.Array]]
+from sleepjax.models.layers import Outputs
 
 
 def check_features(x: jax.Array, features: int | None) -> None:
@@ -30,12 +30,16 @@ class Spec1D(nn.Module):
     features: int | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> Outputs:
-        """Return logits and named intermediates; ``train`` turns dropout on."""
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and named intermediates; ``train`` turns dropout on.
+
+        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up; without
+        it every frame is real.
+        """
         check_features(x, self.features)
-        image = self.extractor(x, train=train)  # [B,T',H,C]
+        image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames = image.reshape(*image.shape[:2], -1)  # [B,T',H*C]
-        logits, out = self.decoder(frames, train=train)
+        logits, out = self.decoder(frames, train=train, mask=mask)
         return logits, {"image": image, **prefixed("decoder", out)}
 
 
@@ -52,11 +56,15 @@ class Spec2DCNN(nn.Module):
     features: int | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> Outputs:
-        """Return logits and named intermediates; ``train`` turns dropout on."""
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and named intermediates; ``train`` turns dropout on.
+
+        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up; without
+        it every frame is real.
+        """
         check_features(x, self.features)
-        image = self.extractor(x, train=train)  # [B,T',H,C]
+        image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames, out2d = self.unet2d(image, train=train)  # [B,T',H]
-        logits, out1d = self.decoder(frames, train=train)
+        logits, out1d = self.decoder(frames, train=train, mask=mask)
         out = {"image": image, "frames": frames}
         return logits, out | prefixed("unet2d", out2d) | prefixed("decoder", out1d)

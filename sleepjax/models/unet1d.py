@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from sleepjax.models.head import CLASS_BIAS, Head
-from sleepjax.models.layers import DoubleConv, Dtype, Norm, Upsample, batch_norm, max_pool
+from sleepjax.models.layers import DoubleConv, Dtype, Norm, Outputs, Upsample, batch_norm, max_pool
 
 
 class UNet1DDecoder(nn.Module):
@@ -15,29 +17,41 @@ class UNet1DDecoder(nn.Module):
 
     Level i works at T'/2^i frames with ``widths[i]`` channels. Pooling takes the greater of two
     frames and upsampling writes both from one, so level i stays aligned to frame blocks of
-    2^i. Dropout acts on the last features, never on logits.
+    2^i. Dropout acts on the last features, never on logits. ``se`` and ``residual`` are options of
+    every double convolution.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     dropout: float = 0.2
     norm: Norm = batch_norm
+    se: bool = False
+    residual: bool = False
+    upsample: Callable[..., nn.Module] = Upsample
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and the features of every level."""
-        out, skips = {}, []
-        for i, width in enumerate(self.widths):
-            x = max_pool(x, 2, axis=1) if i else x  # [B,T'/2^i,C]
-            x = DoubleConv(width, 1, self.norm, self.dtype, name=f"down{i}")(x, train=train)
-            out[f"down{i}"] = x
+        out, skips, masks = {}, [], []
+
+        def level(i: int, name: str, x: jax.Array) -> jax.Array:
+            block = DoubleConv(
+                self.widths[i], 1, self.norm, self.dtype, self.se, self.residual, name=name
+            )
+            out[name] = block(x, train=train, mask=masks[i])
+            return out[name]
+
+        for i in range(len(self.widths)):
+            if i:
+                x = max_pool(x, 2, axis=1)  # [B,T'/2^i,C]
+                mask = None if mask is None else max_pool(mask, 2, axis=1)
+            masks.append(mask)
+            x = level(i, f"down{i}", x)
             skips.append(x)
         x = skips.pop()
         for i, width in reversed(list(enumerate(self.widths[:-1]))):
-            x = Upsample(width, self.dtype, name=f"widen{i}")(x, skips[i].shape[1:2])
-            x = jnp.concatenate([x, skips[i]], axis=-1)
-            x = DoubleConv(width, 1, self.norm, self.dtype, name=f"up{i}")(x, train=train)
-            out[f"up{i}"] = x
+            x = self.upsample(width, self.dtype, name=f"widen{i}")(x, skips[i].shape[1:2])
+            x = level(i, f"up{i}", jnp.concatenate([x, skips[i]], axis=-1))
         x = nn.Dropout(self.dropout)(x, deterministic=not train)
         return Head(self.bias, name="head")(x), out

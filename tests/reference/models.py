@@ -41,3 +41,30 @@ def max_pool(x, window):
             for i in range(0, len(x), 2)
         ]
     )
+
+
+def spectrum(x, height, rate):
+    """Scaled dB of Hann-windowed Fourier power around every frame's centre: x [T,C] -> [T',H,C]."""
+    size = max(2 * height - 1, rate)
+    size += (size - rate) % 2
+    window = np.array([np.cos(np.pi * (i - (size - 1) / 2) / (size + 1)) ** 2 for i in range(size)])
+    window /= window.sum()
+    out = np.zeros((-(-len(x) // rate), height, x.shape[1]))
+    for j, h, c in np.ndindex(out.shape):
+        first = j * rate - (size - rate) // 2
+        total = 0j
+        for i in range(size):
+            if 0 <= first + i < len(x):
+                wave = np.exp(2j * np.pi * i * 0.5 * h / (height - 1))
+                total += x[first + i, c] * window[i] * wave
+        out[j, h, c] = (10 * np.log10(abs(total) ** 2 + 1e-4) + 20) / 20
+    return out
+
+
+def recurrence(keep, add):
+    """h[t] = keep[t] * h[t-1] + add[t] from 0."""
+    states, h = [], np.zeros(add.shape[1:])
+    for k, a in zip(keep, add, strict=True):
+        h = k * h + a
+        states.append(h)
+    return np.array(states)

@@ -1,0 +1,164 @@
+"""Decoders over frames: [B,T',C] -> (logits [B,T',K] float32, out), for any T'.
+
+Where ``mask`` [B,T'] is given (1 for real frames), what looks further than its neighbours does not
+see masked frames. Dropout acts on features, never on logits. The U-Net is in `unet1d`.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from sleepjax.models.attention import Patches, TransformerBlock
+from sleepjax.models.head import CLASS_BIAS, Head
+from sleepjax.models.initializers import he_uniform
+from sleepjax.models.layers import Conv, Dtype, Norm, Outputs, batch_norm, dense
+from sleepjax.models.recurrent import BiLSTM, BiMinGRU
+
+
+class MLPDecoder(nn.Module):
+    """Each frame by itself through ``depth`` layers of ``width``: the decoder without context."""
+
+    width: int = 128
+    depth: int = 3
+    dropout: float = 0.2
+    dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the features of every layer."""
+        out = {}
+        for i in range(self.depth):
+            layer = nn.Dense(self.width, dtype=self.dtype, kernel_init=he_uniform, name=f"layer{i}")
+            x = out[f"layer{i}"] = nn.gelu(layer(x))
+            x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        return Head(self.bias, name="head")(x), out
+
+
+class LSTMDecoder(nn.Module):
+    """``depth`` LSTM layers, each in both directions of time: T' serial steps per layer."""
+
+    width: int = 128
+    depth: int = 2
+    dropout: float = 0.2
+    dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the states of every layer."""
+        out = {}
+        for i in range(self.depth):
+            x = out[f"lstm{i}"] = BiLSTM(self.width, self.dtype, name=f"lstm{i}")(x, mask)
+            x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        return Head(self.bias, name="head")(x), out
+
+
+class MinGRUDecoder(nn.Module):
+    """``depth`` residual blocks of a minimal GRU in both directions: no serial steps over time."""
+
+    width: int = 64
+    depth: int = 4
+    dropout: float = 0.2
+    dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the features of every block."""
+        out = {}
+        x = dense(self.width, self.dtype, name="embed")(x)
+        for i in range(self.depth):
+            y = nn.LayerNorm(dtype=self.dtype, name=f"norm{i}")(x)
+            y = BiMinGRU(self.width, self.dtype, name=f"gru{i}")(y, mask)  # [B,T',2W]
+            # What passes from the states into the frame is gated by the frame's own features.
+            gate = nn.gelu(dense(2 * self.width, self.dtype, name=f"gate{i}")(x))
+            y = dense(self.width, self.dtype, name=f"mix{i}")(y * gate)
+            x = out[f"block{i}"] = x + nn.Dropout(self.dropout)(y, deterministic=not train)
+        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        return Head(self.bias, name="head")(x), out
+
+
+class TCNDecoder(nn.Module):
+    """``depth`` residual blocks of convolutions whose dilation doubles: 2^depth frames each way.
+
+    Dilations are 1, 2, 4, ... with three taps, so the sum of ``depth`` blocks reaches 2^depth - 1
+    frames to either side without losing resolution.
+    """
+
+    width: int = 64
+    depth: int = 8
+    dropout: float = 0.2
+    norm: Norm = batch_norm
+    dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the features of every block."""
+        out = {}
+        x = dense(self.width, self.dtype, name="embed")(x)
+        for i in range(self.depth):
+            y = nn.relu(self.norm(train=train, dtype=self.dtype, name=f"norm{i}a")(x))
+            y = Conv(
+                self.width, (3,), kernel_dilation=(2**i,), dtype=self.dtype, name=f"dilated{i}"
+            )(y)
+            y = nn.relu(self.norm(train=train, dtype=self.dtype, name=f"norm{i}b")(y))
+            y = dense(self.width, self.dtype, name=f"mix{i}")(y)
+            x = out[f"block{i}"] = x + nn.Dropout(self.dropout)(y, deterministic=not train)
+        x = nn.relu(self.norm(train=train, dtype=self.dtype, name="norm")(x))
+        return Head(self.bias, name="head")(x), out
+
+
+class TransformerDecoder(nn.Module):
+    """``depth`` transformer blocks over tokens of ``patch`` frames, positions by rotation.
+
+    Attention costs the square of the number of tokens: ``patch`` frames share one token and are
+    told apart again before the logits.
+    """
+
+    width: int = 256
+    depth: int = 4
+    heads: int = 4
+    patch: int = 1
+    dropout: float = 0.2
+    dtype: Dtype = jnp.float32
+    bias: tuple[float, ...] = CLASS_BIAS
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the features of every block."""
+        x, out = self.trunk(x, train, mask)
+        return Head(self.bias, name="head")(x), out
+
+    def trunk(self, x: jax.Array, train: bool, mask: jax.Array | None) -> Outputs:
+        """Features per frame, [B,T',width], and those of every block, per token."""
+        out, frames = {}, x.shape[1]
+        tokens = Patches(self.width, self.patch, self.dtype, name="tokens")
+        x, real = tokens(x, mask)  # [B,T'/p,W]
+        for i in range(self.depth):
+            block = TransformerBlock(
+                self.width, self.heads, self.dropout, self.dtype, name=f"block{i}"
+            )
+            x = out[f"block{i}"] = block(x, train=train, mask=real)
+        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        if self.patch > 1:
+            x = dense(self.patch * self.width, self.dtype, name="frames")(x)
+            x = x.reshape(x.shape[0], -1, self.width)[:, :frames]
+        return x, out
+
+
+class TransformerCNNDecoder(TransformerDecoder):
+    """`TransformerDecoder`, then two residual convolutions of three frames before the logits."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+        """Return logits and the features of every block."""
+        x, out = self.trunk(x, train, mask)
+        for i in range(2):
+            conv = Conv(self.width, (3,), use_bias=True, dtype=self.dtype, name=f"conv{i}")
+            x = out[f"conv{i}"] = x + nn.gelu(conv(x))
+        x = nn.LayerNorm(dtype=self.dtype, name="norm_conv")(x)
+        return Head(self.bias, name="head")(x), out
