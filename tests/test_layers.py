@@ -16,6 +16,7 @@ PLACES = {
     "": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),
+    "augment": (1, "augment"),
     "losses": (1, "objectives"),
     "objectives": (1, "objectives"),
     "optim": (1, "optim"),

@@ -9,9 +9,13 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from sleepjax.augment import Augment, mixed_loss, unchanged
 from sleepjax.objectives import Batch, Objective
 from sleepjax.training.guard import guarded
 from sleepjax.training.state import TrainState
+
+AUGMENT_STREAM = 2**20
+"""Folded into the key of a step; far from the numbers of its parts, which dropout's keys have."""
 
 
 def train_step(
@@ -25,14 +29,17 @@ def train_step(
     accumulate: int,
     ema: float,
     spike: float,
+    augment: Augment = unchanged,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update from a batch of x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
-    The batch is worked through in ``accumulate`` parts; sums and counts are added before the
-    division, so the update is that of the whole batch. Randomness is a function of (key, step).
+    The batch is augmented and then worked through in ``accumulate`` parts; sums and counts are
+    added before the division, so the update is that of the whole batch. Randomness is a function
+    of (key, step).
     An update that is not finite, or whose loss is more than ``spike`` times the usual, is skipped.
     """
     key = jax.random.fold_in(key, state.step)
+    batch = augment(batch, jax.random.fold_in(key, AUGMENT_STREAM))
 
     def loss_sum(params: Any, model_state: Any, part: Batch, key: jax.Array):
         output, model_state = model.apply(
@@ -42,7 +49,7 @@ def train_step(
             rngs={"dropout": key},
             mutable=list(model_state),
         )
-        total, count = objective.loss(output, part, state.step)
+        total, count = mixed_loss(objective.loss, output, part, state.step)
         return total, (count, dict(model_state))
 
     def add_part(carry: Any, part_and_key: tuple[Batch, jax.Array]):

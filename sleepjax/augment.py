@@ -1,0 +1,241 @@
+"""Augmentation inside the jitted step: the labels of a batch move with its signals.
+
+Pure functions of a batch {x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T']} and a key. The
+whole batch is augmented before it is split over accumulation steps, and a sample's partner is the
+next one of the batch (whose order is random already), so neither the number of devices nor of
+parts changes the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sleepjax.types import TOLERANCES, InputError
+
+Batch = dict[str, Any]
+Augment = Callable[[Batch, jax.Array], Batch]
+Loss = Callable[[Any, Batch, jax.Array], tuple[jax.Array, jax.Array]]
+
+SENSORS = ("anglez", "enmo", "anglez_sin", "anglez_cos")
+"""Features that are measured; only they get noise."""
+
+ORDERED = (*SENSORS, "minute_sin", "minute_cos", "month_sin", "month_cos", "repeat")
+"""Features that time reversal leaves alone but for their order. A minute keeps its number, because
+events prefer some minutes of the quarter hour in either direction. ``repeat`` says that the watch
+was not worn, which stays true."""
+
+MID_SLEEP = 2.71
+"""Local hour halfway between the median onset (22:22) and wakeup (07:03) of the competition's
+labels. Time reversal mirrors the clock about it: a wakeup becomes an onset at an hour at which
+people fall asleep, and the clock still runs forwards."""
+
+SEAM = max(TOLERANCES)
+"""Steps to either side of a seam of `cutmix` that are masked: an event beyond the seam, which its
+window no longer shows, has no target as far away as this."""
+
+OTHER = "other"
+"""Where `mixup` puts the labels of the partner, with the partner's share in their mask."""
+
+
+def unchanged(batch: Batch, key: jax.Array) -> Batch:
+    """No augmentation."""
+    del key
+    return batch
+
+
+def make(
+    *,
+    features: Sequence[str],
+    duration: int,
+    downsample: int,
+    loss: str,
+    reverse: float = 0.0,
+    cutmix: float = 0.0,
+    mixup: float = 0.0,
+    noise: float = 0.0,
+) -> Augment:
+    """One function that applies what is switched on, in the order of the arguments.
+
+    Args:
+      features: names of the F features.
+      duration: T steps; with ``reverse`` or ``cutmix`` a multiple of ``downsample``.
+      downsample: steps per frame.
+      loss: name of the objective; only ``segmentation`` has targets that can be mixed.
+      reverse: share of the samples that are reversed in time.
+      cutmix: share of the samples that get a piece of another one.
+      mixup: share of the samples that are averaged with another one.
+      noise: standard deviation of what is added to `SENSORS`, in units of the features.
+
+    Raises InputError for values out of range and settings that do not go together.
+    """
+    for name, share in (("reverse", reverse), ("cutmix", cutmix), ("mixup", mixup)):
+        if not 0 <= share <= 1:
+            raise InputError(f"augment.{name}={share} must lie between 0 and 1.")
+    if not 0 <= noise < math.inf:
+        raise InputError(f"augment.noise={noise} must be at least 0.")
+    if (reverse or cutmix) and duration % downsample:
+        raise InputError(
+            f"augment.reverse and augment.cutmix need windows of whole frames: make data.duration="
+            f"{duration} a multiple of data.downsample={downsample}."
+        )
+    if (cutmix or mixup) and loss != "segmentation":
+        raise InputError(
+            f"augment.cutmix={cutmix} and augment.mixup={mixup} must be 0 with loss.name={loss!r}: "
+            "only the targets of 'segmentation' can be mixed."
+        )
+    parts: list[Augment] = []
+    if reverse:
+        parts.append(partial(time_reversal, share=reverse, mirror=Mirror(features)))
+    if cutmix:
+        parts.append(partial(cut_and_mix, share=cutmix, downsample=downsample))
+    if mixup:
+        parts.append(partial(mix, share=mixup))
+    if noise:
+        parts.append(partial(channel_noise, std=noise, features=features, downsample=downsample))
+    if not parts:
+        return unchanged
+
+    def augment(batch: Batch, key: jax.Array) -> Batch:
+        for part, part_key in zip(parts, jax.random.split(key, len(parts)), strict=True):
+            batch = part(batch, part_key)
+        return batch
+
+    return augment
+
+
+class Mirror:
+    """What time reversal does to the values of F features: own * x + cross * x[partner] + shift."""
+
+    def __init__(self, features: Sequence[str]):
+        """Raises InputError for features whose reversal is not known."""
+        names = tuple(features)
+        clock = {"hour_sin", "hour_cos"} & set(names)
+        unknown = set(names) - set(ORDERED) - {"hour_sin", "hour_cos", "step"}
+        if unknown:
+            raise InputError(f"augment.reverse does not know how to reverse {sorted(unknown)}.")
+        if len(clock) == 1:
+            raise InputError(f"augment.reverse needs both of hour_sin and hour_cos, not {clock}.")
+        self.own = np.ones(len(names), np.float32)
+        self.cross = np.zeros(len(names), np.float32)
+        self.partner = np.arange(len(names))
+        self.shift = np.zeros(len(names), np.float32)
+        if clock:  # the angle a becomes 2 m - a
+            i, j = names.index("hour_sin"), names.index("hour_cos")
+            twice = 2 * MID_SLEEP * 2 * math.pi / 24
+            self.own[[i, j]] = -math.cos(twice), math.cos(twice)
+            self.cross[[i, j]] = math.sin(twice)
+            self.partner[[i, j]] = j, i
+        if "step" in names:  # the share of the recording that is gone by
+            k = names.index("step")
+            self.own[k], self.shift[k] = -1.0, 1.0
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[...,F] -> [...,F]."""
+        row = lambda values: values.reshape((1,) * (x.ndim - 1) + (-1,))
+        return row(self.own) * x + row(self.cross) * x[..., self.partner] + row(self.shift)
+
+
+def time_reversal(batch: Batch, key: jax.Array, *, share: float, mirror: Mirror) -> Batch:
+    """Let time run backwards in some samples, so that onsets become wakeups.
+
+    An event lies between its step and the one before: the onset at step o of T becomes a wakeup at
+    T - o, and a distance d one of -d - 1.
+    """
+    chosen = jax.random.bernoulli(key, share, batch["mask"].shape[:1])
+    back = {name: jnp.flip(values, axis=1) for name, values in batch.items()}
+    back["x"] = mirror(back["x"])
+    back["distance"] = -jnp.flip(back["distance"], axis=2) - 1
+    return {name: _where(chosen, back[name], batch[name]) for name in batch}
+
+
+def cut_and_mix(batch: Batch, key: jax.Array, *, share: float, downsample: int) -> Batch:
+    """Put a piece of the next sample, from the same place, into some samples, with its labels.
+
+    Frames within `SEAM` of a seam are masked.
+    """
+    n_samples, n_frames = batch["mask"].shape
+    which, where = jax.random.split(key)
+    chosen = jax.random.bernoulli(which, share, (n_samples, 1))
+    cuts = jax.random.randint(where, (n_samples, 2), 0, n_frames + 1).sort(axis=1)
+    start, stop = cuts[:, :1], cuts[:, 1:]  # [B,1] frames
+    frame = jnp.arange(n_frames)[None]
+    piece = chosen & (start <= frame) & (frame < stop)  # [B,T']
+
+    beside = lambda seam: (0 < seam) & (seam < n_frames) & _near(frame, seam, downsample)
+    spoilt = chosen & (start < stop) & (beside(start) | beside(stop))
+    of_step = jnp.repeat(piece, downsample, axis=1)  # [B,T]
+    mixed = {
+        name: jnp.where(
+            _expand(of_step if name == "x" else piece, values.ndim), _next(values), values
+        )
+        for name, values in batch.items()
+    }
+    return mixed | {"mask": jnp.where(spoilt, 0.0, mixed["mask"])}
+
+
+def mix(batch: Batch, key: jax.Array, *, share: float) -> Batch:
+    """Average some samples with the next one; the labels of both stay, see `mixed_loss`.
+
+    The weight is drawn from Beta(1/2, 1/2). A mixed frame counts only where both are known.
+    """
+    which, how = jax.random.split(key)
+    n_samples = batch["mask"].shape[0]
+    chosen = jax.random.bernoulli(which, share, (n_samples, 1))
+    weight = jnp.sin(0.5 * math.pi * jax.random.uniform(how, (n_samples, 1))) ** 2
+    weight = jnp.where(chosen, weight, 1.0)  # [B,1]
+    other = {name: _next(values) for name, values in batch.items()}
+    of_x = weight[..., None]
+    x = jnp.where(of_x < 1, of_x * batch["x"] + (1 - of_x) * other.pop("x"), batch["x"])
+    both = jnp.where(chosen, batch["mask"] * other["mask"], batch["mask"])
+    other["mask"] = both * (1 - weight)
+    return batch | {"x": x, "mask": both * weight, OTHER: other}
+
+
+def mixed_loss(loss: Loss, output: Any, batch: Batch, step: jax.Array) -> tuple[Any, Any]:
+    """(sum, count) of an objective's loss over both labels of a batch, each with its share.
+
+    Where the loss is linear in its targets, as cross-entropy is, this is the loss on the mixed
+    targets.
+    """
+    total, count = loss(output, batch, step)
+    if OTHER in batch:
+        more, n = loss(output, batch | batch[OTHER], step)
+        total, count = total + more, count + n
+    return total, count
+
+
+def channel_noise(
+    batch: Batch, key: jax.Array, *, std: float, features: Sequence[str], downsample: int
+) -> Batch:
+    """Add Gaussian noise to the sensors' features; samples that are masked stay as they are."""
+    x = batch["x"]
+    size = np.array([std * (name in SENSORS) for name in features], np.float32)[None, None]
+    known = jnp.repeat(batch["mask"] > 0, downsample, axis=1)[:, : x.shape[1], None]
+    return batch | {"x": x + jnp.where(known, size * jax.random.normal(key, x.shape, x.dtype), 0)}
+
+
+def _near(frame: jax.Array, seam: jax.Array, downsample: int) -> jax.Array:
+    """Whether the centre of a frame is within `SEAM` steps of the seam before frame ``seam``."""
+    return jnp.abs(frame + 0.5 - seam) * downsample < SEAM
+
+
+def _next(values: jax.Array) -> jax.Array:
+    """For each sample of [B,...] the next one of the batch."""
+    return jnp.roll(values, -1, axis=0)
+
+
+def _expand(mask: jax.Array, ndim: int) -> jax.Array:
+    """A mask with dimensions of size 1 behind."""
+    return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))
+
+
+def _where(chosen: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """Samples of new [B,...] where chosen [B], of old elsewhere."""
+    return jnp.where(_expand(chosen, new.ndim), new, old)
