@@ -10,6 +10,7 @@ the metric.
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from sleepjax.metrics import bootstrap, evaluate
 from sleepjax.metrics.report import as_dict, as_text, read_table
@@ -27,13 +28,21 @@ def main() -> int:
         "--submission", required=True, help="detections: series_id, step, event, score"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.add_argument("--html", help="also write a report to this file, ending in .html")
     args = parser.parse_args()
     files = {"solution": args.events, "submission": args.submission}
     try:
+        if args.html and not args.html.endswith(".html"):
+            raise InputError(f"--html {args.html!r} must end in .html.")
         solution, submission = read_table(args.events), read_table(args.submission)
         result = evaluate(solution, submission)
         boot = bootstrap(solution, submission)
-    except InputError as error:
+        if args.html:
+            from sleepjax.evaluators import report  # imported late: it brings matplotlib
+
+            title = f"{Path(args.submission).name} against {Path(args.events).name}"
+            Path(args.html).write_text(report.build(title, solution, submission, result=result))
+    except (InputError, OSError) as error:  # OSError: a folder that is missing or read-only
         what = str(error).split()[0]
         where = f"{files[what]}: " if what in files else ""
         print(f"error: {where}{error}", file=sys.stderr)

@@ -126,3 +126,14 @@ def test_help_without_jax():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--submission" in done.stdout
+
+
+def test_writes_a_report(run, tmp_path):
+    code, out, _ = run(EVENTS, SUBMISSION, "--html", str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    assert code == 0 and "submission.csv against train_events.csv" in page
+    assert f"{float(out.split('AP ')[1].split()[0]):.3f}" in page
+    code, _, err = run(EVENTS, SUBMISSION, "--html", "report.pdf")
+    assert code == 2 and err == "error: --html 'report.pdf' must end in .html.\n"
+    code, _, err = run(EVENTS, SUBMISSION, "--html", str(tmp_path / "nowhere" / "x.html"))
+    assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
