@@ -302,3 +302,10 @@ def test_settings_that_cannot_be_used(changes, message):
     with pytest.raises(InputError) as error:
         maker(**changes)
     assert message in str(error.value)
+
+
+def test_a_run_refuses_an_augmentation_that_cannot_be(tiny_config, tmp_path):
+    from sleepjax.training import loop
+
+    with pytest.raises(InputError, match="augment.mixup=2.0 must lie between 0 and 1"):
+        loop.run(tiny_config({"augment.mixup": 2.0}), tmp_path)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import models, objectives, optim, sharding
+from sleepjax import augment, models, objectives, optim, sharding
 from sleepjax.data import windows
 from sleepjax.evaluators import event_ap, figures, report
 from sleepjax.progress import Progress
@@ -62,9 +62,13 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     downsample = config.data.downsample
     model = models.build(**config.model, downsample=downsample)
     objective = objectives.make(**config.loss, downsample=downsample)
+    cut = dict(duration=config.data.duration, downsample=downsample)
+    augmentation = augment.make(
+        **config.get("augment", {}), **cut, features=config.data.features, loss=config.loss.name
+    )
     tx, lr_at = optim.make(total_steps=total, **config.optim)
-    keys = tuple(jax.random.split(jax.random.key(config.seed)))
-    init_key, train_key = jax.device_put(keys, replicated)
+    keys = lambda: tuple(jax.random.split(jax.random.key(config.seed)))
+    init_key, train_key = jax.jit(keys, out_shardings=replicated)()
 
     # ---- data
     data = feed.open_data(config)
@@ -72,9 +76,8 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         data.train,
         seed=config.seed,
         batch=config.batch_size,
-        duration=config.data.duration,
         background=config.data.background,
-        downsample=downsample,
+        **cut,
         on_device=execution.resident,
         replicated=replicated,
         by_batch=by_batch,
@@ -96,6 +99,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
             accumulate=config.accumulate,
             ema=config.ema,
             spike=config.guard.spike,
+            augment=augmentation,
         )
 
     shapes = jax.eval_shape(init, init_key)
@@ -125,7 +129,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                     raise Interrupted(f"{stop.name} during validation; the state is saved")
                 return score(variables, sharding.to_global(batch, by_batch), state.step)
 
-            window = dict(config.eval, duration=config.data.duration, downsample=downsample)
+            window = dict(config.eval, **cut)
             window.pop("every")
             return event_ap.evaluate(
                 data.valid, data.solution, eval_fn, window=window, post=dict(config.post)
