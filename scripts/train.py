@@ -26,6 +26,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--config", required=True, help="configs/spec2d.py[:variant,key=value]")
     parser.add_argument("--workdir", help="run directory; default runs/<config>[-simulated]")
+    add_execution(parser)
     args, rest = parser.parse_known_args(argv)
     try:
         config = load_config(args.config).unlock()
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
                 )
             override_from_text(config, name.removeprefix("--config."), text)
         config.lock()
-        return train(config, args.workdir or default_workdir(args.config, config))
+        return train(config, args.workdir or default_workdir(args.config, config), args)
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -56,18 +57,56 @@ def default_workdir(spec: str, config: ConfigDict) -> str:
     return str(Path("runs") / "-".join(filter(None, words)))
 
 
-def train(config: ConfigDict, workdir: str) -> int:
-    # JAX is imported late: a misspelt option is answered at once.
-    from sleepjax.training import guard, loop, preemption
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """Flags that say how a run is executed; what it computes is the config's."""
+    group = parser.add_argument_group("execution, free to change when a run is resumed")
+    flag = lambda name, text: group.add_argument(name, action="store_true", help=text)
+    flag("--resident", "keep the training recordings on the device; cut windows inside the step")
+    flag("--shard_optimizer", "split the optimiser's state over the devices")
+    flag("--deterministic", "forbid GPU kernels that sum in any order; slower")
+    group.add_argument("--profile_steps", metavar="A:B", help="trace steps A to B-1 into profile/")
+    group = parser.add_argument_group("several processes (docs/scaling.md)")
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help="join the other processes; Slurm, Open MPI, Kubernetes and Cloud TPU are recognised",
+    )
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
+    group.add_argument("--num_processes", type=int, metavar="N")
+    group.add_argument("--process_id", type=int, metavar="I", help="0 to N-1")
 
+
+def train(config: ConfigDict, workdir: str, args: argparse.Namespace) -> int:
+    # JAX is imported late: a misspelt option is answered at once.
+    from sleepjax.training import distributed, execution, guard, loop, preemption, profiling
+
+    how = execution.Execution(
+        resident=args.resident,
+        shard_optimizer=args.shard_optimizer,
+        profile=profiling.parse_steps(args.profile_steps) if args.profile_steps else None,
+    )
+    if args.deterministic:
+        execution.use_deterministic_kernels()
+    execution.use_compilation_cache()
+    joined = (args.coordinator, args.num_processes, args.process_id)
+    if args.distributed or joined != (None, None, None):
+        distributed.start(*joined)
     try:
-        result = loop.run(config, workdir)
+        with distributed.failing_together():
+            result = loop.run(config, workdir, how)
     except preemption.Interrupted as stop:
         print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
         return preemption.REQUEUE
     except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
+    if distributed.is_main():
+        report(result)
+    return 0
+
+
+def report(result) -> None:
+    """The score and where everything is."""
     what = "held-out SIMULATED participants" if result.simulated else "held-out series"
     print(f"event AP on {what}: {result.metrics['event_ap']:.3f}")
     for event in EVENTS:
@@ -79,7 +118,6 @@ def train(config: ConfigDict, workdir: str) -> int:
     print(f"run directory: {result.workdir}")
     for path in result.figures:
         print(f"figure: {path}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,16 +7,95 @@ a collective out makes the others wait for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from sleepjax.training.preemption import Interrupted
 from sleepjax.types import InputError
+
+HEARTBEAT = 30
+"""Seconds without a sign of life after which a process counts as dead and the others end."""
 
 TEXT = 4096
 """Bytes of a message between processes."""
+
+SLURM = (
+    "SLURM_JOB_ID",
+    "SLURM_STEP_NODELIST",
+    "SLURM_NTASKS",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+)
+"""What Slurm sets in every task that srun starts, and what JAX reads."""
+
+
+def start(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Join the processes of a run; call before anything asks JAX for its devices.
+
+    With a coordinator ("host:port" of process 0) all three are needed; without any, JAX recognises
+    Slurm, Open MPI, Kubernetes and Cloud TPU. Raises InputError where neither is so, at once.
+    """
+    given = {
+        "--coordinator": coordinator,
+        "--num_processes": num_processes,
+        "--process_id": process_id,
+    }
+    missing = [name for name, value in given.items() if value is None]
+    if 0 < len(missing) < len(given):
+        raise InputError(
+            f"{', '.join(missing)} must be given too: --coordinator host:port --num_processes N "
+            "--process_id 0 to N-1, or none of them on Slurm, Open MPI, Kubernetes or Cloud TPU."
+        )
+    if missing:
+        absent = [name for name in SLURM if name not in environment]
+        if absent and any(name in environment for name in SLURM):
+            raise InputError(
+                f"--distributed: this is a Slurm allocation but no task of it ({', '.join(absent)} "
+                "not set). Start one task per device with srun, or give --coordinator."
+            )
+    detection: dict = {} if missing else {"cluster_detection_method": "deactivate"}
+    try:
+        jax.distributed.initialize(
+            coordinator, num_processes, process_id, heartbeat_timeout_seconds=HEARTBEAT, **detection
+        )
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--distributed: {str(error).splitlines()[0]} Start the same command in every task of "
+            "Slurm (srun), Open MPI (mpirun), Kubernetes or Cloud TPU, or give --coordinator "
+            "host:port --num_processes N --process_id 0 to N-1."
+        ) from None
+
+
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """Among several processes, end this one at once when something raises, saying what.
+
+    The others wait for it in a collective, and would wait minutes for an orderly farewell. They
+    are to fail too, so that the scheduler starts the run again.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise  # all processes stop at the same step
+    except BaseException as error:
+        if not jax.distributed.is_initialized() or jax.process_count() == 1:
+            raise
+        known = isinstance(error, InputError | OSError)
+        text = f"error: {error}" if known else traceback.format_exc()
+        print(f"process {jax.process_index()}: {text}", file=sys.stderr, flush=True)
+        os._exit(2 if known else 1)
 
 
 def is_main() -> bool:
