@@ -8,6 +8,8 @@ checkpoints/        the latest two and the best; damaged ones that a resumed run
 skipped.json        which windows were in the batches that ended a run (see `guard`)
 .lock               held by the process that trains (see `lock`)
 figures/            pictures of the end of the run
+report.html         what came of it, in one page (see `sleepjax.evaluators.report`)
+model.py            a copy of the file of a model of one's own (see `sleepjax.models.custom`)
 validation/         probabilities and true events of the last validation (see `validation`)
 """
 
@@ -26,11 +28,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import sleepjax
+from sleepjax.models import custom
 from sleepjax.training import distributed
 from sleepjax.training.lock import locked
 from sleepjax.types import InputError
 
 FORMAT = 3
+MODEL = "model.py"
 GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 
@@ -62,8 +66,13 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
             f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
             "belong to this config; restore the file, or use another --workdir."
         )
+    name = settings["model"]["name"]
+    own = custom.is_custom(name)
+    source = custom.file_of(name).read_bytes() if own else b""
     if path.exists():
         different = differences(_read_json(path), settings)
+        if own and source != (workdir / MODEL).read_bytes():
+            different.append(f"{custom.file_of(name)} is not the file it was ({MODEL})")
         if different:
             raise InputError(
                 f"{path} was written by another config, so this run cannot be resumed:\n  "
@@ -86,6 +95,8 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
+    if own:
+        (workdir / MODEL).write_bytes(source)
     # config.json comes last: a directory that has it is complete.
     _write_json(workdir / "run.json", facts | run)
     _write_json(path, settings)
@@ -112,6 +123,8 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
         raise InputError(
             f"{workdir / 'config.json'} has no {', '.join(missing)}; the run directory is damaged."
         )
+    if custom.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
+        config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
     return ConfigDict(config), run
 
 
