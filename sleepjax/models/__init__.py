@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
+from sleepjax.models import custom
 from sleepjax.models.decoders import (
     LSTMDecoder,
     MinGRUDecoder,
@@ -81,7 +82,8 @@ def build(
     """The model of that name, from its own settings and the groups of its parts.
 
     ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
-    has the module's default. ``features``, where given, is the F that its inputs must have.
+    has the module's default. A name like ``my_model.py:MyModel`` is a class of one's own
+    (`custom`). ``features``, where given, is the F that its inputs must have.
 
     Raises InputError for an unknown name or setting and for a value out of range.
     """
@@ -90,6 +92,8 @@ def build(
         "dtype": _lookup("model.dtype", dtype, DTYPES),
         "features": features,
     }
+    if custom.is_custom(name):
+        return custom.build(name, settings, common)
     return _make("model", {"name": name, **settings}, common)
 
 
