@@ -1,0 +1,163 @@
+"""Nothing is lost: a directory has one run, a damaged checkpoint and a full disk have a way out."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from sleepjax.training import lock, loop, writers
+from sleepjax.training.checkpoints import HASHES, Checkpoints
+from sleepjax.types import InputError
+from tests.test_training import final_state, leaves_equal
+
+HOLD = (
+    "import sys, fcntl; f = open(sys.argv[1], 'a+'); fcntl.flock(f, 2); print('held', flush=True)"
+)
+
+
+def test_a_directory_in_use_is_refused(tiny_config, tmp_path):
+    with (
+        lock.locked(tmp_path),
+        pytest.raises(
+            InputError, match=rf"in use by another run \(process {os.getpid()} on .*wait"
+        ),
+    ):
+        loop.run(tiny_config(), tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {lock.FILE}
+
+
+def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path):
+    path = tmp_path / lock.FILE
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD + "; sys.stdin.read()", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout and holder.stdout.readline()
+        with pytest.raises(InputError, match="in use"), lock.locked(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+    with lock.locked(tmp_path):
+        assert f"process {os.getpid()} on" in path.read_text()
+    with lock.locked(tmp_path):
+        pass
+
+
+def test_a_workdir_that_is_a_file(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="cannot be a folder"), lock.locked(tmp_path / "run"):
+        pass
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of a finished run, without what tells that it is finished."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished.workdir, folder)
+    return folder
+
+
+def biggest_file(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def flip_a_bit(folder):
+    path = biggest_file(folder / "default")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def cut_off(folder):
+    os.truncate(biggest_file(folder / "default"), 100)
+
+
+def remove_data(folder):
+    biggest_file(folder / "default").unlink()
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_off, remove_data])
+def test_a_damaged_checkpoint_falls_back(damage, copied, finished, tiny_config, capsys):
+    latest = copied / "checkpoints" / "latest"
+    damage(latest / "4")
+    if damage is flip_a_bit:  # the others are repeated without running on
+        loop.run(tiny_config(), copied)
+        said = capsys.readouterr().err
+        assert "latest/4 cannot be read into this model" in said
+        assert "Going back to step 2" in said and "resuming" in said and "at step 2 of 4" in said
+        (step, tree), (_, whole) = final_state(copied), final_state(finished.workdir)
+        assert step == 4
+        leaves_equal(tree, whole)
+        assert [p.name for p in (copied / "checkpoints" / "damaged").iterdir()] == ["4"]
+        return
+    like = template(tiny_config())
+    said = []
+    with Checkpoints(copied) as checkpoints:
+        state = checkpoints.resume(like, said.append)
+        assert state is not None and int(state.step) == 2 and len(said) == 1
+        assert checkpoints.latest_step() == 2
+        checkpoints.save(state._replace(step=state.step + 2))
+        assert checkpoints.latest_step() == 4  # its name is free again
+
+
+def template(config):
+    """Shapes of the state of a run of this config."""
+    from functools import partial
+
+    import jax
+    import jax.numpy as jnp
+
+    from sleepjax import models, optim, sharding
+    from sleepjax.training.state import init_state
+
+    model = models.build(**config.model, downsample=config.data.downsample)
+    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
+    init = partial(init_state, model=model, tx=tx, ema=config.ema)
+    x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
+    where = sharding.shardings(sharding.data_mesh())[0]
+    return sharding.placed(jax.eval_shape(init, jax.random.key(0), x), where)
+
+
+def test_when_no_checkpoint_can_be_read_nothing_is_touched(copied, tiny_config):
+    latest = copied / "checkpoints" / "latest"
+    for folder in latest.iterdir():
+        flip_a_bit(folder)
+    with pytest.raises(InputError, match="latest/4 cannot be read .* has changed"):
+        loop.run(tiny_config(), copied)
+    assert {p.name for p in latest.iterdir()} == {"2", "4"}
+
+
+def test_a_checkpoint_killed_before_its_hashes_is_used(copied, tiny_config):
+    (copied / "checkpoints" / "latest" / "4" / HASHES).unlink()
+    with Checkpoints(copied) as checkpoints:
+        state = checkpoints.resume(template(tiny_config()), pytest.fail)
+        assert state is not None and int(state.step) == 4
+
+
+def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
+    finished, tiny_config, tmp_path, monkeypatch
+):
+    save, limits = Checkpoints.save, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_on_a_full_disk(self, state):
+        if int(state.step) == 4:  # no file can grow beyond 1 kB: a write fails as on a full disk
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+        try:
+            save(self, state)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    monkeypatch.setattr(Checkpoints, "save", save_on_a_full_disk)
+    message = r"checkpoint of step 4 could not be written .*that of step 2 is intact\. Make room"
+    with pytest.raises(OSError, match=message):
+        loop.run(tiny_config(), tmp_path)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    assert final_state(tmp_path)[0] == 2
+    loop.run(tiny_config(), tmp_path)
+    leaves_equal(final_state(tmp_path)[1], final_state(finished.workdir)[1])
+    assert [row["step"] for row in writers.read_metrics(tmp_path)] == [2, 2, 4, 4]
