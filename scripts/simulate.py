@@ -27,13 +27,23 @@ def main() -> int:
         "--days", type=float, help="days per recording (drawn as in the competition: 2.15 to 83)"
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace another simulated cohort")
     args = parser.parse_args()
     began = time.monotonic()
     try:
-        simulate_cohort(args.out, series=args.series, days=args.days, seed=args.seed)
+        simulate_cohort(
+            args.out,
+            series=args.series,
+            days=args.days,
+            seed=args.seed,
+            overwrite=args.overwrite,
+        )
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
     seconds = time.monotonic() - began
     print(f"{args.out}: {args.series} simulated series and 3 for testing, {seconds:.1f} s")
     return 0

@@ -81,17 +81,22 @@ def test_the_marker_says_what_was_simulated(root, tmp_path):
     assert marker | expected == marker and marker["version"] == VERSION
 
 
-def test_an_equal_cohort_is_kept_and_another_replaced(tmp_path, monkeypatch):
+def test_an_equal_cohort_is_kept_and_another_replaced_when_asked(tmp_path):
     simulate_cohort(tmp_path, series=1, days=2, seed=0)
     before = (tmp_path / "train_series.parquet").stat().st_mtime_ns
     simulate_cohort(tmp_path, series=1, days=2, seed=0)
     assert (tmp_path / "train_series.parquet").stat().st_mtime_ns == before
-    simulate_cohort(tmp_path, series=1, days=2, seed=1)
+    with pytest.raises(
+        InputError, match=r"another simulated cohort \(series=1, days=2, seed=0.*--ov"
+    ):
+        simulate_cohort(tmp_path, series=1, days=2, seed=1)
+    assert (tmp_path / "train_series.parquet").stat().st_mtime_ns == before
+    simulate_cohort(tmp_path, series=1, days=2, seed=1, overwrite=True)
     assert json.loads((tmp_path / cohort.MARKER).read_text())["seed"] == 1
 
 
-@pytest.mark.parametrize("name", ["train_series.parquet", "test_series.csv", "train_events.csv"])
-def test_foreign_recordings_are_not_overwritten(tmp_path, name):
+@pytest.mark.parametrize("name", ["train_series.parquet", "test_series.csv", "holiday.jpg"])
+def test_a_folder_of_other_files_is_left_alone(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(InputError, match=rf"{name}, which the simulator did not write.*another"):
         simulate_cohort(tmp_path, series=1, days=2)
@@ -163,6 +168,9 @@ def test_script(tmp_path, project):
     done = subprocess.run(run, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0 and "2 simulated series" in done.stdout
     assert is_simulated(out)
+    other = [*run[:-1], "6"]
+    done = subprocess.run(other, cwd=project, capture_output=True, text=True)
+    assert done.returncode == 2 and "give another folder, or --overwrite" in done.stderr
     (out / cohort.MARKER).unlink()
     done = subprocess.run(run, cwd=project, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and str(out) in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,13 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics
+from sleepjax.config import load_config
+from sleepjax.data import source
 from sleepjax.data.source import open_training_data, uses_simulation
 from sleepjax.data.store import prepare
 from sleepjax.evaluators import event_ap
 from sleepjax.types import InputError
+from tests.conftest import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +84,91 @@ def test_features_that_the_store_does_not_hold(cohort, tiny_config, tmp_path):
     config = tiny_config({"data.root": str(tmp_path / "store")})
     with pytest.raises(InputError, match="data.features asks for hour_sin, hour_cos, repeat"):
         open_training_data(config.data, config.simulate)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda root: None, "data.root: data folder '.*' does not exist; give the folder"),
+        (lambda root: root.write_text(""), "data.root: data folder '.*' is a file"),
+        (lambda root: root.mkdir(), "data.root: .*: no train_series.parquet .* holds: nothing"),
+    ],
+)
+def test_a_root_that_was_given_is_never_simulated(tiny_config, tmp_path, make, message):
+    make(tmp_path / "root")
+    config = tiny_config({"data.root": str(tmp_path / "root")})
+    assert not uses_simulation(config.data)
+    with pytest.raises(InputError, match=f"{message}.* leave data.root at 'data/child-mind'"):
+        open_training_data(config.data, config.simulate)
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.py")), ids=lambda p: p.stem)
+def test_configs_look_for_recordings_where_simulated_ones_stand_in(path):
+    data: Any = load_config(path).data
+    assert Path(data.root) == source.DEFAULT_ROOT
+    assert (data.store, data.tz, data.drop_bad) == ("", "", False)
+
+
+def test_simulated_data_stand_in_for_the_default_root(tiny_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config = tiny_config({"data.root": "data/child-mind", "data.store": "mine/store"})
+    (tmp_path / "data" / "child-mind").mkdir(parents=True)
+    (tmp_path / "data" / "child-mind" / "all.zip").touch()
+    simulate = dict(series=4, days=1, seed=0)
+    assert uses_simulation(config.data)
+    assert open_training_data(config.data, simulate).store.root == Path("mine/store")
+    assert (
+        "holds no recordings (train_series.parquet or csv), only all.zip."
+        in capsys.readouterr().err
+    )
+    assert not list(tmp_path.rglob("prepared"))
+
+
+def test_simulated_and_real_recordings_do_not_replace_each_other(cohort, tmp_path):
+    shutil.copytree(cohort, tmp_path / "real", ignore=shutil.ignore_patterns("prepared"))
+    (tmp_path / "real" / "simulation.json").unlink()
+    prepare(tmp_path / "real", tmp_path / "store", "train", ("anglez",), quiet=True)
+    with pytest.raises(
+        InputError, match="store was prepared from recordings of people; give anoth"
+    ):
+        prepare(cohort, tmp_path / "store", "train", ("anglez",), quiet=True)
+
+
+def test_the_fold_is_checked_before_anything_is_read(tiny_config):
+    config = tiny_config({"data.root": "nowhere", "data.fold": 3})
+    with pytest.raises(InputError, match="data.fold=3 must be from 0 to 2"):
+        open_training_data(config.data, config.simulate)
+
+
+def test_windows_longer_than_every_recording(tiny_config):
+    config = tiny_config({"data.duration": 51_841})
+    with pytest.raises(InputError, match="data.duration=51841 .* 'sim.*', has 51840 .72.0 hours"):
+        open_training_data(config.data, config.simulate)
+    assert open_training_data(dict(config.data, duration=51_840), config.simulate)
+
+
+def test_timestamps_without_offset_and_series_left_out(cohort, tiny_config, tmp_path):
+    """What the config says of preparing is kept by later runs that say nothing."""
+    naive = pl.col("timestamp").str.slice(0, 19)
+    frame = pl.read_parquet(cohort / "train_series.parquet").with_columns(naive)
+    bad = pl.col("series_id") == frame["series_id"][0]
+    frame.with_columns(enmo=pl.when(~bad).then("enmo")).write_parquet(
+        tmp_path / "train_series.parquet"
+    )
+    events = pl.read_csv(cohort / "train_events.csv", infer_schema=False)
+    events.with_columns(naive).write_csv(tmp_path / "train_events.csv")
+    open_with = lambda **more: open_training_data(
+        dict(tiny_config({"data.root": str(tmp_path)}).data, **more), {}
+    )
+    with pytest.raises(InputError, match="has no UTC offset"):
+        open_with(drop_bad=False)
+    with pytest.raises(InputError, match="100%; at most 50%"):
+        open_with(tz="America/New_York")
+    data = open_with(tz="America/New_York", drop_bad=True)
+    assert len(data.train) + len(data.valid) == 5
+    written = (data.store.root / "manifest.json").stat().st_mtime_ns
+    assert open_with().store.series_ids == data.store.series_ids
+    assert (data.store.root / "manifest.json").stat().st_mtime_ns == written
 
 
 def test_a_class_without_events_scores_nan(tiny_config):

@@ -11,9 +11,15 @@ from typing import Any
 import polars as pl
 
 from sleepjax.data import splits, windows
+from sleepjax.data.raw import find_files
 from sleepjax.data.simulate import simulate_cohort
 from sleepjax.data.store import Store, open_store, prepare
-from sleepjax.types import InputError
+from sleepjax.data.store_files import MANIFEST, read_json
+from sleepjax.files import TABLES
+from sleepjax.types import STEPS_PER_HOUR, InputError
+
+DEFAULT_ROOT = Path("data/child-mind")
+"""Where every config looks for the competition's files; only these are stood in for."""
 
 SIMULATED = Path("data/simulated")
 
@@ -48,10 +54,14 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     """Open, and where needed simulate and prepare, the data of a config; then split them.
 
     Args:
-      data: the config's group ``data``: root, store, features, folds, fold, split_seed.
-      simulate: series, days and seed of the cohort that stands in when root has no recordings.
+      data: the config's group ``data``: root, store, features, duration, folds, fold, split_seed;
+        tz and drop_bad are those of `prepare`.
+      simulate: series, days and seed of the cohort that stands in where the default root is empty.
     """
+    if not 0 <= data["fold"] < data["folds"]:
+        raise InputError(f"data.fold={data['fold']} must be from 0 to {data['folds'] - 1}.")
     store = _open_store(data, simulate)
+    _check_duration(store, data["duration"])
     events = store.events
     if events is None:
         raise InputError(f"{store.root} has no events; training needs a store of phase 'train'.")
@@ -65,8 +75,6 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     series = {s: load(s) for s in store.series_ids}
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}
     folds = splits.kfold(nights, data["folds"], data["split_seed"], store.content_groups)
-    if not 0 <= data["fold"] < len(folds):
-        raise InputError(f"data.fold={data['fold']} must be from 0 to {len(folds) - 1}.")
     held_out = folds[data["fold"]]
     if not any(nights[s] for s in held_out):
         raise InputError(
@@ -81,26 +89,58 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     )
 
 
+def _check_duration(store: Store, duration: int) -> None:
+    longest = max((store.meta(s) for s in store.series_ids), key=lambda meta: meta.n_steps)
+    if duration > longest.n_steps:
+        raise InputError(
+            f"data.duration={duration} steps is longer than every recording; the longest, "
+            f"{longest.series_id!r}, has {longest.n_steps} ({longest.n_steps / STEPS_PER_HOUR:.1f} "
+            "hours). Set data.duration to less."
+        )
+
+
 def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     root, out = Path(data["root"]), data["store"]
-    if (root / "manifest.json").exists():
+    if (root / MANIFEST).exists():
         return open_store(root)
     if uses_simulation(data):
         name = "series{series}-days{days}-seed{seed}".format(**simulate)
         folder = SIMULATED / name
+        holds = ", ".join(sorted(path.name for path in root.glob("*"))[:5])
         print(
-            f"WARNING: data.root={str(root)!r} holds no recordings (train_series.parquet or csv). "
+            f"WARNING: data.root={str(root)!r} holds no recordings (train_series.parquet or csv)"
+            f"{', only ' + holds if holds else ''}. "
             f"Using SIMULATED data in {folder}: its scores say nothing about people.",
             file=sys.stderr,
         )
-        simulate_cohort(folder, **simulate)
-        return prepare(folder, folder / "prepared", "train")
-    return prepare(root, Path(out) if out else root / "prepared", "train")
+        simulate_cohort(folder, **simulate, overwrite=True)
+        return prepare(folder, Path(out) if out else folder / "prepared", "train")
+    if not _has_recordings(root):
+        try:
+            find_files(root, "train")
+        except InputError as error:
+            raise InputError(
+                f"data.root: {error} To train on simulated data leave data.root at "
+                f"{str(DEFAULT_ROOT)!r}."
+            ) from None
+    store = Path(out) if out else root / "prepared"
+    # What was prepared with a zone, or without bad series, stays so unless the config says more.
+    before = (read_json(store / MANIFEST) or {}).get("settings", {})
+    tz = data.get("tz") or before.get("tz")
+    drop_bad = data.get("drop_bad") or before.get("drop_bad", False)
+    return prepare(root, store, "train", tz=tz, drop_bad=drop_bad)
 
 
 def uses_simulation(data: Mapping[str, Any]) -> bool:
-    """Whether the config's root holds neither recordings nor a prepared store."""
+    """Whether simulated recordings stand in: nobody gave a root, and the default one is empty.
+
+    A root that was given and holds nothing is a mistake, which a simulation would hide.
+    """
     root = Path(data["root"])
-    if (root / "manifest.json").exists():
-        return False
-    return not any(root.glob("train_series*.parquet")) and not any(root.glob("train_series*.csv"))
+    return root == DEFAULT_ROOT and not _has_recordings(root)
+
+
+def _has_recordings(root: Path) -> bool:
+    return (root / MANIFEST).exists() or any(
+        any(root.glob(f"train_series*{suffix}")) for suffix in TABLES
+    )

@@ -150,6 +150,7 @@ def prepare(
                 "drop_bad": drop_bad,
                 "inputs": [_describe(p) for p in (*files.series, files.events) if p],
             }
+            _check_kind(out, files.simulated)
             store = _finished(out, settings)
             if store:
                 report(f"{out}: up to date with {data}, nothing to do.")
@@ -179,6 +180,17 @@ def _describe(path: Path) -> dict:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"name": path.name, "size": path.stat().st_size, "sha256": digest}
+
+
+def _check_kind(out: Path, simulated: bool) -> None:
+    """Raise InputError where recordings of people and simulated ones would replace each other."""
+    before = (read_json(out / MANIFEST) or {}).get("simulated", simulated)
+    if before != simulated:
+        kinds = {True: "simulated recordings", False: "recordings of people"}
+        raise InputError(
+            f"{out} was prepared from {kinds[before]}; give another folder for {kinds[simulated]}, "
+            "or remove it first."
+        )
 
 
 def _finished(out: Path, settings: dict) -> Store | None:

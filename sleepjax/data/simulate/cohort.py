@@ -49,14 +49,19 @@ def is_simulated(root: str | Path) -> bool:
 
 
 def simulate_cohort(
-    out: str | Path, *, series: int = 277, days: float | None = None, seed: int = 0
+    out: str | Path,
+    *,
+    series: int = 277,
+    days: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write a cohort of ``series`` training participants and three test participants to ``out``.
 
     ``days`` fixes the length of every recording; None draws lengths as in the competition.
     Returns what simulation.json holds. A folder that already holds the very same cohort is left
-    as it is; another simulated cohort is replaced. Raises InputError for a value out of bounds
-    and for a folder that holds recordings the simulator did not write.
+    as it is; another one is replaced with ``overwrite``. Raises InputError for a value out of
+    bounds and for a folder that holds files the simulator did not write.
     """
     folder = Path(out)
     _check(series, days, seed)
@@ -69,10 +74,17 @@ def simulate_cohort(
         "test_series": TEST_SERIES,
         "days": days,
     }
-    if _marker(folder) == {**wanted, "complete": True} and all(
-        (folder / f).is_file() for f in FILES
-    ):
+    before, complete = _marker(folder), {**wanted, "complete": True}
+    if before == complete and all((folder / f).is_file() for f in FILES):
         return wanted
+    if before.get("complete") and before != complete and not overwrite:
+        what = ", ".join(
+            f"{key}={before.get(key)}" for key in ("series", "days", "seed", "version")
+        )
+        raise InputError(
+            f"{folder} holds another simulated cohort ({what}); give another folder, or "
+            "--overwrite."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     # The marker comes first: whatever an interruption leaves behind is known to be simulated.
     _write_marker(folder, {**wanted, "complete": False})
@@ -89,7 +101,7 @@ def simulate_cohort(
     (folder / FILES[-1]).unlink(missing_ok=True)
     for name in FILES:
         _partial(folder, name).replace(folder / name)
-    _write_marker(folder, {**wanted, "complete": True})
+    _write_marker(folder, complete)
     return wanted
 
 
@@ -107,15 +119,11 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file; give a folder for the simulated cohort.")
     if is_simulated(folder):
         return
-    foreign = sorted(
-        path.name
-        for pattern in ("*_series.parquet", "*_series.csv", "*_events.csv", "sample_submission.csv")
-        for path in folder.glob(pattern)
-    )
+    foreign = sorted(p.name for p in folder.glob("[!.]*") if p.is_file())
     if foreign:
         raise InputError(
-            f"{folder} holds {', '.join(foreign)}, which the simulator did not write ({MARKER} is "
-            "missing); nothing was overwritten. Give another folder."
+            f"{folder} holds {', '.join(foreign[:5])}, which the simulator did not write ({MARKER} "
+            "is missing); nothing was overwritten. Give another folder."
         )
 
 
