@@ -35,7 +35,7 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--tz", help="zone of timestamps without UTC offset, like Europe/London")
     parser.add_argument(
-        "--drop-bad", action="store_true",
+        "--drop_bad", "--drop-bad", action="store_true",
         help="leave out series and nights that cannot be used, and list them, instead of stopping",
     )  # fmt: skip
     args = parser.parse_args()

@@ -64,7 +64,9 @@ def test_one_sided_night_is_kept_and_counted(tmp_path):
 @pytest.mark.parametrize("span", [(600, 600), (600, 120)])
 def test_wakeup_before_onset(tmp_path, span):
     frame = nights("a1", [span, (1200, 1800)])
-    with pytest.raises(InputError, match="'a1' night 1 has its wakeup at or before.*--drop-bad"):
+    with pytest.raises(
+        InputError, match=r"'a1' night 1 has its wakeup \(step .*before.*--drop_bad"
+    ):
         read(frame, tmp_path)
     counts = Counter()
     found = read(frame, tmp_path, drop_bad=True, counts=counts)
@@ -72,14 +74,37 @@ def test_wakeup_before_onset(tmp_path, span):
     assert (counts["n_dropped"], counts["n_labelled"], counts["n_unlabelled"]) == (1, 1, 1)
 
 
-def test_overlapping_nights(tmp_path):
-    frame = nights("a1", [(120, 600), (500, 900), (899, 1000), (1000, 1100)])
-    with pytest.raises(InputError, match="'a1' night 2 begins before the night before it ends"):
-        read(frame, tmp_path)
-    found = read(frame, tmp_path, drop_bad=True)
-    assert found["step"].to_list() == [120, 600, None, None, None, None, 1000, 1100]
+def test_overlapping_nights():
+    frame = nights("a1", [(20, 30), (120, 600), (500, 900), (899, 1000), (1000, 1100)])
+    message = r"'a1' night 3 begins \(step 500\) before night 2 ends \(step 600\); correct .*both"
+    with pytest.raises(InputError, match=message):
+        locate(frame)
+    counts = Counter(n_labelled=5)
+    found = locate(frame, drop_bad=True, counts=counts)
+    assert found["step"].to_list() == [20, 30, *[None] * 6, 1000, 1100]
+    assert (counts["n_dropped"], counts["n_labelled"], counts["n_unlabelled"]) == (3, 2, 3)
     two = pl.concat([nights("a1", [(120, 600)]), nights("b2", [(500, 900)])])
-    assert read(two, tmp_path).equals(two)
+    assert locate(two, metas(rows(2400), rows(2400, "b2"))).equals(two)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), min_size=1, max_size=8))
+def test_overlapping_nights_equal_a_comparison_of_all_pairs(spans):
+    spans = [(onset, onset + length) for onset, length in spans]
+    shares = [
+        any(a < d and c < b for j, (c, d) in enumerate(spans) if j != i)
+        for i, (a, b) in enumerate(spans)
+    ]
+    found = locate(nights("a1", spans), drop_bad=True)
+    onsets = found.filter(event="onset")["step"].to_list()
+    assert onsets == [None if bad else span[0] for span, bad in zip(spans, shares, strict=True)]
+
+
+def test_a_wakeup_far_beyond_the_end_is_named_and_not_the_night_after(tmp_path):
+    frame = nights("a1", [(120, 99_999_999), (1200, 1800)])
+    with pytest.raises(InputError, match="line 3: .* night 1 wakeup .*99999999, .* lies outside"):
+        locate(read(frame, tmp_path))
+    found = locate(read(frame, tmp_path, drop_bad=True), drop_bad=True)
+    assert found["step"].to_list() == [None, None, 1200, 1800]
 
 
 def test_duplicate_event(tmp_path):
@@ -88,7 +113,7 @@ def test_duplicate_event(tmp_path):
 
 
 @pytest.mark.parametrize("column", ["step", "night"])
-@pytest.mark.parametrize("value", ["12.5", "-3", "x", "inf"])
+@pytest.mark.parametrize("value", ["12.5", "-3", "x", "inf", "1e30"])
 def test_step_or_night_that_is_not_a_whole_number(tmp_path, column, value):
     text = GOOD.with_columns(pl.col(column).cast(pl.String))
     text = text.with_columns(
@@ -185,8 +210,11 @@ def test_step_and_timestamp_that_disagree():
 
 def test_unreadable_timestamp_of_an_event():
     frame = GOOD.with_columns(timestamp=pl.when(pl.col("step") > 0).then(pl.lit("soon")))
-    with pytest.raises(InputError, match="train_events.csv: series 'a1', row 0: timestamp 'soon'"):
+    with pytest.raises(InputError, match="train_events.csv: series 'a1', line 2: timestamp 'soon'"):
         locate(frame)
+    frame = pl.concat([nights("b2", [(120, 600)]), GOOD[:5], frame[5:]])
+    with pytest.raises(InputError, match="series 'a1', line 9: timestamp 'soon'"):
+        locate(frame, metas(rows(2400), rows(2400, "b2")))
 
 
 def test_a_gap_with_steps_renumbered_is_located_by_time():

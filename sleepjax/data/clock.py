@@ -9,6 +9,7 @@ a general parser; anything else takes the general parser. Both give the same ans
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,32 +24,39 @@ _ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
 
+Place = Callable[[int], str]
+"""Row -> file, series and row, for the error text."""
 
-def parse(stamps: pl.Series, *, tz: str | None, where: str) -> tuple[np.ndarray, np.ndarray]:
+
+def parse(
+    stamps: pl.Series, *, tz: str | None, where: str, lines: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Read T timestamps: (UTC in ms since 1970, int64 [T]; local minus UTC in seconds, int64 [T]).
 
     Args:
       stamps: text or polars datetimes.
       tz: IANA zone of timestamps that carry no offset, such as ``America/New_York``.
       where: file and series, for the error text.
+      lines: the line of the file that each stamp is from; without it rows are counted from 0.
 
     Raises InputError naming the first row that is empty, malformed, or has no offset.
     """
+    place = lambda row: f"{where}, row {row}" if lines is None else f"{where}, line {lines[row]}"
     if stamps.null_count():
         row = int(stamps.is_null().arg_max() or 0)
         raise InputError(
-            f"{where}, row {row}: the timestamp is empty (is the file cut short?); "
+            f"{place(row)}: the timestamp is empty (is the file cut short?); "
             f"write it like {EXAMPLE}."
         )
     if isinstance(stamps.dtype, pl.Datetime):
-        return _from_datetime(stamps, tz, where)
+        return _from_datetime(stamps, tz, place)
     if stamps.dtype != pl.String:
         raise InputError(f"{where}: timestamp is {stamps.dtype}; it must be text like {EXAMPLE}.")
     if stamps.len() and (stamps.str.len_bytes() == 24).all():
         parsed = _fixed_width(stamps)
         if parsed is not None:
             return parsed
-    return _from_text(stamps, tz, where)
+    return _from_text(stamps, tz, place)
 
 
 def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
@@ -89,7 +97,7 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
     return clock + np.repeat(midnights, counts), np.repeat(offsets, counts)
 
 
-def _from_text(stamps: pl.Series, tz: str | None, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _from_text(stamps: pl.Series, tz: str | None, place: Place) -> tuple[np.ndarray, np.ndarray]:
     """Read any ISO 8601 text; slower, and the place where the errors are told apart."""
     parts = pl.DataFrame({"text": stamps.str.strip_chars()}).select(
         shaped=pl.col("text").str.contains(_ISO),
@@ -106,41 +114,42 @@ def _from_text(stamps: pl.Series, tz: str | None, where: str) -> tuple[np.ndarra
     if bad.any():
         row = int(bad.arg_max() or 0)
         raise InputError(
-            f"{where}, row {row}: timestamp {stamps[row]!r} cannot be read; "
-            f"write it like {EXAMPLE}."
+            f"{place(row)}: timestamp {stamps[row]!r} cannot be read; write it like {EXAMPLE}."
         )
     naive = parts["offset"].is_null()
     if naive.any() and not naive.all():
         row = int(naive.arg_max() or 0)
         raise InputError(
-            f"{where}, row {row}: timestamp {stamps[row]!r} has no UTC offset while others have; "
+            f"{place(row)}: timestamp {stamps[row]!r} has no UTC offset while others have; "
             f"write every one like {EXAMPLE}."
         )
     local = parts["local"] + pl.Series(parts["fraction"] * 1000).round().cast(pl.Int64).cast(
         pl.Duration("ms")
     )
     if naive.any():
-        return _from_datetime(local, tz, where)
+        return _from_datetime(local, tz, place)
     offset = parts["offset"].replace_strict(table, return_dtype=pl.Int64).to_numpy()
     return local.dt.epoch("ms").to_numpy() - offset * 1000, offset
 
 
-def _from_datetime(stamps: pl.Series, tz: str | None, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _from_datetime(
+    stamps: pl.Series, tz: str | None, place: Place
+) -> tuple[np.ndarray, np.ndarray]:
     """Read polars datetimes; those without a zone are wall-clock times in ``tz``."""
     stamps = stamps.dt.cast_time_unit("ms")
     if stamps.dtype.time_zone is None:  # type: ignore[attr-defined]
-        stamps = _localise(stamps, tz, where)
+        stamps = _localise(stamps, tz, place)
     offset = (stamps.dt.base_utc_offset() + stamps.dt.dst_offset()).dt.total_seconds()
     return stamps.dt.epoch("ms").to_numpy(), offset.to_numpy()
 
 
-def _localise(stamps: pl.Series, tz: str | None, where: str) -> pl.Series:
+def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
     """Place wall-clock times in a zone; the hour that DST repeats is told apart by its order."""
     if tz is None:
         raise InputError(
-            f"{where}, row 0: timestamp {str(stamps[0])!r} has no UTC offset, so the "
+            f"{place(0)}: timestamp {str(stamps[0])!r} has no UTC offset, so the "
             f"local clock is unknown; write it like {EXAMPLE}, or name the zone, "
-            f"such as tz='America/New_York' (--tz in scripts)."
+            f"such as tz='America/New_York' (--tz in scripts, --config.data.tz in training)."
         )
     try:
         ZoneInfo(tz)
@@ -162,7 +171,7 @@ def _localise(stamps: pl.Series, tz: str | None, where: str) -> pl.Series:
     if placed.null_count():
         row = int(placed.is_null().arg_max() or 0)
         raise InputError(
-            f"{where}, row {row}: {stamps[row]} does not exist in {tz}, where clocks go forward "
+            f"{place(row)}: {stamps[row]} does not exist in {tz}, where clocks go forward "
             f"then; if the device kept its clock, name a fixed offset: tz='Etc/GMT+5' is UTC-5."
         )
     return placed

@@ -27,7 +27,7 @@ COLUMNS = {
     "timestamp": pl.String,
 }
 _EMPTY_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
-_REMEDY = "correct the row, or prepare with --drop-bad to make the night unlabelled"
+_REMEDY = "correct the row, or make the night unlabelled with --drop_bad (--config.data.drop_bad)"
 
 
 def read_events(
@@ -37,8 +37,8 @@ def read_events(
 
     Args:
       path: csv with one row per night and event; other columns are ignored.
-      drop_bad: turn nights that make no sense (wakeup before onset, two nights that overlap) into
-        unlabelled ones instead of raising.
+      drop_bad: turn nights whose wakeup is not after their onset into unlabelled ones instead of
+        raising.
       counts: receives ``n_nights``, ``n_labelled``, ``n_unlabelled``, ``n_one_sided`` and
         ``n_dropped``.
 
@@ -50,9 +50,13 @@ def read_events(
     events = _typed(_read_text(path), path.name)
     _check_names(events, path.name)
     nights = pair(events)
-    bad, why = _bad_nights(nights)
+    bad = nights.filter(pl.col("wakeup") <= pl.col("onset"))
     if bad.height and not drop_bad:
-        raise InputError(f"{path.name}: {_name_night(bad.row(0, named=True))} {why}; {_REMEDY}.")
+        first = bad.row(0, named=True)
+        raise InputError(
+            f"{path.name}: {_name_night(first)} has its wakeup (step {first['wakeup']}) at or "
+            f"before its onset (step {first['onset']}); {_REMEDY}."
+        )
     events = unlabel(events, bad)
     counts["n_dropped"] += bad.height
     half = nights["onset"].is_null() != nights["wakeup"].is_null()
@@ -95,23 +99,24 @@ def locate_events(
     the recording's own steps disagree with its clock.
 
     Args:
-      events: what `read_events` returns.
+      events: what `read_events` returns, all rows of the file.
       metas: the recordings, by series id.
       source: file name for the error text.
       left_out: series whose recordings could not be used; their events are left out too.
       tz: zone of timestamps without UTC offset.
       drop_bad: leave out events of unknown series, and turn nights with events off the grid or
-        outside the recording into unlabelled ones, instead of raising.
+        outside the recording and nights that overlap into unlabelled ones, instead of raising.
       counts: receives ``n_unknown_series`` and ``n_dropped``.
     """
     counts = Counter() if counts is None else counts
+    events = events.with_row_index("line", offset=2)  # line 1 names the columns
     events = events.filter(~pl.col("series_id").is_in(list(left_out)))
     unknown = [s for s in events["series_id"].unique(maintain_order=True) if s not in metas]
     if unknown and not drop_bad:
         raise InputError(
             f"{source}: {len(unknown)} series have events but no recording: "
             f"{', '.join(unknown[:10])}{', ...' if len(unknown) > 10 else ''}; add their "
-            f"recordings, remove their rows, or use --drop-bad to leave them out."
+            f"recordings, remove their rows, or use --drop_bad to leave them out."
         )
     counts["n_unknown_series"] += len(unknown)
     events = events.filter(~pl.col("series_id").is_in(unknown))
@@ -121,12 +126,14 @@ def locate_events(
         parts.append(part)
         bad_nights.append(bad)
     if not parts:
-        return events
-    bad = pl.concat(bad_nights)
-    counts["n_dropped"] += bad.height
-    counts["n_labelled"] -= bad.height
-    counts["n_unlabelled"] += bad.height
-    return unlabel(pl.concat(parts), bad)
+        return events.drop("line")
+    located = unlabel(pl.concat(parts), pl.concat(bad_nights))
+    overlapping = _overlapping(pair(located), source, drop_bad)
+    n_bad = overlapping.height + sum(bad.height for bad in bad_nights)
+    counts["n_dropped"] += n_bad
+    counts["n_labelled"] -= n_bad
+    counts["n_unlabelled"] += n_bad
+    return unlabel(located, overlapping).drop("line")
 
 
 def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
@@ -140,7 +147,8 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     slack = 0
     if timed.any():
         where = f"{source}: series {meta.series_id!r}"
-        utc, _ = clock.parse(labelled["timestamp"].filter(timed), tz=tz, where=where)
+        stamps, lines = labelled.select("timestamp", "line").filter(timed)
+        utc, _ = clock.parse(stamps, tz=tz, where=where, lines=lines)
         row[timed] = (utc / 1000 - meta.start) / STEP_SECONDS
         between[timed] = row[timed] != np.round(row[timed])
         if meta.start % STEP_SECONDS:
@@ -164,7 +172,8 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
         if wrong.any() and not drop_bad:
             first = labelled.row(int(wrong.argmax()), named=True)
             raise InputError(
-                f"{source}: {_name_night(first)} {first['event']} (step {first['step']}, "
+                f"{source}, line {first['line']}: {_name_night(first)} {first['event']} (step "
+                f"{first['step']}, "
                 f"{first['timestamp']}) {text}; {_REMEDY}."
             )
         bad |= wrong
@@ -197,8 +206,8 @@ def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:
     typed = table.with_columns(night=number("night"), step=number("step"))
     for name in ("night", "step"):
         value = typed[name]
-        wrong = table[name].is_not_null() & ~(value.is_finite() & (value == value.round()))
-        wrong = wrong.fill_null(True) & table[name].is_not_null() | (value < 0).fill_null(False)
+        fits = value.is_between(0, 2**53) & (value == value.round())
+        wrong = table[name].is_not_null() & ~fits.fill_null(False)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             empty = ", or empty where the night is unlabelled" if name == "step" else ""
@@ -239,17 +248,21 @@ def _check_names(events: pl.DataFrame, source: str) -> None:
         )
 
 
-def _bad_nights(nights: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Nights whose wakeup is not after their onset, and nights that begin inside another one."""
-    whole = nights.drop_nulls()
-    backward = whole.filter(pl.col("wakeup") <= pl.col("onset"))
-    ordered = whole.filter(pl.col("wakeup") > pl.col("onset")).sort("series_id", "onset", "night")
-    previous_end = pl.col("wakeup").cum_max().shift(1).over("series_id")
-    overlapping = ordered.filter(pl.col("onset") < previous_end)
-    why = "begins before the night before it ends"
-    if backward.height:
-        why = "has its wakeup at or before its onset"
-    return pl.concat([backward, overlapping]), why
+def _overlapping(nights: pl.DataFrame, source: str, drop_bad: bool) -> pl.DataFrame:
+    """Nights that share time with another one of their series: nobody knows which is wrong."""
+    ordered = nights.drop_nulls().sort("series_id", "onset", "night")
+    end_before = pl.col("wakeup").cum_max().shift(1).over("series_id")
+    begin_after = pl.col("onset").shift(-1).over("series_id")
+    shares = (pl.col("onset") < end_before) | (pl.col("wakeup") > begin_after)
+    bad = ordered.filter(shares.fill_null(False))
+    if bad.height and not drop_bad:
+        first, second = bad.rows(named=True)[:2]
+        raise InputError(
+            f"{source}: {_name_night(second)} begins (step {second['onset']}) before night "
+            f"{first['night']} ends (step {first['wakeup']}); correct the one that is wrong, or "
+            "make both unlabelled with --drop_bad (--config.data.drop_bad)."
+        )
+    return bad
 
 
 def _name_night(row: Mapping) -> str:
