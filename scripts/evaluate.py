@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from sleepjax.metrics import bootstrap, evaluate
-from sleepjax.metrics.report import as_dict, as_text, read_table
+from sleepjax.metrics.report import as_dict, as_text, doubts, read_table
 from sleepjax.types import InputError
 
 
@@ -47,6 +47,10 @@ def main() -> int:
         where = f"{files[what]}: " if what in files else ""
         print(f"error: {where}{error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
+    for line in doubts(result, submission):
+        print(f"WARNING: {line}", file=sys.stderr)
     print(json.dumps(as_dict(result, boot), indent=2) if args.json else as_text(result, boot))
     return 0
 

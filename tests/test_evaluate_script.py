@@ -1,6 +1,7 @@
 """scripts/evaluate.py as a user runs it."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -77,6 +78,22 @@ def test_header_without_rows_scores_zero(run):
     assert json.loads(out)["error_minutes"]["onset"]["median"] is None
     code, out, _ = run(EVENTS, header + "\n")
     assert (code, out[:25]) == (0, "event-detection AP 0.0000")
+
+
+@pytest.mark.parametrize(
+    "events, submission, text",
+    [
+        (EVENTS + "b,2,onst,9,\n", SUBMISSION, "events: event is 'onst', did you mean 'onset'?"),
+        (EVENTS, SUBMISSION.replace("wakeup", "Wakeup"), "submission: event is 'Wakeup', did you"),
+        (EVENTS + "b,1,onset,2400,\n", SUBMISSION, "events: 1 rows repeat an event"),
+        (EVENTS, SUBMISSION.replace("1e5", "100000"), "3 of 4 detections are left out .*'100000'"),
+    ],
+)
+def test_doubtful_files_are_scored_with_a_warning(run, events, submission, text):
+    code, out, err = run(events, submission)
+    assert code == 0 and "event-detection AP" in out
+    assert re.match(f"WARNING: {text}", err) and err.count("\n") == 1
+    assert json.loads(run(events, submission, "--json")[1])
 
 
 @pytest.mark.parametrize(

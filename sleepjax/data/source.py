@@ -144,3 +144,11 @@ def _has_recordings(root: Path) -> bool:
     return (root / MANIFEST).exists() or any(
         any(root.glob(f"train_series*{suffix}")) for suffix in TABLES
     )
+
+
+def default_workdir(spec: str, data: Mapping[str, Any], kind: str = "") -> Path:
+    """runs/spec2d-demo, -simulated where there is nothing else to train on, and -``kind``."""
+    path, _, arg = spec.partition(":")
+    simulated = "simulated" if uses_simulation(data) else ""
+    words = [Path(path).stem, *arg.replace("=", "").split(","), simulated, kind]
+    return Path("runs") / "-".join(filter(None, words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 from sleepjax.files import check_table
 from sleepjax.metrics.ap import APResult
 from sleepjax.metrics.bootstrap import Bootstrap
-from sleepjax.types import STEPS_PER_MINUTE, InputError
+from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
@@ -28,6 +29,38 @@ def read_table(path: str | Path) -> pl.DataFrame:
         return pl.read_csv(path, schema_overrides=types, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+
+
+def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
+    """What makes one doubt that the right two files were scored, in a line each."""
+    lines = []
+    for name, found in (
+        ("events", list(result.per_event)),
+        ("submission", submission["event"].cast(pl.String).drop_nulls().unique().sort()),
+    ):
+        unknown = [event for event in found if event not in EVENTS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].lower(), EVENTS, n=1, cutoff=0.5)
+            hint = f", did you mean {near[0]!r}?" if near else "."
+            known = " and ".join(EVENTS)
+            lines.append(f"{name}: event is {unknown[0]!r}{hint} Sleep events are called {known}.")
+    twice = sum(int(a.n_truth.sum()) - len(a.truth_step) for a in result.problem.events.values())
+    if twice:
+        lines.append(
+            f"events: {twice} rows repeat an event; they count as events that nothing can find."
+        )
+    left_out = len(submission) - result.n_detections
+    if 2 * left_out > len(submission):
+        ids = submission["series_id"].cast(pl.String).drop_nulls()
+        others = ids.filter(~ids.is_in(result.problem.series))
+        example = (
+            f", such as {others[0]!r} (not {result.problem.series[0]!r})" if len(others) else ""
+        )
+        lines.append(
+            f"{left_out} of {len(submission)} detections are left out of the score{example}; do "
+            "the two files belong together?"
+        )
+    return lines
 
 
 def as_dict(result: APResult, boot: Bootstrap) -> dict[str, Any]:
