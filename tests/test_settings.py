@@ -33,6 +33,7 @@ def test_bounds_name_settings_that_exist(project):
         ("seed", -1, "seed=-1 must be at least 0"),
         ("post.daily", 0.0, "config.post: daily=0.0 must be positive"),
         ("post.distance", 0, "config.post: distance=0 must be at least 1"),
+        ("post.height", 1.5, "config.post: height=1.5 must lie between 0 and 1"),
         ("optim.lr", -1.0, "optim.lr=-1.0 must be at least 0."),
         ("data.background", 1.5, "data.background=1.5 must be at least 0 and at most 1."),
         (

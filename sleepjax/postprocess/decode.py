@@ -112,6 +112,8 @@ def check_settings(
 ) -> None:
     """Raise InputError for a value out of range."""
     check(height, distance)
+    if not 0 <= height <= 1:
+        raise InputError(f"height={height} must lie between 0 and 1, as probabilities do.")
     if not 0 <= soft <= 1:
         raise InputError(f"soft={soft} must lie between 0 and 1.")
     if daily is not None and not daily > 0:
