@@ -162,7 +162,7 @@ def test_script_writes_settings_that_prediction_takes(project, finished, cohort,
     assert "post.json exists; give another --out, or --overwrite" in capsys.readouterr().err
 
     # A height that nothing reaches: the file is what decides.
-    out.write_text(json.dumps({"post": {"height": 2.0}}))
+    out.write_text(json.dumps({"post": {"height": 1.0}}))
     args = ["--workdir", str(finished.workdir), "--out", str(tmp_path / "sub.csv")]
     args += ["--series", str(cohort / "test_series.parquet"), "--no_figures", "--post", str(out)]
     assert script(project, "predict").main(args) == 0
