@@ -203,21 +203,22 @@ def test_figures_of_the_end(finished):
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5_000
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+# At step 2 a validation is due: the run stops before it and begins with it again.
+@pytest.mark.parametrize("number, at", [(signal.SIGTERM, 2), (signal.SIGUSR1, 3)])
 def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
-    finished, tiny_config, tmp_path, monkeypatch, number
+    finished, tiny_config, tmp_path, monkeypatch, number, at
 ):
     original = loop.Profile.at
 
     def signalling(self, step, wait_for):
-        if step == 2:
+        if step == at - 1:
             os.kill(os.getpid(), number)
         return original(self, step, wait_for)
 
     monkeypatch.setattr(loop.Profile, "at", signalling)
-    with pytest.raises(preemption.Interrupted, match=f"{number.name} at step 3 of 4"):
+    with pytest.raises(preemption.Interrupted, match=f"{number.name} at step {at} of 4"):
         loop.run(tiny_config(), tmp_path / "run")
-    assert final_state(tmp_path / "run")[0] == 3
+    assert final_state(tmp_path / "run")[0] == at
     monkeypatch.setattr(loop.Profile, "at", original)
     loop.run(tiny_config(), tmp_path / "run")
 

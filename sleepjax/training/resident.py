@@ -50,6 +50,9 @@ def flatten(series: Sequence[Series], duration: int) -> Store:
 def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
     """Windows x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'] of series and start [B]."""
 
+    # Shares are looked up, since XLA replaces a division by a product that rounds differently.
+    shares = np.arange(downsample + 1, dtype=np.float32) / np.float32(downsample)
+
     def window(series: jax.Array, start: jax.Array) -> Store:
         first = store["first"][series] + start
         inside = jnp.arange(duration) < store["length"][series] - start
@@ -60,7 +63,7 @@ def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
         distance = jnp.where(inside[:, None], distance, 0)[::downsample]
         return {
             "x": jnp.where(inside[:, None], x, 0),
-            "asleep": frames((asleep & inside).astype(jnp.float32), downsample).mean(axis=1),
+            "asleep": jnp.asarray(shares)[frames(asleep & inside, downsample).sum(axis=1)],
             "distance": distance.astype(jnp.float32) + (downsample - 1) / 2,
             "mask": frames(usable & inside, downsample).all(axis=1).astype(jnp.float32),
         }

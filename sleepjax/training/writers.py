@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,10 +70,12 @@ class MetricWriter:
         """Use as a context manager."""
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type | None, *error: object) -> None:
         """Flush and close."""
-        self.file.close()
-        self.board.close()
+        # After an error, such as a full disk, the same error of a file says nothing new.
+        with suppress(OSError) if kind else nullcontext():
+            self.file.close()
+            self.board.close()
 
 
 class Mute:
