@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sleepjax"
 # Longest prefix wins. (layer, group): an import goes to a lower layer, or stays in its group.
 PLACES = {
     "types": (0, "base"),
+    "frames": (0, "base"),
     "config": (0, "base"),
     "files": (0, "base"),
     "progress": (0, "base"),
@@ -25,6 +26,7 @@ PLACES = {
     "metrics": (1, "metrics"),
     "training": (2, "training"),
     "evaluators": (2, "training"),
+    "baselines": (2, "baselines"),
     "training.loop": (3, "loop"),
     "predict": (3, "predict"),
 }

@@ -16,6 +16,7 @@ import polars as pl
 from sleepjax.config import nearest
 from sleepjax.data.repair import Recording, make_recording
 from sleepjax.files import TABLES, check_table
+from sleepjax.frames import as_polars
 from sleepjax.types import InputError
 
 COLUMNS = {
@@ -91,9 +92,7 @@ def iter_recordings(
 def recordings_from_frame(frame: pl.DataFrame, *, tz: str | None = None) -> list[Recording]:
     """Validate an in-memory frame with the competition's columns; series may be interleaved."""
     source = "the given frame"
-    if not isinstance(frame, pl.DataFrame):
-        kind = type(frame).__name__
-        raise InputError(f"{source} is a {kind}; give a polars DataFrame (collect a LazyFrame).")
+    frame = as_polars(frame, source)
     frame = _checked(frame, source, 0)
     if not frame.height:
         raise InputError(f"{source}: it has no rows.")

@@ -15,6 +15,7 @@ from sleepjax.data import features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
 from sleepjax.data.store import Store
+from sleepjax.frames import as_polars
 from sleepjax.types import EVENTS, STEP_SECONDS, STEPS_PER_HOUR, InputError, SeriesMeta
 
 HOUR, DAY = 3600, 86_400
@@ -136,7 +137,8 @@ def of_frame(
     (recording,) = recordings
     known = given(events, recording.meta.series_id)
     if truth is not None:
-        known |= given(truth.drop("score", strict=False), recording.meta.series_id)
+        labels = as_polars(truth, "the given truth").drop("score", strict=False)
+        known |= given(labels, recording.meta.series_id)
     return of_recording(recording, **known)
 
 
@@ -148,6 +150,7 @@ def given(events: pl.DataFrame | None, series_id: str) -> dict[str, pl.DataFrame
     """
     if events is None:
         return {}
+    events = as_polars(events, "the given events")
     for name in ("event", "step"):
         if name not in events.columns:
             raise InputError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from sleepjax.frames import as_polars
 from sleepjax.types import InputError
 
 TRUTH_COLUMNS = ("series_id", "event", "step")
@@ -66,8 +67,8 @@ def encode(solution: pl.DataFrame, submission: pl.DataFrame) -> Problem:
     ground truth. All are counted in ``Problem.ignored``. Raises InputError for missing columns,
     steps or scores that are not numbers, and a solution without events.
     """
-    truth, dropped_truth = _read_truth(solution)
-    dets, dropped_dets = _read_detections(submission)
+    truth, dropped_truth = _read_truth(as_polars(solution, "solution"))
+    dets, dropped_dets = _read_detections(as_polars(submission, "submission"))
     series = truth["series_id"].unique().sort()
     events = truth["event"].unique().sort()
 
@@ -173,9 +174,6 @@ def check_tolerances(
 
 def require_columns(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
     """Raise InputError naming the missing columns and the nearest existing ones."""
-    if not isinstance(frame, pl.DataFrame):
-        kind = type(frame).__name__
-        raise InputError(f"{name} is a {kind}; give a polars DataFrame (collect a LazyFrame).")
     missing = [column for column in columns if column not in frame.columns]
     if not missing:
         return

@@ -64,7 +64,7 @@ def simulate_cohort(
     bounds and for a folder that holds files the simulator did not write.
     """
     folder = Path(out)
-    _check(series, days, seed)
+    check(series, days, seed)
     _check_folder(folder)
     wanted = {
         "simulated": True,
@@ -105,7 +105,8 @@ def simulate_cohort(
     return wanted
 
 
-def _check(series: int, days: float | None, seed: int) -> None:
+def check(series: int, days: float | None, seed: int) -> None:
+    """Raise InputError for a value out of its bounds."""
     if series < 1:
         raise InputError(f"series={series} must be at least 1.")
     if days is not None and not 1 <= days <= 366:
