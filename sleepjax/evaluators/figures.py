@@ -1,8 +1,4 @@
-"""Figures of a run: nights of a series with what was found, precision-recall, learning curves.
-
-Colours are those of Okabe and Ito, told apart by colour-blind readers; true and found events also
-differ in shape.
-"""
+"""Figures of a run: nights of a series with what was found, precision-recall, learning curves."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,18 +14,22 @@ from matplotlib.patches import Patch
 
 from sleepjax.data.source import TrainingData
 from sleepjax.evaluators.event_ap import Evaluation
+from sleepjax.evaluators.palette import COLOURS, DARK, GREY, SHADE, bare, picture
+from sleepjax.evaluators.view import runs
 from sleepjax.metrics import APResult
-from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, STEPS_PER_MINUTE, TOLERANCES, SeriesMeta
+from sleepjax.types import (
+    CLASSES,
+    EVENTS,
+    STEP_SECONDS,
+    STEPS_PER_HOUR,
+    STEPS_PER_MINUTE,
+    TOLERANCES,
+    SeriesMeta,
+)
 
-COLOURS = {"asleep": "#56B4E9", "onset": "#0072B2", "wakeup": "#D55E00"}
-GREY, DARK, SHADE = "#999999", "#333333", "#E8E8E8"
 DAY = 86_400
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+SHORTEST_NOTE = 4 * STEPS_PER_HOUR
+"""Shorter stretches without labels are not named."""
 
 
 def local_seconds(meta: SeriesMeta) -> np.ndarray:
@@ -53,6 +52,7 @@ def nights_figure(
     asleep: np.ndarray,
     copied: np.ndarray,
     truth: pl.DataFrame | None = None,
+    known: np.ndarray | None = None,
     max_days: int = 14,
     min_score: float = 0.1,
 ) -> Figure:
@@ -68,13 +68,14 @@ def nights_figure(
       asleep: probability [T].
       copied: bool [T]; stretches that repeat another day are shaded: the watch was not worn.
       truth: step and event of the annotations.
+      known: bool [T]; stretches that the annotators left empty are marked *not labelled*.
       max_days: later days are left out, and the title says so.
       min_score: weaker events are not drawn.
     """
     clock = local_seconds(meta) - DAY // 2  # days begin at noon
     day = clock // DAY - clock[0] // DAY
     days = int(min(day[-1] + 1, max_days))
-    figure = _figure(11, 1.3 + 0.75 * days)
+    figure = picture(11, 1.3 + 0.75 * days)
     if day[-1] + 1 > days:
         title += f" (first {days} of {day[-1] + 1} days)"
     figure.suptitle(title, fontsize=11, color=DARK)
@@ -94,18 +95,32 @@ def nights_figure(
         axis.fill_between(hour, 0, 0.45 * moved * shown, color=DARK, lw=0, alpha=0.6)
         axis.plot(hour, (0.45 + 0.5 * angle) * shown, color=GREY, lw=0.4)
         axis.fill_between(hour, 0, asleep[rows] * shown, color=COLOURS["asleep"], alpha=0.35, lw=0)
+        if known is not None:
+            _draw_unlabelled(axis, clock, (day == k) & ~known)
         _draw_events(axis, meta, clock, day == k, found, truth, min_score)
         label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
-            f"{label:%a}\n{label:%d %b}", rotation=0, ha="right", va="center", fontsize=8
+            f"{label:%a %d}\n{label:%b %Y}", rotation=0, ha="right", va="center", fontsize=8
         )
         axis.set(xlim=(0, 24), ylim=(0, 1.12), yticks=[])
-        axis.spines[["top", "right", "left"]].set_visible(False)
+        bare(axis, "left")
     ticks = np.arange(0, 25, 3)
     axes[-1].set_xticks(ticks, [f"{(12 + t) % 24:02d}:00" for t in ticks], fontsize=8)
     axes[-1].set_xlabel("local clock", fontsize=8)
     _legend(figure, bool(copied.any()), truth is not None)
     return figure
+
+
+def _draw_unlabelled(axis: Axes, clock: np.ndarray, rows: np.ndarray) -> None:
+    """A line with two words over the longer stretches of ``rows``, bool [T], of one day."""
+    for low, high in runs(rows):
+        if high - low >= SHORTEST_NOTE:
+            begin, end = (clock[[low, high - 1]] % DAY) / 3600
+            axis.hlines(0.98, begin, end, color=DARK, lw=1, ls=(0, (1, 2)))
+            axis.text(
+                (begin + end) / 2, 0.98, "not labelled", fontsize=7, color=DARK, ha="center",
+                va="center", bbox={"fc": "white", "ec": "none", "pad": 1},
+            )  # fmt: skip
 
 
 def _draw_events(
@@ -158,12 +173,14 @@ def _legend(figure: Figure, has_copies: bool, has_truth: bool) -> None:
         handles.append(
             Line2D([], [], color=COLOURS[event], marker="v", ls="", label=f"found {event}")
         )
-    figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
+    paler = {"color": COLOURS["onset"], "alpha": 0.3, "marker": "v", "ls": ""}
+    handles.append(Line2D([], [], **paler, label="the paler, the lower the score"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
 
 
 def precision_recall_figure(result: APResult, title: str) -> Figure:
     """One panel per event: precision over recall at every tolerance."""
-    figure = _figure(9, 4)
+    figure = picture(11, 4)
     figure.suptitle(title, fontsize=11, color=DARK)
     axes = figure.subplots(1, len(EVENTS), sharey=True)
     shades = np.linspace(0.25, 1.0, len(TOLERANCES))
@@ -182,15 +199,18 @@ def precision_recall_figure(result: APResult, title: str) -> Figure:
                 label=f"{minutes:g} min: {result.table[event, tolerance]:.2f}",
             )
         axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", title=event)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(fontsize=7, frameon=False, title="tolerance: AP", title_fontsize=7)
+        bare(axis)
+        axis.legend(
+            fontsize=7, frameon=False, title="tolerance: AP", title_fontsize=7,
+            loc="upper left", bbox_to_anchor=(1.0, 1.0),
+        )  # fmt: skip
     axes[0].set_ylabel("precision")
     return figure
 
 
 def learning_figure(rows: Sequence[dict[str, float]], title: str) -> Figure:
     """Losses and event AP over steps, from the lines of metrics.jsonl."""
-    figure = _figure(9, 3.6)
+    figure = picture(9, 3.6)
     figure.suptitle(title, fontsize=11, color=DARK)
     left, right = figure.subplots(1, 2)
     curves = (
@@ -208,7 +228,7 @@ def learning_figure(rows: Sequence[dict[str, float]], title: str) -> Figure:
     left.set(xlabel="step", title="loss (BCE per output)", yscale="log")
     right.set(xlabel="step", title="validation event AP", ylim=(0, 1))
     for axis in (left, right):
-        axis.spines[["top", "right"]].set_visible(False)
+        bare(axis)
         if axis.has_data():
             axis.legend(fontsize=8, frameon=False)
     return figure
@@ -243,5 +263,6 @@ def of_run(
                 asleep=evaluation.probabilities[series_id][:, CLASSES.index("asleep")],
                 copied=repeat >= 0.5,
                 truth=data.solution.filter(series_id=series_id),
+                known=None if one.labels is None else one.labels.known,
             ),
         )

@@ -1,0 +1,78 @@
+"""Figures of a run: what a reader needs to know is on them, whatever a series is called."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sleepjax import metrics
+from sleepjax.evaluators.figures import nights_figure, precision_recall_figure
+from sleepjax.evaluators.palette import printable
+from sleepjax.types import STEPS_PER_DAY, SeriesMeta
+
+T = 2 * STEPS_PER_DAY
+NOON = 1_514_808_000  # 2018-01-01 12:00 UTC
+
+
+def nights(name="a1", **more):
+    found = pl.DataFrame(
+        {"step": [7_000, 12_000], "event": ["onset", "wakeup"], "score": [0.9, 0.2]}
+    )
+    ones = np.ones(T, np.float32)
+    return nights_figure(
+        SeriesMeta(name, T, 0, NOON, ((0, 0),), {}),
+        np.sin(np.arange(T, dtype=np.float32)),
+        ones,
+        ones > 0,
+        found,
+        title=name,
+        asleep=ones / 2,
+        copied=ones < 0,
+        **more,
+    )
+
+
+def words(figure) -> list[str]:
+    """Everything that is written inside the rows of a figure."""
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_rows_carry_their_date_and_the_shade_is_explained():
+    figure = nights()
+    assert [axis.get_ylabel() for axis in figure.axes] == ["Mon 01\nJan 2018", "Tue 02\nJan 2018"]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "the paler, the lower the score" in legend
+    assert not words(figure)
+
+
+def test_nights_without_labels_are_marked():
+    known = np.ones(T, bool)
+    known[20_000:] = False  # most of the second day
+    known[3_000:4_000] = False  # an hour and a half is not worth a word
+    figure = nights(known=known)
+    assert [len(axis.texts) for axis in figure.axes] == [0, 1]
+    assert words(figure) == ["not labelled"]
+
+
+@pytest.mark.parametrize("name, title", [("患者 1", r"\u60a3\u8005 1"), ("a$b_$^", "a$b_$^")])
+def test_any_name_can_be_written_and_read(name, title, tmp_path):
+    """Characters that the font lacks gave a warning (an error here), formulas a traceback."""
+    figure = nights(name)
+    figure.savefig(tmp_path / "nights.png")
+    assert printable(name) == title == figure.get_suptitle()
+
+
+def test_the_legend_of_precision_and_recall_covers_no_curve():
+    solution = pl.DataFrame(
+        {"series_id": ["a"] * 4, "event": ["onset", "wakeup"] * 2, "step": [100, 900, 2_000, 2_900]}
+    )
+    figure = precision_recall_figure(
+        metrics.evaluate(solution, solution.with_columns(score=pl.Series([0.9, 0.8, 0.7, 0.6]))),
+        "x",
+    )
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        legend = axis.get_legend()
+        assert legend is not None
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(other.get_window_extent()) for other in figure.axes)
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
