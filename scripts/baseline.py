@@ -1,0 +1,115 @@
+r"""Score a baseline without deep learning on the held-out fold of a config, or apply it to a file.
+
+python scripts/baseline.py --name hdcza --config configs/spec1d.py --data data/child-mind
+python scripts/baseline.py --name vanhees2015 --series my_series.parquet --out submission.csv
+
+The first scores the same series as scripts/train.py with the same config does, and with --out also
+writes what was found in them. The second applies the baseline to recordings without labels;
+logistic is fitted on the config's training series before. docs/baselines.md explains them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sleepjax.config import load_config
+from sleepjax.types import InputError
+
+NAMES = ("hdcza", "vanhees2015", "logistic")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--name", required=True, choices=NAMES)
+    parser.add_argument("--config", default="configs/spec1d.py", help="whose data, fold and post")
+    parser.add_argument("--data", help="folder of recordings in place of the config's data.root")
+    parser.add_argument("--series", help="recordings to apply it to, parquet or csv")
+    parser.add_argument("--tz", help="IANA zone of --series without UTC offset: Europe/London")
+    parser.add_argument("--out", help="submission file to write, ending in .csv")
+    parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
+    args = parser.parse_args(argv)
+    try:
+        check_paths(args)
+        return apply(args) if args.series else score(args)
+    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Raise InputError where the result could not be written, or nothing be read."""
+    if args.series and not args.out:
+        raise InputError("--series needs --out, the submission file to write.")
+    if args.series and not Path(args.series).exists():
+        raise InputError(f"--series {args.series!r} does not exist.")
+    if not args.out:
+        return
+    out = Path(args.out)
+    if out.suffix != ".csv":
+        raise InputError(f"--out {args.out!r} must end in .csv.")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"folder {str(out.parent)!r} of --out does not exist or is read-only.")
+    if out.exists() and not args.overwrite:
+        raise InputError(f"{out} exists; give another --out, or --overwrite.")
+
+
+def score(args: argparse.Namespace) -> int:
+    from sleepjax import baselines, metrics, postprocess
+    from sleepjax.metrics.report import as_text
+
+    config, data = open_data(args)
+    predict = baselines.BASELINES[args.name](data.train, config.seed)
+    events = baselines.find_events(predict, data.valid, config.post)
+    result = metrics.evaluate(data.solution, events)
+    kind = "SIMULATED participants" if data.simulated else "series"
+    print(f"{args.name} on {len(data.valid)} held-out {kind}, fold {config.data.fold}")
+    print(as_text(result, metrics.bootstrap(data.solution, events)))
+    if args.out:
+        print(f"submission: {postprocess.write_submission(events, args.out)}")
+    return 0
+
+
+def apply(args: argparse.Namespace) -> int:
+    from sleepjax import baselines, postprocess
+    from sleepjax.data import features
+    from sleepjax.data.raw import iter_recordings
+    from sleepjax.data.windows import Series
+
+    train, seed = (), 0
+    config: Any = load_config(args.config)
+    if args.name == "logistic":  # the others need no fitting
+        config, data = open_data(args)
+        train, seed = data.train, config.seed
+    predict = baselines.BASELINES[args.name](train, seed)
+    series = []
+    for recording in iter_recordings([Path(args.series)], tz=args.tz):
+        x = features.compute(recording, baselines.FEATURES)  # [T,F]
+        valid = recording.frame["valid"].to_numpy()
+        series.append(Series(recording.meta, tuple(x.T), valid))
+    events = baselines.find_events(predict, series, config.post)
+    postprocess.write_submission(events, args.out)
+    print(f"submission: {args.out} ({len(events)} rows of {len(series)} series)")
+    return 0
+
+
+def open_data(args: argparse.Namespace):
+    """(config, training data of its fold with the features of the baselines)."""
+    from sleepjax.baselines import FEATURES
+    from sleepjax.data.source import open_training_data
+
+    config: Any = load_config(args.config, {"data.root": args.data} if args.data else None)
+    settings = config.data.to_dict() | {"features": FEATURES}
+    return config, open_training_data(settings, config.simulate)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Baselines without deep learning, scored like a model: same recordings, decoding and metric.
+
+A baseline is fitted to recordings and then turns a recording into probabilities [T,3] of asleep,
+onset and wakeup at every step, as a model does; `sleepjax.postprocess` makes events of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sleepjax import postprocess
+from sleepjax.baselines import angle, logistic, signals
+from sleepjax.baselines.signals import FEATURES
+from sleepjax.data.windows import Series
+
+__all__ = ["BASELINES", "FEATURES", "find_events"]
+
+Predict = Callable[[Series], np.ndarray]
+Fit = Callable[[Sequence[Series], int], Predict]
+"""(recordings with labels and `FEATURES`, seed) -> predict."""
+
+
+def rule(periods: angle.Periods) -> Fit:
+    """A rule that needs no fitting, as a baseline.
+
+    A period's onset and wakeup are peaks one step wide. The rules give no score; theirs is the
+    share of the period in which the watch was worn. An end of the recording is no event.
+    """
+
+    def predict(one: Series) -> np.ndarray:
+        probs = np.zeros((one.meta.n_steps, 3), np.float32)
+        worn = signals.worn(one)
+        for onset, wakeup in periods(signals.measured(one, "anglez"), one.meta):
+            score = worn[onset:wakeup].mean()
+            probs[onset:wakeup, 0] = score
+            if onset > 0:
+                probs[onset, 1] = score
+            if wakeup < one.meta.n_steps:
+                probs[wakeup, 2] = score
+        return probs
+
+    return lambda series, seed: predict
+
+
+BASELINES: dict[str, Fit] = {
+    "hdcza": rule(angle.hdcza),
+    "vanhees2015": rule(angle.van_hees_2015),
+    "logistic": logistic.fit,
+}
+
+
+def find_events(
+    predict: Predict, series: Sequence[Series], post: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Events of recordings: series_id, step, event, score; ``post`` as in a config."""
+    return pl.concat(
+        postprocess.decode_series(predict(one), one.meta, valid=one.valid, **post) for one in series
+    )

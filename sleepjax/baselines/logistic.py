@@ -1,0 +1,129 @@
+"""Logistic regression on statistics of windows around each minute: what a linear model can do.
+
+One regression per class, fitted by Newton's method in a trust region to the soft targets of
+training, on at most `MAX_FRAMES` random minutes with known labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from sleepjax.baselines import signals
+from sleepjax.data import windows
+from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError
+
+FRAME = STEPS_PER_MINUTE
+SPANS = (5, 15, 30, 60)
+"""Minutes that a statistic looks to either side."""
+SIGMA = 60.0
+"""Steps; width of the Gaussian targets of onset and wakeup."""
+RIDGE = 1e-4
+MAX_FRAMES = 400_000
+
+Predict = Callable[[windows.Series], np.ndarray]
+
+
+def fit(series: Sequence[windows.Series], seed: int) -> Predict:
+    """Fit to labelled recordings with `signals.FEATURES`.
+
+    Returns a function from a recording to probabilities float32 [T,3]. Raises InputError where
+    there is nothing to fit to.
+    """
+    rng = np.random.default_rng(seed)
+    share = min(1.0, MAX_FRAMES * FRAME / sum(one.meta.n_steps for one in series))
+    parts, targets = [], []
+    for one in series:
+        batch = windows.gather(one, 0, one.meta.n_steps, FRAME)
+        chosen = (batch["mask"] > 0) & (rng.random(len(batch["mask"])) < share)
+        events = np.exp(-0.5 * np.square(batch["distance"] / SIGMA))
+        parts.append(statistics(one)[chosen])
+        targets.append(np.column_stack([batch["asleep"], events])[chosen])
+    x, y = np.concatenate(parts), np.concatenate(targets)  # [N,S], [N,3]
+    if len(x) <= x.shape[1]:
+        raise InputError(
+            f"logistic regression on {x.shape[1]} statistics needs more than {len(x)} labelled "
+            "minutes; give more recordings with labelled nights."
+        )
+    mean, std = x.mean(axis=0), x.std(axis=0) + 1e-6
+    x = design(x, mean, std)
+    weights = np.stack([regress(x, y[:, k]) for k in range(len(CLASSES))], axis=-1)  # [1+S,3]
+
+    def predict(one: windows.Series) -> np.ndarray:
+        frames = expit(design(statistics(one), mean, std) @ weights)  # [T',3]
+        centre = np.arange(len(frames)) * FRAME + (FRAME - 1) / 2
+        at = np.arange(one.meta.n_steps)
+        each = [np.interp(at, centre, frames[:, k]) for k in range(len(CLASSES))]
+        return np.stack(each, axis=-1).astype(np.float32)
+
+    return predict
+
+
+def design(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Standardised statistics [N,S] with a column of ones in front, [N,1+S]."""
+    return np.column_stack([np.ones(len(x)), (x - mean) / std])
+
+
+def regress(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights [1+S] of least mean cross-entropy of targets y [N] from 0 to 1, plus a ridge.
+
+    The ridge, `RIDGE` / 2 times the sum of squares, leaves the first weight alone.
+    """
+    n, size = x.shape
+    ridge = np.full(size, RIDGE)
+    ridge[0] = 0.0
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = x @ w
+        value = np.mean(np.logaddexp(0, z) - y * z) + 0.5 * np.sum(ridge * w**2)
+        return float(value), x.T @ (expit(z) - y) / n + ridge * w
+
+    def hessian(w: np.ndarray) -> np.ndarray:
+        p = expit(x @ w)
+        return (x * (p * (1 - p))[:, None]).T @ x / n + np.diag(ridge)
+
+    start = np.zeros(size)
+    rate = np.clip(y.mean(), 1e-6, 1 - 1e-6)
+    start[0] = np.log(rate / (1 - rate))
+    found = minimize(
+        loss, start, jac=True, hess=hessian, method="trust-exact", options={"gtol": 1e-7}
+    )
+    return found.x
+
+
+def statistics(one: windows.Series) -> np.ndarray:
+    """[T',S] per minute: movement and its surroundings, clock, and whether the watch was worn."""
+    anglez, enmo = signals.measured(one, "anglez"), signals.measured(one, "enmo")
+    change = np.abs(np.diff(anglez, prepend=anglez[:1]))
+    average = lambda x: windows.frames(x, FRAME).mean(axis=1)
+    activity = (
+        np.log(average(enmo) + 1e-3),
+        np.log(average(change) + 1e-2),
+        average((change > 5).astype(np.float64)),
+    )
+    columns = []
+    for x in activity:
+        columns.append(x)
+        for span in SPANS:
+            before, after = window_mean(x, -span, -1), window_mean(x, 1, span)
+            around = window_mean(x, -span, span)
+            spread = np.sqrt(np.maximum(window_mean(x * x, -span, span) - around**2, 0))
+            columns += [around, after - before, spread, maximum_filter1d(x, 2 * span + 1)]
+    sine, cosine = (average(signals.feature(one, f"hour_{name}")) for name in ("sin", "cos"))
+    copied, missing = average(signals.feature(one, "repeat")), average(~np.asarray(one.valid))
+    columns += [sine, cosine, 2 * sine * cosine, cosine**2 - sine**2, copied, missing]
+    return np.column_stack(columns)
+
+
+def window_mean(x: np.ndarray, first: int, last: int) -> np.ndarray:
+    """[T'] mean of x[i + first] to x[i + last], of those that exist; x[i] where none does."""
+    n = len(x)
+    total = np.concatenate([[0.0], np.cumsum(x, dtype=np.float64)])
+    start = np.clip(np.arange(n) + first, 0, n)
+    stop = np.clip(np.arange(n) + last + 1, 0, n)
+    count = stop - start
+    return np.where(count > 0, (total[stop] - total[start]) / np.maximum(count, 1), x)
