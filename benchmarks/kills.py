@@ -71,7 +71,7 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
         if process.wait():
             raise SystemExit(f"failed without any kill:\n{log.read_text()}")
         seconds = time.monotonic() - begin
-    done = finished = resumed = lost = 0
+    done = finished = resumed = lost = unreadable = 0
     equal = True
     while done < kills or (broken / "config.json").exists():
         before = newest_step(broken)
@@ -87,6 +87,7 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
         text = log.read_text()
         if process.returncode not in (0, -9):
             raise SystemExit(f"failed after {done} kills:\n{text}")
+        unreadable += text.count("Going back to step")
         for line in text.splitlines():
             if line.startswith("resuming"):
                 resumed += 1
@@ -96,7 +97,7 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
             equal &= states_equal(whole, broken) and scores(whole) == scores(broken)
             shutil.rmtree(broken)
     result = dict(kills=done, finished=finished, resumed=resumed, steps_lost=lost, equal=equal)
-    return result | dict(seconds_of_steps_without_kills=round(seconds, 1))
+    return result | dict(unreadable=unreadable, seconds_of_steps_without_kills=round(seconds, 1))
 
 
 def states_equal(a: Path, b: Path) -> bool:
@@ -159,9 +160,13 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
+PARTS = {"prepare": kill_prepare, "training": kill_training}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--only", choices=PARTS, help="leave the other out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="write the result as JSON")
     args = parser.parse_args()
@@ -174,8 +179,9 @@ def main() -> None:
         size = ["--series", "6", "--days", "3", "--out", str(data)]
         subprocess.run([*simulate, *size], check=True, capture_output=True)
         result = {
-            "prepare": kill_prepare(data, folder, args.kills, rng),
-            "training": kill_training(data, folder, args.kills, rng),
+            name: part(data, folder, args.kills, rng)
+            for name, part in PARTS.items()
+            if args.only in (None, name)
         }
     print(json.dumps(result, indent=2))
     if args.out:
