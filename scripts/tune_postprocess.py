@@ -24,7 +24,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workdir", required=True, help="run directory of scripts/train.py")
+    parser.add_argument(
+        "--workdir", required=True, help="folder of scripts/train.py or crossval.py"
+    )
     parser.add_argument("--trials", type=int, default=60, help="settings tried per choice (60)")
     parser.add_argument("--out", help="file to write (post.json in the run directory)")
     parser.add_argument("--seed", type=int, default=0, help="of folds, search and bootstrap (0)")
@@ -52,22 +54,21 @@ def tune(args: argparse.Namespace) -> int:
 
     from sleepjax.evaluators import tuning
     from sleepjax.progress import Progress
-    from sleepjax.training import rundir, validation
+    from sleepjax.training import validation
 
-    config: Any
-    config, run = rundir.read(workdir)
+    simulated, own = describe(workdir)
     curves, solution = validation.load(workdir)
-    if run["simulated"]:
+    if simulated:
         print("WARNING: the run is of SIMULATED data; so is what is found here.", file=sys.stderr)
-    own, folds = config.post.to_dict(), min(4, len(curves))
+    folds = min(4, len(curves))
     with Progress((folds + 1) * max(args.trials, 1), f"tune ({tuning.engine()})", "try") as bar:
         tuned = tuning.tune(
             curves, solution, own,
             trials=args.trials, n_folds=folds, seed=args.seed, advance=bar.advance,
         )  # fmt: skip
-    out.write_text(json.dumps(report(args, tuned, own, run["simulated"]), indent=2) + "\n")
+    out.write_text(json.dumps(report(args, tuned, own, simulated), indent=2) + "\n")
 
-    what = "held-out SIMULATED series" if run["simulated"] else "held-out series"
+    what = "held-out SIMULATED series" if simulated else "held-out series"
     interval = "95 % {:.4f} to {:.4f}".format
     print(f"event AP on {what} of the choice, mean of {len(tuned.folds)} folds:")
     print(f"  tuned       {tuned.score.ap:.4f}   {interval(*tuned.score.interval())}")
@@ -81,6 +82,18 @@ def tune(args: argparse.Namespace) -> int:
         print("no clear gain over the run's own settings: keep them")
     print(f"settings: {out}  {json.dumps(tuned.post)}")
     return 0
+
+
+def describe(workdir: Path) -> tuple[bool, dict[str, Any]]:
+    """(whether its data is simulated, its settings) of a run or of a cross-validation."""
+    from sleepjax.training import ensemble, rundir
+
+    config: Any
+    if not ensemble.is_ensemble(workdir):
+        config, run = rundir.read(workdir)
+        return run["simulated"], config.post.to_dict()
+    members, own = ensemble.read(workdir)
+    return any(rundir.read(member)[1]["simulated"] for member in members.values()), own
 
 
 def report(args: argparse.Namespace, tuned, own: dict, simulated: bool) -> dict:

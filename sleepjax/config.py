@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +100,19 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise InputError(f"get_config of {path!r} returned a {kind}; it must return a ConfigDict.")
     for key, value in (overrides or {}).items():
         override(config, key, value)
+    return config.lock()
+
+
+def load_from_arguments(spec: str, arguments: Sequence[str]) -> ConfigDict:
+    """`load_config` with overrides as a command line has them: ``--config.optim.lr=1e-3``."""
+    config = load_config(spec).unlock()
+    for item in arguments:
+        name, has_value, text = item.partition("=")
+        if not name.startswith("--config.") or not has_value:
+            raise InputError(
+                f"{item!r} is not understood; settings are written --config.optim.lr=1e-3."
+            )
+        override_from_text(config, name.removeprefix("--config."), text)
     return config.lock()
 
 

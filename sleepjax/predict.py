@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
 import sleepjax
-from sleepjax import models, objectives, optim, postprocess, sharding
+from sleepjax import postprocess, sharding
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
 from sleepjax.evaluators.figures import nights_figure
 from sleepjax.training import ensemble, rundir
+from sleepjax.training.build import build
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.inference import predict_series
-from sleepjax.training.state import eval_variables, init_state
-from sleepjax.training.step import predict_step
+from sleepjax.training.state import eval_variables
 from sleepjax.types import CLASSES, InputError
 
 
@@ -138,21 +137,13 @@ def _load_member(workdir: Path, checkpoint: str, compiled: dict[str, Callable]) 
             f"sleepjax {sleepjax.__version__}, which computes {features.NORMALISERS}. Use the "
             "version that trained it."
         )
-    downsample = config.data.downsample
-    model = models.build(**config.model, downsample=downsample)
-    objective = objectives.make(**config.loss, downsample=downsample)
+    built = build(config)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
-    x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
-    init = partial(init_state, model=model, tx=tx, ema=config.ema)
-    like = sharding.placed(jax.eval_shape(init, jax.random.key(0), x), replicated)
     with Checkpoints(workdir) as checkpoints:
-        state = checkpoints.restore(like, checkpoint)
+        state = checkpoints.restore(sharding.placed(built.shapes(), replicated), checkpoint)
     variables = eval_variables(state)
-    key = f"{config.model.to_json()} {config.loss.to_json()} {downsample}"
-    apply = compiled.setdefault(
-        key, jax.jit(partial(predict_step, model=model, objective=objective))
-    )
+    key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
+    apply = compiled.setdefault(key, jax.jit(built.predict))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])

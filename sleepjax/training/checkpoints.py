@@ -79,12 +79,18 @@ class Checkpoints:
         """The step of the newest checkpoint of a kind; None when there is none."""
         return self.managers[kind].latest_step()
 
-    def restore(self, like: TrainState, kind: str = "latest") -> TrainState:
-        """The newest state of a kind, with the shapes, dtypes and shardings of ``like``.
+    def steps(self) -> list[int]:
+        """The steps of the latest checkpoints, oldest first."""
+        return sorted(self.managers["latest"].all_steps())
+
+    def restore(
+        self, like: TrainState, kind: str = "latest", step: int | None = None
+    ) -> TrainState:
+        """The newest state of a kind, or that of a step, placed and shaped as ``like``.
 
         Raises InputError when there is none, or when it does not fit ``like``.
         """
-        step = self.latest_step(kind)
+        step = self.latest_step(kind) if step is None else step
         if step is None:
             raise InputError(
                 f"{self.path / kind} holds no checkpoint; train longer than ckpt_every steps first."

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from ml_collections import ConfigDict
 
 from sleepjax import postprocess
 from sleepjax.data.windows import Series
+from sleepjax.training import rundir
 from sleepjax.types import InputError, SeriesMeta
 
 FOLDER = "validation"
@@ -40,7 +42,7 @@ class Curves:
 
 def save(
     workdir: Path,
-    series: Sequence[Series],
+    series: Sequence[Series | Curves],
     solution: pl.DataFrame,
     probabilities: Mapping[str, np.ndarray],
 ) -> None:
@@ -55,6 +57,23 @@ def save(
         np.savez(folder / f"{i}.npz", probabilities=probs, valid=np.asarray(one.valid))
     # The list comes last: a folder that has it is complete.
     index.write_text(json.dumps([dataclasses.asdict(one.meta) for one in series], indent=1) + "\n")
+
+
+def is_finished(workdir: Path, config: ConfigDict) -> bool:
+    """Whether the run of this config in ``workdir`` came to its end.
+
+    Raises InputError, listing the differences, for a run of another config.
+    """
+    if not (workdir / FOLDER / "series.json").is_file():
+        return False
+    old, _ = rundir.read(workdir)
+    different = rundir.differences(json.loads(old.to_json()), json.loads(config.to_json()))
+    if different:
+        raise InputError(
+            f"{workdir} holds a run of another config: {'; '.join(different)}. "
+            "Use the same settings, or another --workdir."
+        )
+    return True
 
 
 def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:

@@ -1,0 +1,164 @@
+r"""Train K folds x S seeds, score every series by models that have not seen it, make an ensemble.
+
+python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2
+python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 --together
+python scripts/predict.py --workdir runs/spec1d-demo-crossval --series ... --out submission.csv
+
+Every member is a run directory below --workdir. The same command goes on where it was stopped and
+skips finished members. The score is that of the last checkpoints: no epoch is chosen on the series
+that are scored. docs/experiments.md says how to read it.
+
+Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 3 a member diverged; 75
+stopped by a signal after saving, the same command resumes; 130 stopped at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sleepjax.config import load_from_arguments
+from sleepjax.types import EVENTS, InputError
+
+Members = dict[tuple[int, int], tuple[Any, Path]]
+"""(fold, seed) -> (config, run directory)."""
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", required=True, help="configs/spec1d.py[:variant,key=value]")
+    parser.add_argument("--folds", type=int, help="K (data.folds of the config)")
+    parser.add_argument("--seeds", type=int, default=1, help="S, from the config's seed on (1)")
+    parser.add_argument("--workdir", help="folder of the members; default runs/<config>-crossval")
+    parser.add_argument(
+        "--together", action="store_true", help="train members side by side in one program"
+    )
+    args, rest = parser.parse_known_args(argv)
+    try:
+        return crossval(args, rest)
+    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
+
+
+def crossval(args: argparse.Namespace, rest: list[str]) -> int:
+    config: Any = load_from_arguments(args.config, rest)
+
+    # JAX is imported late: a misspelt option is answered at once.
+    from sleepjax.data.source import default_workdir
+    from sleepjax.training import execution, guard, preemption, settings
+
+    settings.check(config)
+    workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
+    members = plan(config, workdir, args.folds or config.data.folds, args.seeds)
+    execution.use_compilation_cache()
+    try:
+        train(members, args.together)
+    except preemption.Interrupted as stop:
+        print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
+        return preemption.REQUEUE
+    except guard.DivergedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    report(args, workdir, members)
+    return 0
+
+
+def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
+    """Configs and run directories of all members, fold after fold."""
+    if n_folds < 2:
+        raise InputError(f"--folds {n_folds} must be at least 2.")
+    if n_seeds < 1:
+        raise InputError(f"--seeds {n_seeds} must be at least 1.")
+    if config.early_stop.patience:
+        raise InputError(
+            f"early_stop.patience={config.early_stop.patience} would end training where the series "
+            "that are scored liked it best; cross-validation needs --config.early_stop.patience=0."
+        )
+    members = {}
+    for fold in range(n_folds):
+        for seed in range(config.seed, config.seed + n_seeds):
+            own = config.copy_and_resolve_references().unlock()
+            own.seed, own.data.folds, own.data.fold = seed, n_folds, fold
+            members[fold, seed] = own.lock(), workdir / f"fold{fold}-seed{seed}"
+    return members
+
+
+def train(members: Members, side_by_side: bool) -> None:
+    """Train what is not finished. Raises Interrupted after a signal, when all is saved."""
+    from sleepjax.training import loop, preemption, together, validation
+
+    with preemption.StopSignal() as stop:
+        todo = [m for m in members.values() if not validation.is_finished(m[1], m[0])]
+        if todo and side_by_side:
+            together.train(*zip(*todo, strict=True))
+        for number, (config, workdir) in enumerate(todo, 1):
+            if stop:
+                raise preemption.Interrupted(f"{stop.name} before {workdir.name}")
+            loop.say(f"{workdir.name}: {number} of {len(todo)} members to train")
+            loop.run(config, workdir)
+
+
+def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
+    """Score the members, write and print what was found."""
+    from sleepjax.evaluators import out_of_fold
+    from sleepjax.metrics.report import as_dict
+    from sleepjax.training import ensemble, rundir
+
+    post = next(iter(members.values()))[0].post.to_dict()
+    folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
+    paths = [[members[fold, seed][1] for seed in seeds] for fold in folds]
+    found = out_of_fold.evaluate(paths, post)
+    simulated = rundir.read(paths[0][0])[1]["simulated"]
+    out_of_fold.save(workdir, found)
+    ensemble.write(workdir, [path for _, path in members.values()], post)
+    contents = {
+        "config": args.config,
+        "simulated": simulated,
+        "folds": dict(zip(folds, found.folds, strict=True)),
+        "seeds": {
+            seed: as_dict(score.result, score.boot)
+            for seed, score in zip(seeds, found.seeds, strict=True)
+        },
+        "ensemble": as_dict(found.mean.result, found.mean.boot),
+    }
+    (workdir / "crossval.json").write_text(json.dumps(contents, indent=2) + "\n")
+    text = table(args.config, seeds, found, simulated)
+    (workdir / "crossval.md").write_text(text + "\n")
+    print(text)
+    print(f"\nensemble of {len(members)} members for predict.py --workdir: {workdir}")
+
+
+def table(config: str, seeds: list[int], found: Any, simulated: bool) -> str:
+    """The score as markdown."""
+    rows = {f"seed {seed}": score for seed, score in zip(seeds, found.seeds, strict=True)}
+    rows |= {f"mean of {len(seeds)} seeds' probabilities": found.mean} if len(seeds) > 1 else {}
+    n_series, n_folds = found.mean.result.n_series, len(found.folds)
+    what = "SIMULATED series" if simulated else "series"
+    lines = [
+        f"Cross-validation of {config}: {n_series} {what} with events in {n_folds} folds, each "
+        "predicted by the last checkpoint of models that have not seen it.",
+        "",
+        f"| | event AP | 95 % interval | {' | '.join(EVENTS)} |",
+        "|---|---|---|" + "---|" * len(EVENTS),
+    ]
+    for name, score in rows.items():
+        low, high = score.boot.interval()
+        events = " | ".join(f"{score.result.per_event.get(e, float('nan')):.4f}" for e in EVENTS)
+        lines.append(f"| {name} | {score.result.ap:.4f} | {low:.4f} to {high:.4f} | {events} |")
+    folds = ", ".join(f"{ap:.3f}" for ap in found.folds)
+    return "\n".join([*lines, "", f"Within single folds: {folds}."])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

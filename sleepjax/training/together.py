@@ -1,0 +1,179 @@
+"""Several runs of one model trained side by side: their updates are one program, by `jax.vmap`.
+
+Runs may differ in seed and fold. Each has its own batches (a function of its own seed and the
+step), keys, optimiser and guard, and its own run directory, so that what `loop.run` would have
+done for one after the other is done for all of them at once, to rounding. Only training happens
+here: `loop.run` finds each run at its last step and validates it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from sleepjax import sharding
+from sleepjax.progress import Progress
+from sleepjax.training import feed, guard, rundir, settings
+from sleepjax.training.build import build
+from sleepjax.training.checkpoints import KINDS, Checkpoints
+from sleepjax.training.preemption import Interrupted, StopSignal
+from sleepjax.training.prefetch import Prefetch
+from sleepjax.training.writers import MetricWriter
+from sleepjax.types import InputError
+
+OWN = ("seed", "data.fold")
+"""Settings in which runs trained together may differ."""
+
+
+def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
+    """Train runs that are alike but for `OWN` up to their last step, saving as `loop.run` does.
+
+    Raises InputError for configs that are not alike or runs that were stopped too far apart,
+    OSError where the disk is full, DivergedError when one of them diverges, and Interrupted after
+    a signal, when all have been saved.
+    """
+    check_alike(configs)
+    config = configs[0]
+    settings.check(config)
+    total, numbers = config.total_steps, range(len(configs))
+    mesh = sharding.data_mesh()
+    sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
+    # Runs lie along the first axis of everything; the samples of each are split over the devices.
+    replicated, by_batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "data"))
+
+    # ---- one program for all
+    built = build(config)
+    init = jax.jit(built.init, out_shardings=replicated)
+    update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)
+    together = lambda *each: jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+    apart = lambda all_: [jax.tree.map(lambda leaf, i=i: leaf[i], all_) for i in numbers]
+    together, apart = (jax.jit(f, out_shardings=replicated) for f in (together, apart))
+    keys = [jax.random.split(jax.random.key(own.seed)) for own in configs]
+    train_keys = together(*[train_key for _, train_key in keys])
+
+    # ---- one split of the data per fold, one sequence of batches per run
+    data = {own.data.fold: feed.open_data(own) for own in configs}
+    feeds = [
+        feed.make(
+            data[own.data.fold].train,
+            seed=own.seed,
+            batch=config.batch_size,
+            duration=config.data.duration,
+            background=config.data.background,
+            downsample=config.data.downsample,
+            on_device=False,
+            replicated=replicated,
+            by_batch=by_batch,
+        )
+        for own in configs
+    ]
+
+    def batches_at(step: int) -> dict[str, jax.Array]:
+        batches = [one.batch_at(step) for one in feeds]
+        return sharding.to_global(jax.tree.map(lambda *a: np.stack(a), *batches), by_batch)
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopSignal())
+        for own, workdir in zip(configs, workdirs, strict=True):
+            stack.enter_context(rundir.opened(workdir, own, data[own.data.fold].facts()))
+        checkpoints = [stack.enter_context(Checkpoints(workdir)) for workdir in workdirs]
+        step = common_step({w: c.steps() for w, c in zip(workdirs, checkpoints, strict=True)})
+        like = sharding.placed(built.shapes(), replicated)
+        state = together(
+            *[
+                saved.restore(like, step=step) if step else init(init_key)
+                for saved, (init_key, _) in zip(checkpoints, keys, strict=True)
+            ]
+        )
+        writers = [stack.enter_context(MetricWriter(workdir, step)) for workdir in workdirs]
+        progress = stack.enter_context(Progress(total, "together", "step", initial=step))
+        ahead = stack.enter_context(Prefetch(batches_at, step, total))
+        pending, since = [], time.monotonic()
+
+        def summaries(pending: list, step: int) -> list[dict[str, float]]:
+            fetched = jax.device_get(pending)
+            return [
+                guard.summary(
+                    [{name: values[i] for name, values in metrics.items()} for metrics in fetched],
+                    step,
+                    patience=config.guard.patience,
+                    windows_at=feeds[i].windows_at,
+                    workdir=workdirs[i],
+                )
+                for i in numbers
+            ]
+
+        while True:
+            due = lambda every, step=step: step > 0 and (step == total or step % every == 0)
+            if pending and due(config.log_every):  # sync point
+                rows = summaries(pending, step)
+                rate = len(pending) / (time.monotonic() - since)
+                speed = {
+                    "train/lr": float(built.lr_at(step - 1)),
+                    "train/steps_per_second": rate,
+                    "train/windows_per_second": rate * config.batch_size,
+                }
+                for writer, row in zip(writers, rows, strict=True):
+                    writer.write(step, row | speed)
+                losses = [row["train/loss"] for row in rows]
+                progress.note = f"loss {min(losses):.4f} to {max(losses):.4f}"
+                pending, since = [], time.monotonic()
+            if due(config.ckpt_every) or stop:  # sync point
+                summaries(pending, step)  # a diverged run is not saved any further
+                for saved, own in zip(checkpoints, apart(state), strict=True):
+                    saved.save(own)
+            if stop:
+                raise Interrupted(f"{stop.name} at step {step} of {total}; all runs are saved")
+            if step == total:
+                return
+            batch = next(ahead)
+            with jax.transfer_guard("disallow"):
+                state, metrics = update(state, batch, train_keys)
+            step += 1
+            if pending:
+                jax.block_until_ready(pending[-1])  # one step late: the device never waits
+            pending.append(metrics)
+            progress.advance()
+
+
+def check_alike(configs: Sequence[Any]) -> None:
+    """Raise InputError, listing the differences, unless the configs differ in `OWN` alone."""
+    first, *others = (json.loads(config.to_json()) for config in configs)
+    for other in others:
+        different = [
+            line for line in rundir.differences(first, other) if line.split(":")[0] not in OWN
+        ]
+        if different:
+            raise InputError(
+                f"runs trained together may differ only in {' and '.join(OWN)}, but these differ "
+                f"in {'; '.join(different)}. Train them one after the other."
+            )
+    if jax.process_count() > 1:
+        raise InputError("runs are trained together in one process; start it without others.")
+
+
+def common_step(saved: Mapping[Path, Sequence[int]]) -> int:
+    """The last step from which all runs can go on; 0 begins anew.
+
+    A kill between the saves of two runs leaves one of them a checkpoint ahead. A run that never
+    dropped a checkpoint may begin anew without harm. Raises InputError where runs are further
+    apart.
+    """
+    steps = [{*own, 0} if len(own) < KINDS["latest"] else set(own) for own in saved.values()]
+    common = set.intersection(*steps)
+    if not common:
+        at = ", ".join(f"{path.name} at {max(own, default=0)}" for path, own in saved.items())
+        raise InputError(
+            f"these runs were not trained together so far: {at}. Train them one after the other."
+        )
+    return max(common)
