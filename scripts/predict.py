@@ -34,7 +34,12 @@ def main(argv: list[str]) -> int:
         "--series", required=True, help="parquet or csv in the competition's columns"
     )
     parser.add_argument("--out", required=True, help="submission file to write, ending in .csv")
-    parser.add_argument("--checkpoint", choices=("latest", "best"), default="latest")
+    parser.add_argument(
+        "--checkpoint",
+        choices=("latest", "best"),
+        default="latest",
+        help="latest, whose score the run reports (default), or best by validation AP",
+    )
     parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
     parser.add_argument("--tz", help="IANA zone of timestamps without UTC offset: Europe/London")
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")

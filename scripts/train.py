@@ -2,6 +2,13 @@ r"""Train a model, or resume a run that was interrupted.
 
 python scripts/train.py --config configs/spec2d.py:demo
 python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --config.optim.lr=1e-3
+python scripts/train.py --config configs/spec2d.py --print_config
+
+Every setting of the config can be given as --config.GROUP.NAME=VALUE; --print_config lists them.
+For data of one's own: --config.data.root=FOLDER, with train_series.parquet (or csv) and
+train_events.csv in it; --config.data.tz=Europe/London where timestamps have no UTC offset;
+--config.data.drop_bad=true to leave out what cannot be used. Data are simulated only where nobody
+gave data.root and the competition's recordings are not there.
 
 Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 too many updates in a
 row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C after saving, the same command resumes;
@@ -11,8 +18,10 @@ row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C after saving, the sam
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -26,10 +35,11 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--config", required=True, help="configs/spec2d.py[:variant,key=value]")
     parser.add_argument("--workdir", help="run directory; default runs/<config>[-simulated]")
+    parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
     try:
-        config = load_config(args.config).unlock()
+        config: Any = load_config(args.config).unlock()
         for item in rest:
             name, has_value, text = item.partition("=")
             if not name.startswith("--config.") or not has_value:
@@ -38,7 +48,13 @@ def main(argv: list[str]) -> int:
                 )
             override_from_text(config, name.removeprefix("--config."), text)
         config.lock()
-        return train(config, args.workdir or default_workdir(args.config, config), args)
+        if args.print_config:
+            print("\n".join(settings(config)))
+            return 0
+        from sleepjax.data.source import default_workdir
+
+        workdir = args.workdir or default_workdir(args.config, config.data)
+        return train(config, str(workdir), args)
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -47,14 +63,14 @@ def main(argv: list[str]) -> int:
         return 130
 
 
-def default_workdir(spec: str, config: ConfigDict) -> str:
-    """runs/spec2d-demo, with -simulated where no recordings are there to train on."""
-    from sleepjax.data.source import uses_simulation
-
-    path, _, arg = spec.partition(":")
-    words = [Path(path).stem, *arg.replace("=", "").split(",")]
-    words += ["simulated"] if uses_simulation(config.data) else []
-    return str(Path("runs") / "-".join(filter(None, words)))
+def settings(config: ConfigDict, prefix: str = "--config") -> Iterator[str]:
+    """Every setting as it is written on a command line, ``--config.optim.lr=0.0005``."""
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from settings(value, f"{prefix}.{name}")
+        else:
+            text = str(value).replace("'", '"')  # the shell's own quotes go around
+            yield shlex.quote(f"{prefix}.{name}={text}")
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,7 @@
 """What the first user of the project stumbled over: each now has one line that says what to do."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -98,6 +100,28 @@ def test_an_output_that_cannot_be_written(project, finished, cohort, capsys):
     args = ["--workdir", str(finished.workdir), "--series", str(cohort / "test_series.parquet")]
     assert script(project, "predict").main([*args, "--out", "/proc/found.csv"]) == 2
     assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["spec1d", "spec2d"])
+def test_settings_are_listed_as_they_are_given(project, capsys, name):
+    main = script(project, "train").main
+    spec = f"{project / 'configs' / name}.py"
+    assert main(["--config", f"{spec}:demo", "--config.optim.lr=1e-3", "--print_config"]) == 0
+    listed = capsys.readouterr().out
+    assert "--config.optim.lr=0.001\n" in listed and "--config.data.tz=\n" in listed
+    assert main(["--config", spec, "--print_config", *shlex.split(listed)]) == 0
+    assert capsys.readouterr().out == listed
+
+
+def test_flags_are_spelt_in_one_way(project):
+    """Underscores; the one spelling with a hyphen is kept for those who know it."""
+    flags = re.compile(r'"(--[a-z_-]+)"')
+    found = {
+        flag
+        for path in (project / "scripts").glob("*.py")
+        for flag in flags.findall(path.read_text())
+    }
+    assert {flag for flag in found if "-" in flag[2:]} == {"--drop-bad"}
 
 
 def test_a_series_that_cannot_be_used_does_not_stop_the_others(
