@@ -101,13 +101,13 @@ def test_optuna_finds_the_peak_and_is_a_function_of_what_it_was_told(config):
     space = grid.parse("optim.lr=1e-5,1e-1 data.downsample=2,4,6", config)
     score = lambda p: -abs(math.log10(p["optim.lr"]) + 3) - (p["data.downsample"] != 4)
     told = [({"optim.lr": 1e-5, "data.downsample": 2}, math.nan)]
-    for _ in range(25):
+    for _ in range(40):
         point = grid.next_point(space, told, seed=1)
         assert grid.contains(space, point)
         told.append((point, score(point)))
     assert grid.next_point(space, told[:9], seed=1) == told[9][0]
-    late = [value for _, value in told[-8:]]
-    assert sum(late) / len(late) > -0.6  # at random: -1.7
+    asked = [value for _, value in told[10:]]
+    assert sum(asked) / len(asked) > -1.2 and max(asked) > -0.1  # at random -1.7 in the mean
 
 
 # ---- runs
