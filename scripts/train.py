@@ -25,7 +25,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from sleepjax.config import load_config, override_from_text
+from sleepjax.config import load_from_arguments
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
 
@@ -39,15 +39,7 @@ def main(argv: list[str]) -> int:
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
     try:
-        config: Any = load_config(args.config).unlock()
-        for item in rest:
-            name, has_value, text = item.partition("=")
-            if not name.startswith("--config.") or not has_value:
-                raise InputError(
-                    f"{item!r} is not understood; settings are written --config.optim.lr=1e-3."
-                )
-            override_from_text(config, name.removeprefix("--config."), text)
-        config.lock()
+        config: Any = load_from_arguments(args.config, rest)
         if args.print_config:
             print("\n".join(settings(config)))
             return 0
