@@ -66,7 +66,7 @@ def window_of(rows, n_steps, downsample):
     meta = SeriesMeta("a", n_steps, 0, 0, ((0, 0),), {})
     x = np.arange(n_steps, dtype=np.float32)
     one = windows.Series(meta, (x,), np.ones(n_steps, bool), labels)
-    return windows.stack([windows.gather(one, 0, n_steps, downsample)])
+    return windows.gather_batch([(one, 0)], n_steps, downsample)
 
 
 REVERSE = jax.jit(partial(augment.time_reversal, share=1.0, mirror=augment.Mirror(["anglez"])))

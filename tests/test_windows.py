@@ -12,6 +12,7 @@ from sleepjax.data import windows
 from sleepjax.data.labels import Labels, make_labels
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
+from tests.reference import windows as reference
 from tests.test_labels import events_frame
 
 
@@ -103,6 +104,25 @@ def test_processes_share_the_global_batch(processes):
     parts = [make(p, processes) for p in range(processes)]
     for name in whole:
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole[name])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 390)), min_size=1, max_size=4),
+    st.integers(1, 130),
+    st.integers(1, 13),
+)
+def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample):
+    one = [SERIES[0], SERIES[1], make_series(400, [(20, 47), (300, 355)], invalid=[0, 50, 399])]
+    windows_of = [(one[i], start) for i, start in where if start < one[i].meta.n_steps]
+    if not windows_of:
+        return
+    batch = windows.gather_batch(windows_of, duration, downsample)
+    for k, (series, start) in enumerate(windows_of):
+        expected = reference.gather(series, start, duration, downsample)
+        assert expected.keys() == batch.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(batch[name][k], array)
+            assert batch[name].dtype == np.float32
 
 
 @pytest.mark.parametrize("downsample", [1, 2, 4, 6, 8, 12])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -104,38 +103,45 @@ def make_sampler(series: Sequence[Series], duration: int, background: float) -> 
 
 
 def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
-    """One window: x [T,F], asleep [T'], distance [T',2], mask [T'].
+    """One window: x [T,F], asleep [T'], distance [T',2], mask [T'] (see `gather_batch`)."""
+    return {k: v[0] for k, v in gather_batch([(one, start)], duration, downsample).items()}
+
+
+def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample: int) -> Batch:
+    """Windows of (series, start): x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
     ``mask`` is 1 where every step of the frame is valid, known and inside the recording; without
-    labels only valid and inside. ``distance`` is taken at the frame's centre.
+    labels only valid and inside. ``distance`` is taken at the frame's centre. float32 throughout.
     """
-    stop = min(start + duration, one.meta.n_steps)
-    pad = duration - (stop - start)
-    x = np.stack([array[start:stop] for array in one.features], axis=-1)  # [t,F]
-    usable = np.asarray(one.valid[start:stop])
-    batch: dict[str, Any] = {"x": np.pad(x, ((0, pad), (0, 0)))}
-    if one.labels is not None:
-        usable = usable & one.labels.known[start:stop]
-        asleep = np.pad(one.labels.asleep[start:stop].astype(np.float32), (0, pad))
-        distance = np.pad(one.labels.distance[start:stop].astype(np.float32), ((0, pad), (0, 0)))
-        batch["asleep"] = frames(asleep, downsample).mean(axis=1)
-        # Not the mean over the frame: halfway between two events it would invent a distance of 0.
-        batch["distance"] = distance[::downsample] + (downsample - 1) / 2
-    batch["mask"] = frames(np.pad(usable, (0, pad)), downsample).all(axis=1).astype(np.float32)
-    return batch
+    batch, n_frames = len(where), -(-duration // downsample)
+    x = np.zeros((batch, duration, len(where[0][0].features)), np.float32)
+    usable, asleep = np.zeros((2, batch, duration), bool)
+    # Not the mean over the frame: halfway between two events it would invent a distance of 0.
+    distance = np.zeros((batch, n_frames, 2), np.float32)
+    for k, (one, start) in enumerate(where):
+        here = slice(start, min(start + duration, one.meta.n_steps))
+        n = here.stop - start
+        for f, array in enumerate(one.features):
+            x[k, :n, f] = array[here]
+        usable[k, :n] = one.valid[here]
+        if one.labels is not None:
+            usable[k, :n] &= one.labels.known[here]
+            asleep[k, :n] = one.labels.asleep[here]
+            distance[k, : -(-n // downsample)] = one.labels.distance[here][::downsample]
+    mask = frames(usable, downsample, axis=1).all(axis=2).astype(np.float32)
+    if where[0][0].labels is None:
+        return {"x": x, "mask": mask}
+    distance += (downsample - 1) / 2
+    asleep = frames(asleep, downsample, axis=1).mean(axis=2, dtype=np.float32)
+    return {"x": x, "asleep": asleep, "distance": distance, "mask": mask}
 
 
-def frames(x: np.ndarray, downsample: int) -> np.ndarray:
+def frames(x: np.ndarray, downsample: int, axis: int = 0) -> np.ndarray:
     """[T,...] -> [T',downsample,...]; the last frame is filled up with its own last step."""
-    short = -len(x) % downsample
+    short = -x.shape[axis] % downsample
     if short:
-        x = np.concatenate([x, np.repeat(x[-1:], short, axis=0)])
-    return x.reshape(-1, downsample, *x.shape[1:])
-
-
-def stack(windows: Sequence[Batch]) -> Batch:
-    """Stack windows into a batch, float32 throughout."""
-    return {k: np.stack([w[k] for w in windows]).astype(np.float32, copy=False) for k in windows[0]}
+        x = np.concatenate([x, np.repeat(x.take([-1], axis), short, axis)], axis)
+    return x.reshape(*x.shape[:axis], -1, downsample, *x.shape[axis + 1 :])
 
 
 def train_batch(
@@ -152,12 +158,8 @@ def train_batch(
     """This process's slice of the global batch of one step."""
     which, start = sampler.indices(seed, step, batch)
     own = share(batch, process, processes)
-    return stack(
-        [
-            gather(series[i], int(s), sampler.duration, downsample)
-            for i, s in zip(which[own], start[own], strict=True)
-        ]
-    )
+    where = [(series[i], int(s)) for i, s in zip(which[own], start[own], strict=True)]
+    return gather_batch(where, sampler.duration, downsample)
 
 
 def share(batch: int, process: int, processes: int) -> slice:
@@ -197,7 +199,8 @@ def eval_batches(
     for k in range(0, len(jobs), batch):
         part = jobs[k : k + batch]
         mine = part[own]
-        # A process without a window of its own takes another's for the shape.
-        windows = [gather(series[i], s, duration, downsample) for i, s in mine or part[:1]]
-        blank = windows[0] | {"mask": np.zeros_like(windows[0]["mask"])}
-        yield part, stack(windows[: len(mine)] + [blank] * (size - len(mine)))
+        # Filled up with copies; a process without a window of its own takes another's.
+        filled = (mine + (mine or part)[:1] * size)[:size]
+        found = gather_batch([(series[i], s) for i, s in filled], duration, downsample)
+        found["mask"][len(mine) :] = 0
+        yield part, found

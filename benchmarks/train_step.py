@@ -1,0 +1,171 @@
+r"""Cost of a training step of a config: speed, compilation, memory, arithmetic, share of the peak.
+
+python benchmarks/train_step.py --config configs/spec2d.py --config configs/spec1d.py
+python benchmarks/train_step.py --demo --steps 3 --out benchmarks/results/train_step_cpu.json
+
+The whole update as the loop runs it (augmentation, gradient, clipping, AdamW, EMA, guard), donated
+and without waiting between steps, on noise windows already on the device. ``--demo`` and ``--all``
+take every config of the folder ``configs``. FLOPs are those XLA counts in the compiled program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sleepjax import augment, models, objectives, optim, sharding
+from sleepjax.config import load_config, override_from_text
+from sleepjax.training.state import init_state
+from sleepjax.training.step import train_step
+from sleepjax.types import InputError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+PEAKS = {
+    "H200": {"bfloat16": 989e12, "float32": 495e12},
+    "H100": {"bfloat16": 989e12, "float32": 495e12},
+    "A100": {"bfloat16": 312e12, "float32": 156e12},
+}
+"""FLOP/s that the makers state for dense matrix products (float32 inputs: as TF32)."""
+
+
+def make_batch(batch: int, steps: int, features: int, downsample: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    frames = -(-steps // downsample)
+    return {
+        "x": rng.normal(size=(batch, steps, features)).astype(np.float32),
+        "asleep": (rng.random((batch, frames)) < 0.3).astype(np.float32),
+        "distance": rng.integers(-9000, 9000, (batch, frames, 2)).astype(np.float32),
+        "mask": np.ones((batch, frames), np.float32),
+    }
+
+
+def prepare(config: Any, split_optimizer: bool) -> tuple:
+    """(jitted update, state, batch, key), the latter three on the devices."""
+    mesh = sharding.data_mesh()
+    replicated, by_batch = sharding.shardings(mesh)
+    cut = dict(duration=config.data.duration, downsample=config.data.downsample)
+    model = models.build(**config.model, downsample=cut["downsample"])
+    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
+    host = make_batch(
+        config.batch_size, cut["duration"], len(config.data.features), cut["downsample"]
+    )
+    init = partial(init_state, model=model, tx=tx, ema=config.ema)
+    key, x = jax.random.key(0), jnp.zeros(host["x"][:1].shape)
+    shapes = jax.eval_shape(init, key, x)
+    where = jax.tree.map(lambda _: replicated, shapes)
+    if split_optimizer:
+        where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
+    learn = partial(
+        train_step,
+        model=model,
+        tx=tx,
+        objective=objectives.make(**config.loss, downsample=cut["downsample"]),
+        accumulate=config.accumulate,
+        ema=config.ema,
+        spike=config.guard.spike,
+        augment=augment.make(
+            **config.augment, **cut, features=config.data.features, loss=config.loss.name
+        ),
+    )
+    update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
+    state = jax.jit(init, out_shardings=where)(key, x)
+    return update, state, sharding.to_global(host, by_batch), jax.device_put(key, replicated)
+
+
+def measure(spec: str, settings: list[str], steps: int, split_optimizer: bool) -> dict[str, Any]:
+    """All figures of one config."""
+    config = load_config(spec).unlock()
+    for item in settings:
+        override_from_text(config, *item.split("=", 1))
+    update, state, batch, key = prepare(config, split_optimizer)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    optimizer = sum(a.addressable_shards[0].data.nbytes for a in jax.tree.leaves(state.opt_state))
+    begin = time.perf_counter()
+    lowered = update.lower(state, batch, key)
+    traced = time.perf_counter() - begin
+    step = lowered.compile()
+    compiled = time.perf_counter() - begin - traced
+    state, metrics = step(state, batch, key)  # buffers are allocated, algorithms chosen
+    jax.block_until_ready(metrics)
+    begin, cpu = time.perf_counter(), time.process_time()
+    for _ in range(steps):
+        state, metrics = step(state, batch, key)
+    jax.block_until_ready((state, metrics))
+    seconds, cpu = (time.perf_counter() - begin) / steps, (time.process_time() - cpu) / steps
+    assert not metrics["skipped"], "the guard skipped the noise"
+    device = jax.devices()[0]
+    flops = (step.cost_analysis() or {}).get("flops", 0.0)
+    peaks = next((v for name, v in PEAKS.items() if name in device.device_kind), {})
+    peak = peaks.get(config.model.get("dtype", "float32"))
+    plan = step.memory_analysis()
+    in_use = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    rounded = lambda value, digits=4: float(f"{value:.{digits}g}")
+    return {
+        "config": spec,
+        "settings": settings,
+        "device": f"{jax.device_count()} x {device.device_kind}",
+        "dtype": config.model.get("dtype", "float32"),
+        "parameters": parameters,
+        "batch": config.batch_size,
+        "window_steps": config.data.duration,
+        "steps_per_second": rounded(1 / seconds),
+        "windows_per_second": rounded(config.batch_size / seconds),
+        "cpu_seconds_per_step": rounded(cpu),
+        "trace_s": rounded(traced, 3),
+        "compile_s": rounded(compiled, 3),
+        "planned_memory_mb": round(
+            (plan.temp_size_in_bytes + plan.argument_size_in_bytes) / 1e6, 1
+        ),
+        "peak_device_memory_mb": in_use and round(in_use / 1e6, 1),
+        "peak_process_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
+        "optimizer_mb_per_device": round(optimizer / 1e6, 2),
+        "gflop_per_window": rounded(flops * jax.device_count() / config.batch_size / 1e9),
+        "tflop_per_second": rounded(flops * jax.device_count() / seconds / 1e12),
+        "share_of_peak": rounded(flops / seconds / peak) if peak else None,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
+    parser.add_argument("--all", action="store_true", help="every config")
+    parser.add_argument("--demo", action="store_true", help="the demo variant of every config")
+    parser.add_argument("--set", action="append", default=[], help="model.dtype=bfloat16, ...")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--shard_optimizer", action="store_true")
+    parser.add_argument("--out", help="write the results as JSON")
+    args = parser.parse_args()
+    jax.config.update(
+        "jax_enable_compilation_cache", False
+    )  # compile times are those of a first run
+    specs = list(args.config)
+    for variant in [""] * args.all + [":demo"] * args.demo:
+        specs += [
+            f"{path.relative_to(CONFIGS.parent)}{variant}" for path in sorted(CONFIGS.glob("*.py"))
+        ]
+    results = []
+    try:
+        for spec in specs:
+            results.append(measure(spec, args.set, args.steps, args.shard_optimizer))
+            print(json.dumps(results[-1], indent=1), flush=True)
+            if args.out:
+                Path(args.out).write_text(json.dumps(results, indent=1) + "\n")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
