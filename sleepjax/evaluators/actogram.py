@@ -51,11 +51,12 @@ def plot(
     Returns a matplotlib Figure; a notebook shows it, ``savefig("night.svg")`` writes it.
     Raises InputError for frames that cannot be used and for a night that was not recorded.
 
-    >>> import sleepjax
-    >>> recordings, labels = sleepjax.simulate(days=2)
-    >>> actogram = sleepjax.plot(recordings, labels)
-    >>> evening = recordings["timestamp"][0][:10]
-    >>> sleepjax.plot(recordings, labels, night=evening).savefig("night.svg")
+    Examples:
+      >>> import sleepjax
+      >>> recordings, labels = sleepjax.simulate(days=2)
+      >>> actogram = sleepjax.plot(recordings, labels)
+      >>> evening = recordings["timestamp"][0][:10]
+      >>> sleepjax.plot(recordings, labels, night=evening).savefig("night.svg")
     """
     view = of_frame(series, events, truth, tz)
     title = view.meta.series_id[:40] if title is None else title

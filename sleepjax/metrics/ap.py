@@ -127,12 +127,13 @@ def event_detection_ap(
       InputError: missing columns, steps or scores that are not numbers, no ground truth, bad
         tolerances.
 
-    >>> solution = pl.DataFrame({"series_id": ["a"], "event": ["onset"], "step": [1200]})
-    >>> submission = pl.DataFrame(
-    ...     {"series_id": ["a"], "step": [1212], "event": ["onset"], "score": [0.5]}
-    ... )
-    >>> event_detection_ap(solution, submission)  # 1 minute off: missed at the first tolerance
-    0.9
+    Examples:
+      >>> solution = pl.DataFrame({"series_id": ["a"], "event": ["onset"], "step": [1200]})
+      >>> submission = pl.DataFrame(
+      ...     {"series_id": ["a"], "step": [1212], "event": ["onset"], "score": [0.5]}
+      ... )
+      >>> event_detection_ap(solution, submission)  # 1 minute off: missed at the first tolerance
+      0.9
     """
     problem = encode(solution, submission)
     by_event = check_tolerances(tolerances, list(problem.events))

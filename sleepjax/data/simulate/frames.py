@@ -26,11 +26,12 @@ def simulate(
     Raises:
       InputError: a value out of its bounds.
 
-    >>> recordings, events = simulate(series=2, days=3)
-    >>> recordings["series_id"].n_unique(), recordings.columns
-    (2, ['series_id', 'step', 'timestamp', 'anglez', 'enmo'])
-    >>> events.columns
-    ['series_id', 'night', 'event', 'step', 'timestamp']
+    Examples:
+      >>> recordings, events = simulate(series=2, days=3)
+      >>> recordings["series_id"].n_unique(), recordings.columns
+      (2, ['series_id', 'step', 'timestamp', 'anglez', 'enmo'])
+      >>> events.columns
+      ['series_id', 'night', 'event', 'step', 'timestamp']
     """
     check(series, days, seed)
     cohort = [simulate_series(seed, index, days) for index in range(series)]

@@ -1,0 +1,80 @@
+"""The docs name only what exists, their code is code, and where mkdocs is installed they build."""
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?:|#|<)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture(scope="module")
+def pages(project):
+    paths = [*(project / "docs").rglob("*.md"), project / "README.md", project / "CONTRIBUTING.md"]
+    return {path: path.read_text() for path in paths}
+
+
+def test_links_and_pictures_lead_somewhere(pages):
+    broken = [
+        f"{path.name}: {target}"
+        for path, text in pages.items()
+        for target in LINK.findall(FENCE.sub("", text))
+        if not (path.parent / target).exists()
+    ]
+    assert not broken
+
+
+def test_python_is_python_and_commands_exist(pages, project):
+    unknown = []
+    for path, text in pages.items():
+        for language, code in FENCE.findall(text):
+            if language == "python" and "--8<--" not in code and "!git" not in code:
+                ast.parse(code)
+            for script in re.findall(r"python ((?:scripts|docs|benchmarks)/\S+\.py)", code):
+                if not (project / script).exists():
+                    unknown.append(f"{path.name}: {script}")
+            for script, rest in re.findall(r"python (scripts/\w+\.py)((?:.|\\\n)*?)(?:\n|$)", code):
+                source = (project / script).read_text()
+                for flag in re.findall(r" (--[a-z]\w*)(?![\w.])", rest):
+                    if f'"{flag}"' not in source:
+                        unknown.append(f"{path.name}: {script} {flag}")
+    assert not unknown
+
+
+def test_every_reference_names_something(project):
+    names = [
+        name
+        for path in (project / "docs" / "reference").glob("*.md")
+        for name in re.findall(r"^::: (\S+)", path.read_text(), re.M)
+    ]
+    assert len(names) > 40
+    missing = []
+    for name in names:
+        path = project / name.replace(".", "/")
+        inner, leaf = path.parent.with_suffix(".py"), path.name
+        if path.is_dir() or path.with_suffix(".py").exists():
+            continue
+        if not re.search(rf"^(def|class) {leaf}\b", inner.read_text(), re.M):
+            missing.append(name)
+    assert not missing
+
+
+@pytest.mark.entry
+def test_the_site_builds_strictly_and_is_self_contained(project, tmp_path):
+    for name in ("mkdocs", "material", "mkdocstrings"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f'{name} is not installed: pip install -e ".[docs]"')
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pages = [path.read_text() for path in tmp_path.rglob("*.html")]
+    fetched = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?https?://")
+    assert len(pages) > 15 and not any(fetched.search(page) for page in pages)
+    assert (tmp_path / "images" / "concept_windows.png").stat().st_size > 10_000
+    assert not (tmp_path / "examples").exists()
