@@ -71,13 +71,14 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     Returns a locked ConfigDict. Raises InputError for a missing file, an unknown argument, an
     unknown override key or a value of the wrong type.
 
-    >>> config = load_config("configs/spec1d.py:tiny", {"optim.lr": 2e-3})
-    >>> config.optim.lr, config.total_steps
-    (0.002, 4)
-    >>> load_config("configs/spec1d.py", {"optim.rl": 1e-3})
-    Traceback (most recent call last):
-    ...
-    sleepjax.types.InputError: config has no 'optim.rl', did you mean 'lr'? ...
+    Examples:
+      >>> config = load_config("configs/spec1d.py:tiny", {"optim.lr": 2e-3})
+      >>> config.optim.lr, config.total_steps
+      (0.002, 4)
+      >>> load_config("configs/spec1d.py", {"optim.rl": 1e-3})
+      Traceback (most recent call last):
+      ...
+      sleepjax.types.InputError: config has no 'optim.rl', did you mean 'lr'? ...
     """
     path, _, arg = str(spec).partition(":")
     if not Path(path).is_file():
