@@ -41,8 +41,8 @@ def get_config(arg=None):
     c.model = dict(
         name="spec2d",
         extractor=dict(name="cnn", height=64, kernels=(32, 16)),
-        # Depths of ResNet-34; (2, 2, 2, 2) is ResNet-18.
-        unet2d=dict(name="resnet", depths=(3, 4, 6, 3), width=64, norm="batch"),
+        # Depths of ResNet-34; (2, 2, 2, 2) is ResNet-18. ImageNet: "hf:timm/resnet34.a1_in1k".
+        unet2d=dict(name="resnet", depths=(3, 4, 6, 3), width=64, norm="batch", weights=""),
         decoder=dict(name="unet1d", widths=(64, 128, 256, 512, 1024), dropout=0.2, norm="batch"),
         dtype="float32",
     )

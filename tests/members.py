@@ -23,9 +23,24 @@ def unet(**settings):
     return dict(name="unet1d", widths=(8, 16), norm="layer") | settings
 
 
-def member(name="spec1d", *, reach=0, atol=1e-5, **settings):
-    """``reach``: frames before the padding that it changes by more than ``atol``."""
-    return SimpleNamespace(name=name, settings=settings, reach=reach, atol=atol)
+def member(
+    name="spec1d",
+    *,
+    reach=0,
+    atol=1e-5,
+    loss=SEGMENTATION,
+    low=0.3,
+    outputs=(FRAMES, 3),
+    **settings,
+):
+    """A model with what is expected of it.
+
+    ``reach``: frames before the padding that it changes by more than ``atol``; ``low``: the loss
+    that it gets below on one batch; ``outputs``: their shape per window.
+    """
+    return SimpleNamespace(
+        name=name, settings=settings, reach=reach, atol=atol, loss=loss, low=low, outputs=outputs
+    )
 
 
 MEMBERS = {
@@ -62,6 +77,31 @@ MEMBERS = {
     ),
     "transformer_cnn": member(
         extractor=cnn(), decoder=dict(name="transformer_cnn", width=16, depth=1), reach=3
+    ),
+    "encoder": member(
+        "transformer", width=16, depth=1, heads=2, window=12, kernel=8, reach=1, atol=1e-4
+    ),
+    "centernet": member(
+        "centernet",
+        extractor=cnn(),
+        decoder=unet(),
+        reach=12,
+        loss=dict(name="centernet", sigma=20.0, weights=(1.0, 1.0, 1.0, 0.1)),
+        low=1.5,
+        outputs=(FRAMES, 7),
+    ),
+    "detr": member(
+        "detr",
+        extractor=cnn(),
+        queries=3,
+        width=16,
+        depth=1,
+        heads=2,
+        levels=2,
+        norm="layer",
+        low=1.5,
+        outputs=(3, 5),
+        loss=dict(name="detr", sigma=20.0, weights=(1.0, 1.0, 1.0)),
     ),
 }
 

@@ -18,12 +18,11 @@ from tests.members import (
     BATCH,
     DOWNSAMPLE,
     FEATURES,
-    FRAMES,
     MEMBERS,
     ONES,
     REAL,
     REAL_FRAMES,
-    SEGMENTATION,
+    STEPS,
     apply,
     build,
     jit,
@@ -35,7 +34,7 @@ def tiny(request):
     """A tiny model, its variables and its two compiled functions."""
     one = MEMBERS[request.param]
     model = build(one)
-    objective = objectives.make(**SEGMENTATION, downsample=DOWNSAMPLE)
+    objective = objectives.make(**one.loss, downsample=DOWNSAMPLE)
     variables = jit(partial(model.init, train=False))(jax.random.key(0), BATCH["x"][:1])
     flat, unravel = ravel_pytree(variables["params"])
 
@@ -65,10 +64,18 @@ def paths(tree):
 
 def test_logits_are_float32_per_frame_and_class(tiny):
     logits, out = tiny.evaluate(tiny.variables, BATCH["x"])
-    assert logits.shape == (3, FRAMES, len(CLASSES)) and logits.dtype == jnp.float32
+    assert logits.shape == (3, *tiny.one.outputs) and logits.dtype == jnp.float32
     assert all(np.isfinite(value).all() for value in [logits, *out.values()])
-    want = [math.log(PRIOR[name] / (1 - PRIOR[name])) for name in CLASSES]
-    np.testing.assert_allclose(np.mean(logits, axis=(0, 1)), want, atol=1.5)
+    if tiny.one.name != "detr":  # its first logits are of intervals
+        want = [math.log(PRIOR[name] / (1 - PRIOR[name])) for name in CLASSES]
+        np.testing.assert_allclose(np.mean(logits, axis=(0, 1))[:3], want, atol=1.5)
+
+
+def test_probabilities_are_from_0_to_1_at_every_step(tiny):
+    output = tiny.evaluate(tiny.variables, BATCH["x"])
+    probs = jit(tiny.objective.probabilities, static_argnums=1)(output, STEPS)
+    assert probs.shape == (3, STEPS, len(CLASSES)) and probs.dtype == jnp.float32
+    assert 0 <= probs.min() < probs.max() <= 1
 
 
 def test_every_parameter_has_a_finite_gradient_that_is_not_zero(tiny):
@@ -93,18 +100,19 @@ def test_padding_does_not_change_real_frames_out_of_reach(tiny):
     padded = BATCH["x"].at[:, REAL:].set(0.0)
     mask = ONES.at[:, REAL_FRAMES:].set(0.0)
     whole, _ = tiny.evaluate(tiny.variables, padded, mask)
-    part, _ = tiny.evaluate(tiny.variables, BATCH["x"][:, :REAL], mask[:, :REAL_FRAMES])
-    assert part.shape[1] == REAL_FRAMES
     far = REAL_FRAMES - tiny.one.reach
-    np.testing.assert_allclose(whole[:, :far], part[:, :far], atol=tiny.one.atol)
+    if tiny.one.name != "detr":  # whose queries stand evenly over the whole window
+        part, _ = tiny.evaluate(tiny.variables, BATCH["x"][:, :REAL], mask[:, :REAL_FRAMES])
+        assert part.shape[1] == REAL_FRAMES
+        np.testing.assert_allclose(whole[:, :far], part[:, :far], atol=tiny.one.atol)
     # Signal in the padding does not matter either: it is the mask that counts.
-    loud = BATCH["x"].at[:, REAL : REAL + 16].set(0.0)
+    silent = 40 if tiny.one.name == "detr" else 16  # steps; its convolutions reach further
+    loud = BATCH["x"].at[:, REAL : REAL + silent].set(0.0)
     other, _ = tiny.evaluate(tiny.variables, loud, mask)
-    np.testing.assert_allclose(other[:, :far], part[:, :far], atol=tiny.one.atol)
+    np.testing.assert_allclose(other[:, :far], whole[:, :far], atol=tiny.one.atol)
     free, _ = tiny.evaluate(tiny.variables, loud)
-    assert not np.allclose(free[:, REAL_FRAMES:], other[:, REAL_FRAMES:], atol=1e-4) or (
-        np.allclose(free[:, :far], other[:, :far], atol=1e-5)  # no context that a mask could cut
-    )
+    if not np.allclose(free, other, atol=1e-4):  # else there is no context that a mask could cut
+        assert not np.allclose(free[:, -20:], other[:, -20:], atol=1e-4)
 
 
 def test_windows_do_not_influence_each_other_in_evaluation(tiny):
@@ -135,9 +143,9 @@ def test_bfloat16_computes_close_to_float32_with_float32_parameters(tiny):
     shapes = jax.eval_shape(init, jax.random.key(0), BATCH["x"])
     assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
     logits, out = jit(lambda v, x: apply(model, v, x, None)[0])(tiny.variables, BATCH["x"])
-    assert logits.dtype == jnp.float32 and out["image"].dtype == jnp.bfloat16
+    assert logits.dtype == jnp.float32 and jnp.bfloat16 in {v.dtype for v in out.values()}
     exact, _ = tiny.evaluate(tiny.variables, BATCH["x"])
-    np.testing.assert_allclose(logits, exact, atol=0.1)
+    np.testing.assert_allclose(logits, exact, atol=0.1, rtol=0.02)
     assert np.abs(np.array(logits - exact)).max() > 0
 
 
@@ -145,17 +153,15 @@ OVERFIT_STEPS = 60
 
 
 def test_overfits_one_batch(tiny):
-    """In 60 steps of Adam the loss falls below two thirds of what knowing the shares would give."""
+    """60 steps of Adam; knowing the share of each class only would give a segmentation 0.47."""
     tx = optax.adam(1e-2)
     update = jit(lambda grads, state: tx.update(grads, state))
     flat, rest, state = tiny.flat, tiny.rest, tx.init(tiny.flat)
+    losses = []
     for step in range(OVERFIT_STEPS):
         (loss, (_, rest)), grads = tiny.train(flat, dict(rest), jax.random.key(step))
         change, state = update(grads, state)
         flat = flat + change
-    targets = np.concatenate(
-        [BATCH["asleep"][..., None], np.exp(-0.5 * (np.array(BATCH["distance"]) / 20) ** 2)], -1
-    )
-    p = targets.mean(axis=(0, 1))
-    naive = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()
-    assert loss < naive * 2 / 3
+        losses.append(float(loss))
+    print(tiny.name, losses[::10], losses[-1])
+    assert losses[-1] < tiny.one.low

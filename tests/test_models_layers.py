@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.models.attention import rotate
+from sleepjax.models.attention import LocalAttention, rotate
 from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
 from sleepjax.models.initializers import he_uniform, lecun_uniform
 from sleepjax.models.layers import (
@@ -116,7 +116,7 @@ def test_spectrum_of_a_sine_does_not_depend_on_its_phase_or_neighbours():
     module = SpecFeatureExtractor(height=33, sensors=1, downsample=2)
     apply = jax.jit(lambda x: module.apply({}, x[..., None].astype(jnp.float32), train=False))
     image = apply(np.stack(waves))
-    inner = np.array(image)[:, 40:160, row, 0]
+    inner = np.array(image)[:, 40:160, row]
     np.testing.assert_allclose(inner, (10 * np.log10(1.0) + 20) / 20, atol=0.01)
     loud = np.stack(waves)
     loud[:, 390:] *= 1000
@@ -141,15 +141,33 @@ def test_rotated_products_depend_on_the_difference_of_positions_alone():
     assert np.abs(product(3, 11) - product(3, 12)).max() > 1e-2
 
 
+@pytest.mark.parametrize("tokens", [1, 5, 12, 17])
+def test_local_attention_equals_full_attention_under_a_band(tokens):
+    window, heads, width = 4, 2, 8
+    rng = np.random.default_rng(tokens)
+    x, mask = rng.normal(size=(2, tokens, width)), rng.random((2, tokens)) < 0.8
+    mask[:, 0] = True
+    module = LocalAttention(heads, window)
+    x = jnp.asarray(x, jnp.float32)
+    params = jax.jit(module.init)(jax.random.key(0), x)["params"]
+    params["bias"] = jnp.asarray(rng.normal(size=(heads, 2 * window + 1)), jnp.float32)
+    got = jax.jit(module.apply)({"params": params}, x, jnp.asarray(mask, jnp.float32))
+    want = reference.local_attention(np.array(x), mask, jax.tree.map(np.array, params), window)
+    seen = np.array(
+        [[m[max(0, i - window) : i + window + 1].any() for i in range(tokens)] for m in mask]
+    )
+    np.testing.assert_allclose(np.array(got)[seen], want[seen], atol=1e-5)
+
+
 @pytest.mark.parametrize("frames", [1, 7, 8])
 def test_linear_upsampling_interpolates_between_centres(frames):
     coarse = -(-frames // 2)
     x = np.random.default_rng(0).normal(size=(1, coarse, 1)).astype(np.float32)
     module = LinearUpsample(1)
     params = {"params": {"channels": {"kernel": np.eye(1), "bias": np.zeros(1)}}}
-    got = module.apply(params, jnp.asarray(x), (frames,))
+    got = np.array(module.apply(params, jnp.asarray(x), (frames,)))
     centres = 2 * np.arange(coarse) + 0.5
-    want = np.interp(np.arange(frames), centres, x[0, :, 0])
+    want = np.interp(np.arange(frames), centres, x.ravel())
     np.testing.assert_allclose(got[0, :, 0], want, atol=1e-6)
 
 

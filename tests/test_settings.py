@@ -1,5 +1,6 @@
 """Every number of a config has its bounds, and going over one says which."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from sleepjax.config import load_config
 from sleepjax.training import settings
 from sleepjax.types import InputError
 
+CONFIGS = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
 
-@pytest.mark.parametrize("name", ["spec1d", "spec2d"])
+
+@pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("variant", ["", ":demo", ":tiny"])
 def test_shipped_configs_are_within_bounds(project, name, variant):
     settings.check(load_config(f"{project / 'configs' / name}.py{variant}"))

@@ -24,14 +24,17 @@ from sleepjax.models.decoders import (
     TransformerCNNDecoder,
     TransformerDecoder,
 )
+from sleepjax.models.detr import DETR
 from sleepjax.models.extractors import (
     CNNSpectrogram,
     LSTMFeatureExtractor,
     PANNsFeatureExtractor,
     SpecFeatureExtractor,
 )
+from sleepjax.models.head import CLASS_BIAS, KEYPOINT_BIAS
 from sleepjax.models.layers import NORMS, UPSAMPLES
-from sleepjax.models.spec import Spec1D, Spec2DCNN
+from sleepjax.models.spec import CenterNet, Spec1D, Spec2DCNN
+from sleepjax.models.transformer import TransformerEncoder
 from sleepjax.models.unet1d import UNet1DDecoder
 from sleepjax.models.unet2d import UNet2D
 from sleepjax.types import InputError
@@ -53,7 +56,13 @@ DECODERS: Table = {
     "transformer": TransformerDecoder,
     "transformer_cnn": TransformerCNNDecoder,
 }
-MODELS: Table = {"spec1d": Spec1D, "spec2d": Spec2DCNN}
+MODELS: Table = {
+    "spec1d": Spec1D,
+    "spec2d": Spec2DCNN,
+    "centernet": CenterNet,
+    "detr": DETR,
+    "transformer": TransformerEncoder,
+}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 KINDS: dict[str, Table] = {
@@ -91,6 +100,7 @@ def build(
         "downsample": _checked("data.downsample", downsample, 2),
         "dtype": _lookup("model.dtype", dtype, DTYPES),
         "features": features,
+        "bias": KEYPOINT_BIAS if name == "centernet" else CLASS_BIAS,
     }
     if custom.is_custom(name):
         return custom.build(name, settings, common)
@@ -145,10 +155,14 @@ def _lookup(what: str, key: Any, table: Mapping[str, Any]) -> Any:
 
 
 def _checked(what: str, value: Any, default: Any) -> Any:
-    """The value, if it is of the default's kind: a switch, a share, a positive int or several."""
+    """The value, if it is of the default's kind: switch, text, share, positive int or several."""
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise InputError(f"{what}={value!r} must be True or False.")
+        return value
+    if isinstance(default, str):
+        if not isinstance(value, str):
+            raise InputError(f"{what}={value!r} must be text.")
         return value
     if isinstance(default, float):
         if not (isinstance(value, int | float) and 0 <= value < 1):

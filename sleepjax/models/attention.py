@@ -55,6 +55,85 @@ class SelfAttention(nn.Module):
         return dense(width, self.dtype, name="out")(y.reshape(x.shape))
 
 
+class LocalAttention(nn.Module):
+    """Attention to the tokens at most ``window`` away, by a learned bias per distance.
+
+    [B,T,W] -> [B,T,W]. Chunks of ``window`` tokens look at themselves and their two neighbours, so
+    the cost grows with T, not with its square.
+    """
+
+    heads: int
+    window: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Attend; ``mask`` [B,T] is 1 at real tokens."""
+        (b, t, width), w, n = x.shape, self.window, self.heads
+        check_heads(width, n)
+        chunks = -(-t // w)
+        real = jnp.ones((b, t)) if mask is None else mask
+        real = jnp.pad(real, ((0, 0), (0, chunks * w - t)))
+        x = jnp.pad(x, ((0, 0), (0, chunks * w - t), (0, 0)))
+
+        def around(a: jax.Array) -> jax.Array:
+            """Each chunk between its neighbours: [B,chunks*w,...] -> [B*chunks,3w,...]."""
+            a = a.reshape(b, chunks, w, *a.shape[2:])
+            a = jnp.pad(a, ((0, 0), (1, 1)) + ((0, 0),) * (a.ndim - 2))
+            a = jnp.concatenate([a[:, :-2], a[:, 1:-1], a[:, 2:]], axis=2)
+            return a.reshape(b * chunks, 3 * w, *a.shape[3:])
+
+        split = lambda name: dense(width, self.dtype, name=name)(x).reshape(b, -1, n, width // n)
+        query = split("query").reshape(b * chunks, w, n, -1)
+        by_distance = self.param("bias", nn.initializers.zeros, (n, 2 * w + 1))
+        away = jnp.arange(3 * w)[None] - w - jnp.arange(w)[:, None]  # [w,3w], key - query
+        near = jnp.abs(away) <= w
+        bias = by_distance[:, jnp.clip(away + w, 0, 2 * w)][None].astype(query.dtype)
+        y = jax.nn.dot_product_attention(
+            query,
+            around(split("key")),
+            around(split("value")),
+            bias=bias,  # [1,N,w,3w]
+            mask=near[None, None] & (around(real) > 0)[:, None, None],
+        )
+        y = y.reshape(b, chunks * w, width)[:, :t]
+        return dense(width, self.dtype, name="out")(y)
+
+
+class SummaryAttention(nn.Module):
+    """Attention of every token to the means of all chunks of ``window`` tokens, by rotation.
+
+    [B,T,W] -> [B,T,W]: the context of the whole window at the cost of T * T / window.
+    """
+
+    heads: int
+    window: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Attend; ``mask`` [B,T] is 1 at real tokens."""
+        (b, t, width), w, n = x.shape, self.window, self.heads
+        check_heads(width, n)
+        chunks = -(-t // w)
+        pad = ((0, 0), (0, chunks * w - t))
+        real = jnp.pad(jnp.ones((b, t)) if mask is None else mask, pad)
+        real = (real > 0).astype(x.dtype).reshape(b, chunks, w)
+        count = real.sum(axis=2)  # [B,chunks]
+        parts = jnp.pad(x, (*pad, (0, 0))).reshape(b, chunks, w, width)
+        means = jnp.einsum("bcwd,bcw->bcd", parts, real) / jnp.maximum(count, 1)[..., None]
+
+        split = lambda name, x: dense(width, self.dtype, name=name)(x).reshape(*x.shape[:2], n, -1)
+        middle = jnp.arange(chunks) * w + (w - 1) / 2
+        y = jax.nn.dot_product_attention(
+            rotate(split("query", x), jnp.arange(t)),
+            rotate(split("key", means), middle),
+            split("value", means),
+            mask=(count > 0)[:, None, None, :],
+        )
+        return dense(width, self.dtype, name="out")(y.reshape(x.shape))
+
+
 class FeedForward(nn.Module):
     """Two dense layers over each token, four times as wide between them: [B,T,W] -> [B,T,W]."""
 

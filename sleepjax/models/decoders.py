@@ -81,12 +81,37 @@ class MinGRUDecoder(nn.Module):
         return Head(self.bias, name="head")(x), out
 
 
-class TCNDecoder(nn.Module):
-    """``depth`` residual blocks of convolutions whose dilation doubles: 2^depth frames each way.
+class DilatedConvs(nn.Module):
+    """``depth`` residual blocks of convolutions of three taps: [B,T',C] -> ([B,T',width], out).
 
-    Dilations are 1, 2, 4, ... with three taps, so the sum of ``depth`` blocks reaches 2^depth - 1
-    frames to either side without losing resolution.
+    Dilations are 1, 2, 4, ..., so the blocks together reach 2^depth - 1 frames to either side
+    without losing resolution.
     """
+
+    width: int
+    depth: int
+    dropout: float
+    norm: Norm = batch_norm
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> Outputs:
+        """Return features per frame, and those of every block."""
+        out = {}
+        norm = lambda name: self.norm(train=train, dtype=self.dtype, name=name)
+        x = dense(self.width, self.dtype, name="embed")(x)
+        for i in range(self.depth):
+            conv = Conv(
+                self.width, (3,), kernel_dilation=(2**i,), dtype=self.dtype, name=f"dilated{i}"
+            )
+            y = conv(nn.relu(norm(f"norm{i}a")(x)))
+            y = dense(self.width, self.dtype, name=f"mix{i}")(nn.relu(norm(f"norm{i}b")(y)))
+            x = out[f"block{i}"] = x + nn.Dropout(self.dropout)(y, deterministic=not train)
+        return nn.relu(norm("norm")(x)), out
+
+
+class TCNDecoder(nn.Module):
+    """Dilated convolutions, then the logits: a reach of 2^depth frames each way."""
 
     width: int = 64
     depth: int = 8
@@ -98,17 +123,11 @@ class TCNDecoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and the features of every block."""
-        out = {}
-        x = dense(self.width, self.dtype, name="embed")(x)
-        for i in range(self.depth):
-            y = nn.relu(self.norm(train=train, dtype=self.dtype, name=f"norm{i}a")(x))
-            y = Conv(
-                self.width, (3,), kernel_dilation=(2**i,), dtype=self.dtype, name=f"dilated{i}"
-            )(y)
-            y = nn.relu(self.norm(train=train, dtype=self.dtype, name=f"norm{i}b")(y))
-            y = dense(self.width, self.dtype, name=f"mix{i}")(y)
-            x = out[f"block{i}"] = x + nn.Dropout(self.dropout)(y, deterministic=not train)
-        x = nn.relu(self.norm(train=train, dtype=self.dtype, name="norm")(x))
+        del mask  # the reach is finite
+        convs = DilatedConvs(
+            self.width, self.depth, self.dropout, self.norm, self.dtype, name="convs"
+        )
+        x, out = convs(x, train=train)
         return Head(self.bias, name="head")(x), out
 
 

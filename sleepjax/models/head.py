@@ -23,6 +23,10 @@ def log_odds(share: float) -> float:
 CLASS_BIAS = tuple(log_odds(PRIOR[name]) for name in CLASSES)
 
 
+KEYPOINT_BIAS = (*CLASS_BIAS, 0.0, 0.0, 0.0, 0.0)
+"""Of CenterNet's outputs: the classes, then offsets and sizes of onset and wakeup."""
+
+
 class Head(nn.Module):
     """[B,T',C] -> float32 outputs [B,T',K], at first scattered about ``bias``, K numbers.
 

@@ -108,12 +108,14 @@ class ResNetEncoder(nn.Module):
 class UNet2D(nn.Module):
     """[B,T,H,C] -> ([B,T,H], out): one class per pixel, skips at every level, the input included.
 
-    The map at stride 2^i is ``width * 2^i / 4`` wide on the way up.
+    The map at stride 2^i is ``width * 2^i / 4`` wide on the way up. ``weights`` says where the
+    encoder's first values come from (`pretrained.load_encoder`); it changes nothing here.
     """
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
     norm: Norm = batch_norm
+    weights: str = ""
     dtype: Dtype = jnp.float32
 
     @nn.compact

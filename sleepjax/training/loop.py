@@ -25,7 +25,13 @@ from sleepjax.training.execution import AS_USUAL, Execution
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
-from sleepjax.training.state import TrainState, eval_variables, init_state, parameter_table
+from sleepjax.training.state import (
+    TrainState,
+    eval_variables,
+    init_state,
+    parameter_table,
+    start_from,
+)
 from sleepjax.training.step import eval_step, train_step
 from sleepjax.training.writers import MetricWriter, Mute, read_metrics
 
@@ -139,6 +145,8 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         state = checkpoints.resume(sharding.placed(shapes, where), say)
         if state is None:
             state = jax.jit(init, out_shardings=where)(init_key)
+            if weights := config.model.get("unet2d", {}).get("weights"):
+                state = start_from(weights, state)
             say(parameter_table(state.params))
         else:
             say(f"resuming {workdir} at step {int(state.step)} of {total}")

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
+from sleepjax.objectives import TERMS
 from sleepjax.postprocess.settings import checked as check_post
 from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
 
@@ -78,9 +79,14 @@ def check(config: ConfigDict) -> None:
             f"early_stop.metric={metric!r} is not written by validation"
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
-    weights = config.loss.weights
-    if len(weights) != len(CLASSES) or min(weights) < 0 or sum(weights) <= 0:
+    check_weights(config.loss.name, config.loss.weights)
+
+
+def check_weights(loss: str, weights: tuple[float, ...]) -> None:
+    """Raise InputError unless there is a weight for each term of the loss of that name."""
+    terms = TERMS.get(loss, CLASSES)  # an unknown name is refused where the loss is made
+    if len(weights) != len(terms) or min(weights) < 0 or sum(weights) <= 0:
         raise InputError(
-            f"loss.weights={weights} must be {len(CLASSES)} numbers of at least 0, not all 0: for "
-            f"{', '.join(CLASSES)}."
+            f"loss.weights={weights} must be {len(terms)} numbers of at least 0, not all 0: for "
+            f"{', '.join(terms)}."
         )

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from sleepjax.models.pretrained import load_encoder
+
 
 class Guard(NamedTuple):
     """What the guard against ruinous updates remembers (see `sleepjax.training.guard`)."""
@@ -47,6 +49,14 @@ def init_state(
     average = jax.tree.map(jnp.copy, {"params": params, **variables}) if ema else {}
     guard = Guard(jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
     return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average, guard)
+
+
+def start_from(weights: str, state: TrainState) -> TrainState:
+    """The fresh state with the 2-D encoder's values read from a file (`models.pretrained`)."""
+    loaded = load_encoder(weights, {"params": state.params, **state.model_state})
+    average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
+    params = loaded.pop("params")
+    return state._replace(params=params, model_state=loaded, ema=average)
 
 
 def eval_variables(state: TrainState) -> dict[str, Any]:

@@ -68,3 +68,21 @@ def recurrence(keep, add):
         h = k * h + a
         states.append(h)
     return np.array(states)
+
+
+def local_attention(x, mask, params, window):
+    """Every token attends to the real ones at most ``window`` away: x [B,T,W] -> [B,T,W]."""
+    heads = params["bias"].shape[0]
+    dense = lambda name, x: x @ params[name]["kernel"] + params[name]["bias"]
+    q, k, v = (dense(name, x) for name in ("query", "key", "value"))
+    out, size = np.zeros_like(x), x.shape[-1] // heads
+    for b, i, n in np.ndindex(x.shape[0], x.shape[1], heads):
+        part = slice(n * size, (n + 1) * size)
+        near = [j for j in range(x.shape[1]) if abs(j - i) <= window and mask[b, j]]
+        scores = [
+            q[b, i, part] @ k[b, j, part] / np.sqrt(size) + params["bias"][n, j - i + window]
+            for j in near
+        ]
+        weights = np.exp(scores) / np.exp(scores).sum()
+        out[b, i, part] = sum(w * v[b, j, part] for w, j in zip(weights, near, strict=True))
+    return dense("out", out)

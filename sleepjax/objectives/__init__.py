@@ -1,0 +1,51 @@
+"""What a model is trained for: how its output is compared with labels and read as probabilities.
+
+A model's output is ``(outputs, named intermediates)``. An objective turns it into a loss, as a
+(sum, count) pair, and into probabilities at every step, so that the step, the evaluation and the
+post-processing behind them are the same for every kind of model.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from sleepjax.config import nearest
+from sleepjax.objectives.base import Batch, Objective, Output, to_steps
+from sleepjax.objectives.interval_queries import detr
+from sleepjax.objectives.keypoints import centernet
+from sleepjax.objectives.segmentation import segmentation
+from sleepjax.types import CLASSES, InputError
+
+__all__ = ["OBJECTIVES", "TERMS", "Batch", "Objective", "Output", "make", "to_steps"]
+
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "segmentation": segmentation,
+    "centernet": centernet,
+    "detr": detr,
+}
+
+TERMS: dict[str, tuple[str, ...]] = {
+    "segmentation": CLASSES,
+    "centernet": ("asleep", "keypoint", "offset", "size"),
+    "detr": ("interval", "position", "overlap"),
+}
+"""What the numbers of ``loss.weights`` weigh."""
+
+
+def make(name: str, *, downsample: int, **settings: Any) -> Objective:
+    """The objective of that name. Raises InputError for an unknown name or setting."""
+    if name not in OBJECTIVES:
+        raise InputError(
+            f"loss.name={name!r} is unknown{nearest(name, OBJECTIVES)} "
+            f"Known: {', '.join(OBJECTIVES)}."
+        )
+    known = [key for key in inspect.signature(OBJECTIVES[name]).parameters if key != "downsample"]
+    for key in settings:
+        if key not in known:
+            raise InputError(
+                f"setting {key!r} of loss {name!r} is unknown{nearest(key, known)} "
+                f"Known: {', '.join(known)}. Start from a config whose loss.name is {name!r}."
+            )
+    return OBJECTIVES[name](downsample=downsample, **settings)

@@ -1,0 +1,56 @@
+"""The two functions that every objective consists of, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sleepjax.types import InputError
+
+Batch = dict[str, jax.Array]
+Output = Any
+"""(outputs, named intermediates) as a Linen module returns them."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Two pure functions of a model's output."""
+
+    loss: Callable[[Output, Batch, jax.Array], tuple[jax.Array, jax.Array]]
+    """(output, batch, step int32 []) -> (sum, count), float32 []."""
+    probabilities: Callable[[Output, int], jax.Array]
+    """(output, T) -> float32 [B,T,3] of asleep, onset and wakeup at every step."""
+
+
+def columns(output: Output, count: int, loss: str, model: str) -> jax.Array:
+    """The outputs float32, if they have as many columns as the loss reads."""
+    found = output[0].astype(jnp.float32)
+    if found.shape[-1] != count:
+        raise InputError(
+            f"loss.name={loss!r} reads {count} outputs and the model has {found.shape[-1]}; "
+            f"it belongs to {model}."
+        )
+    return found
+
+
+def centres(frames: int, downsample: int) -> jax.Array:
+    """float32 [T']: the step, counted from the window's start, at the middle of each frame."""
+    return jnp.arange(frames, dtype=jnp.float32) * downsample + (downsample - 1) / 2
+
+
+def to_steps(frames: jax.Array, n_steps: int, downsample: int) -> jax.Array:
+    """Linear interpolation of values [B,T',K] at frame centres to all steps [B,T,K].
+
+    Frame j of d = downsample steps has its centre at step j*d + (d-1)/2; before the first and
+    after the last centre the value is held.
+    """
+    n_frames = frames.shape[1]
+    position = (jnp.arange(n_steps) - (downsample - 1) / 2) / downsample
+    low = jnp.clip(jnp.floor(position), 0, n_frames - 1).astype(jnp.int32)
+    high = jnp.minimum(low + 1, n_frames - 1)
+    weight = jnp.clip(position - low, 0.0, 1.0)[None, :, None]
+    return frames[:, low] * (1 - weight) + frames[:, high] * weight
