@@ -7,10 +7,11 @@ import math
 import os
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
+
+from sleepjax.types import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +40,7 @@ class MetricWriter:
 
     def __init__(self, workdir: Path, resume_step: int = 0):
         """Open, forgetting what an interrupted run wrote after the step that is resumed."""
+        summary_writer = _summary_writer()
         self.workdir = Path(workdir)
         rows = read_metrics(self.workdir, resume_step)
         replacement = self.workdir / (FILE + ".new")
@@ -46,7 +48,7 @@ class MetricWriter:
         os.replace(replacement, self.workdir / FILE)
         self.file = open(self.workdir / FILE, "a")
         purge = resume_step + 1 if resume_step else None
-        self.board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=purge)
+        self.board = summary_writer(str(self.workdir / "tensorboard"), purge_step=purge)
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """One line and one point per metric; numbers that are not finite are written as null."""
@@ -90,3 +92,12 @@ class Mute:
 
     def __exit__(self, *error: object) -> None:
         """Close nothing."""
+
+
+def _summary_writer() -> Any:
+    """TensorBoard's writer, imported late so that its absence is one line."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise InputError("tensorboardX is not installed; pip install tensorboardX.") from None
+    return SummaryWriter
