@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax import augment, models, objectives, optim
-from sleepjax.training.state import TrainState, init_state
+from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
 
 
@@ -21,6 +21,8 @@ class Built:
 
     init: Callable[[jax.Array], TrainState]
     """Key -> fresh state."""
+    start: Callable[[TrainState], TrainState]
+    """Fresh state -> the one that training begins with, such as with weights of a file."""
     learn: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
     """(state, batch, key) -> (new state, metrics); see `step.train_step`."""
     score: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
@@ -65,4 +67,7 @@ def build(config: Any) -> Built:
         augment=augmentation,
     )
     both = dict(model=model, objective=objective)
-    return Built(init, learn, partial(eval_step, **both), partial(predict_step, **both), lr_at)
+    score, predict = partial(eval_step, **both), partial(predict_step, **both)
+    weights = config.model.get("unet2d", {}).get("weights")
+    start = partial(start_from, weights) if weights else lambda state: state
+    return Built(init, start, learn, score, predict, lr_at)

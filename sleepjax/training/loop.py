@@ -11,28 +11,21 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import augment, models, objectives, optim, sharding
+from sleepjax import objectives, sharding
 from sleepjax.data import windows
 from sleepjax.evaluators import event_ap, figures, report
 from sleepjax.progress import Progress
 from sleepjax.training import distributed, feed, guard, rundir, settings, validation
+from sleepjax.training.build import build
 from sleepjax.training.checkpoints import Checkpoints
 from sleepjax.training.execution import AS_USUAL, Execution
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
-from sleepjax.training.state import (
-    TrainState,
-    eval_variables,
-    init_state,
-    parameter_table,
-    start_from,
-)
-from sleepjax.training.step import eval_step, train_step
+from sleepjax.training.state import TrainState, eval_variables, parameter_table
 from sleepjax.training.writers import MetricWriter, Mute, read_metrics
 
 
@@ -65,19 +58,13 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     replicated, by_batch = sharding.shardings(mesh)
     sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
     sharding.check_batch(config.eval.batch_size, mesh.size, "eval.batch_size")
-    downsample = config.data.downsample
-    model = models.build(**config.model, downsample=downsample)
-    objective = objectives.make(**config.loss, downsample=downsample)
-    cut = dict(duration=config.data.duration, downsample=downsample)
-    augmentation = augment.make(
-        **config.get("augment", {}), **cut, features=config.data.features, loss=config.loss.name
-    )
-    tx, lr_at = optim.make(total_steps=total, **config.optim)
+    built = build(config)
     keys = lambda: tuple(jax.random.split(jax.random.key(config.seed)))
     init_key, train_key = jax.jit(keys, out_shardings=replicated)()
 
     # ---- data
     data = feed.open_data(config)
+    cut = dict(duration=config.data.duration, downsample=config.data.downsample)
     batches = feed.make(
         data.train,
         seed=config.seed,
@@ -90,30 +77,15 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     )
 
     # ---- the compiled functions
-    def init(key: jax.Array) -> TrainState:
-        x = jnp.zeros((1, config.data.duration, len(config.data.features)))
-        return init_state(key, x, model=model, tx=tx, ema=config.ema)
-
     def learn(state: TrainState, store, batch: objectives.Batch, key: jax.Array):
-        return train_step(
-            state,
-            batches.expand(store, batch),
-            key,
-            model=model,
-            tx=tx,
-            objective=objective,
-            accumulate=config.accumulate,
-            ema=config.ema,
-            spike=config.guard.spike,
-            augment=augmentation,
-        )
+        return built.learn(state, batches.expand(store, batch), key)
 
-    shapes = jax.eval_shape(init, init_key)
+    shapes = built.shapes()
     where = TrainState(*[replicated] * len(shapes))
     if execution.shard_optimizer:
         where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
     update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
-    score = jax.jit(partial(eval_step, model=model, objective=objective), out_shardings=replicated)
+    score = jax.jit(built.score, out_shardings=replicated)
     summary = partial(
         guard.summary,
         patience=config.guard.patience,
@@ -144,9 +116,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         # ---- state, new or resumed
         state = checkpoints.resume(sharding.placed(shapes, where), say)
         if state is None:
-            state = jax.jit(init, out_shardings=where)(init_key)
-            if weights := config.model.get("unet2d", {}).get("weights"):
-                state = start_from(weights, state)
+            state = built.start(jax.jit(built.init, out_shardings=where)(init_key))
             say(parameter_table(state.params))
         else:
             say(f"resuming {workdir} at step {int(state.step)} of {total}")
@@ -166,7 +136,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 last = step == total
                 due = lambda every, last=last, step=step: step > 0 and (last or step % every == 0)
                 if pending and due(config.log_every):  # sync point
-                    row = summary(pending, step) | {"train/lr": float(lr_at(step - 1))}
+                    row = summary(pending, step) | {"train/lr": float(built.lr_at(step - 1))}
                     seconds = time.monotonic() - since
                     row |= {"train/steps_per_second": (rate := len(pending) / seconds)}
                     row |= {"train/windows_per_second": rate * config.batch_size}

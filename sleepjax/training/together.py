@@ -91,7 +91,7 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         like = sharding.placed(built.shapes(), replicated)
         state = together(
             *[
-                saved.restore(like, step=step) if step else init(init_key)
+                saved.restore(like, step=step) if step else built.start(init(init_key))
                 for saved, (init_key, _) in zip(checkpoints, keys, strict=True)
             ]
         )

@@ -66,8 +66,10 @@ def is_finished(workdir: Path, config: ConfigDict) -> bool:
     """
     if not (workdir / FOLDER / "series.json").is_file():
         return False
-    old, _ = rundir.read(workdir)
-    different = rundir.differences(json.loads(old.to_json()), json.loads(config.to_json()))
+    rundir.read(workdir)
+    # Not what `read` returns: it names the run's own copy of a model of one's own.
+    old = json.loads((workdir / "config.json").read_text())
+    different = rundir.differences(old, json.loads(config.to_json()))
     if different:
         raise InputError(
             f"{workdir} holds a run of another config: {'; '.join(different)}. "
