@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -90,24 +89,29 @@ def make(
             f"augment.cutmix={cutmix} and augment.mixup={mixup} must be 0 with loss.name={loss!r}: "
             "only the targets of 'segmentation' can be mixed."
         )
-    parts: list[Augment] = []
-    if reverse:
-        parts.append(partial(time_reversal, share=reverse, mirror=Mirror(features)))
-    if cutmix:
-        parts.append(partial(cut_and_mix, share=cutmix, downsample=downsample))
-    if mixup:
-        parts.append(partial(mix, share=mixup))
-    if noise:
-        parts.append(partial(channel_noise, std=noise, features=features, downsample=downsample))
-    if not parts:
+    if not (reverse or cutmix or mixup or noise):
         return unchanged
+    mirror = Mirror(features) if reverse else None
 
     def augment(batch: Batch, key: jax.Array) -> Batch:
-        for part, part_key in zip(parts, jax.random.split(key, len(parts)), strict=True):
-            batch = part(batch, part_key)
+        key, noise_key = jax.random.split(key)
+        u = jax.random.uniform(key, (6, len(batch["mask"])))  # one draw: each takes long to compile
+        if mirror:
+            batch = time_reversal(batch, u[0] < reverse, mirror)
+        if cutmix:
+            batch = cut_and_mix(batch, u[1] < cutmix, u[2:4].T, downsample)
+        if mixup:
+            batch = mix(batch, jnp.where(u[4] < mixup, arcsine(u[5]), 1.0))
+        if noise:
+            batch = channel_noise(batch, noise_key, noise, features, downsample)
         return batch
 
     return augment
+
+
+def arcsine(u: jax.Array) -> jax.Array:
+    """Draws from Beta(1/2, 1/2), which prefers 0 and 1 to the middle, of uniform ones."""
+    return jnp.sin(0.5 * math.pi * u) ** 2
 
 
 class Mirror:
@@ -142,34 +146,40 @@ class Mirror:
         return row(self.own) * x + row(self.cross) * x[..., self.partner] + row(self.shift)
 
 
-def time_reversal(batch: Batch, key: jax.Array, *, share: float, mirror: Mirror) -> Batch:
-    """Let time run backwards in some samples, so that onsets become wakeups.
+def time_reversal(batch: Batch, chosen: jax.Array, mirror: Mirror) -> Batch:
+    """Let time run backwards in the samples with chosen [B], so that onsets become wakeups.
 
     An event lies between its step and the one before: the onset at step o of T becomes a wakeup at
     T - o, and a distance d one of -d - 1.
     """
-    chosen = jax.random.bernoulli(key, share, batch["mask"].shape[:1])
     back = {name: jnp.flip(values, axis=1) for name, values in batch.items()}
     back["x"] = mirror(back["x"])
     back["distance"] = -jnp.flip(back["distance"], axis=2) - 1
-    return {name: _where(chosen, back[name], batch[name]) for name in batch}
+    return {
+        name: jnp.where(_expand(chosen, new.ndim), new, batch[name]) for name, new in back.items()
+    }
 
 
-def cut_and_mix(batch: Batch, key: jax.Array, *, share: float, downsample: int) -> Batch:
+def cut_and_mix(batch: Batch, chosen: jax.Array, cuts: jax.Array, downsample: int) -> Batch:
     """Put a piece of the next sample, from the same place, into some samples, with its labels.
 
     Frames within `SEAM` of a seam are masked.
-    """
-    n_samples, n_frames = batch["mask"].shape
-    which, where = jax.random.split(key)
-    chosen = jax.random.bernoulli(which, share, (n_samples, 1))
-    cuts = jax.random.randint(where, (n_samples, 2), 0, n_frames + 1).sort(axis=1)
-    start, stop = cuts[:, :1], cuts[:, 1:]  # [B,1] frames
-    frame = jnp.arange(n_frames)[None]
-    piece = chosen & (start <= frame) & (frame < stop)  # [B,T']
 
-    beside = lambda seam: (0 < seam) & (seam < n_frames) & _near(frame, seam, downsample)
-    spoilt = chosen & (start < stop) & (beside(start) | beside(stop))
+    Args:
+      batch: windows of whole frames.
+      chosen: bool [B].
+      cuts: [B,2] the two ends of the piece, in either order, as shares of the window.
+      downsample: steps per frame.
+    """
+    n_frames = batch["mask"].shape[1]
+    ends = jnp.round(cuts * n_frames).astype(jnp.int32)
+    start, stop = ends.min(axis=1)[:, None], ends.max(axis=1)[:, None]  # [B,1] frames
+    frame = jnp.arange(n_frames)[None]
+    piece = chosen[:, None] & (start <= frame) & (frame < stop)  # [B,T']
+
+    near = lambda seam: jnp.abs(frame + 0.5 - seam) * downsample < SEAM
+    beside = lambda seam: (0 < seam) & (seam < n_frames) & near(seam)
+    spoilt = chosen[:, None] & (start < stop) & (beside(start) | beside(stop))
     of_step = jnp.repeat(piece, downsample, axis=1)  # [B,T]
     mixed = {
         name: jnp.where(
@@ -180,21 +190,18 @@ def cut_and_mix(batch: Batch, key: jax.Array, *, share: float, downsample: int) 
     return mixed | {"mask": jnp.where(spoilt, 0.0, mixed["mask"])}
 
 
-def mix(batch: Batch, key: jax.Array, *, share: float) -> Batch:
-    """Average some samples with the next one; the labels of both stay, see `mixed_loss`.
+def mix(batch: Batch, weight: jax.Array) -> Batch:
+    """Average samples with the next one; the labels of both stay, see `mixed_loss`.
 
-    The weight is drawn from Beta(1/2, 1/2). A mixed frame counts only where both are known.
+    ``weight`` [B] is the sample's own part; with 1 it stays as it is. A mixed frame counts only
+    where both are known.
     """
-    which, how = jax.random.split(key)
-    n_samples = batch["mask"].shape[0]
-    chosen = jax.random.bernoulli(which, share, (n_samples, 1))
-    weight = jnp.sin(0.5 * math.pi * jax.random.uniform(how, (n_samples, 1))) ** 2
-    weight = jnp.where(chosen, weight, 1.0)  # [B,1]
+    mixed, weight = weight[:, None] < 1, weight[:, None]
     other = {name: _next(values) for name, values in batch.items()}
-    of_x = weight[..., None]
-    x = jnp.where(of_x < 1, of_x * batch["x"] + (1 - of_x) * other.pop("x"), batch["x"])
-    both = jnp.where(chosen, batch["mask"] * other["mask"], batch["mask"])
+    average = weight[..., None] * batch["x"] + (1 - weight[..., None]) * other.pop("x")
+    both = jnp.where(mixed, batch["mask"] * other["mask"], batch["mask"])
     other["mask"] = both * (1 - weight)
+    x = jnp.where(mixed[..., None], average, batch["x"])
     return batch | {"x": x, "mask": both * weight, OTHER: other}
 
 
@@ -212,18 +219,13 @@ def mixed_loss(loss: Loss, output: Any, batch: Batch, step: jax.Array) -> tuple[
 
 
 def channel_noise(
-    batch: Batch, key: jax.Array, *, std: float, features: Sequence[str], downsample: int
+    batch: Batch, key: jax.Array, std: float, features: Sequence[str], downsample: int
 ) -> Batch:
     """Add Gaussian noise to the sensors' features; samples that are masked stay as they are."""
     x = batch["x"]
     size = np.array([std * (name in SENSORS) for name in features], np.float32)[None, None]
     known = jnp.repeat(batch["mask"] > 0, downsample, axis=1)[:, : x.shape[1], None]
     return batch | {"x": x + jnp.where(known, size * jax.random.normal(key, x.shape, x.dtype), 0)}
-
-
-def _near(frame: jax.Array, seam: jax.Array, downsample: int) -> jax.Array:
-    """Whether the centre of a frame is within `SEAM` steps of the seam before frame ``seam``."""
-    return jnp.abs(frame + 0.5 - seam) * downsample < SEAM
 
 
 def _next(values: jax.Array) -> jax.Array:
@@ -234,8 +236,3 @@ def _next(values: jax.Array) -> jax.Array:
 def _expand(mask: jax.Array, ndim: int) -> jax.Array:
     """A mask with dimensions of size 1 behind."""
     return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))
-
-
-def _where(chosen: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-    """Samples of new [B,...] where chosen [B], of old elsewhere."""
-    return jnp.where(_expand(chosen, new.ndim), new, old)

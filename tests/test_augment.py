@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import polars as pl
 import pytest
 from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax import augment, losses, objectives, optim, sharding
+from sleepjax import augment, losses, objectives, sharding
 from sleepjax.data import features as features_of_data
 from sleepjax.data import windows
 from sleepjax.data.labels import make_labels
@@ -27,6 +28,10 @@ KEY = jax.random.key(3)
 
 
 def maker(**changes: Any) -> augment.Augment:
+    return jax.jit(made(**changes))
+
+
+def made(**changes: Any) -> augment.Augment:
     base: dict[str, Any] = dict(
         features=FEATURES, duration=STEPS, downsample=DOWNSAMPLE, loss="segmentation"
     )
@@ -69,13 +74,15 @@ def window_of(rows, n_steps, downsample):
     return windows.gather_batch([(one, 0)], n_steps, downsample)
 
 
-REVERSE = jax.jit(partial(augment.time_reversal, share=1.0, mirror=augment.Mirror(["anglez"])))
+REVERSE = jax.jit(partial(augment.time_reversal, mirror=augment.Mirror(["anglez"])))
+ALL_OF = lambda batch: jnp.ones(len(batch["mask"]), bool)
 
 
 @given(nights())
 def test_a_reversed_window_has_the_labels_of_the_reversed_recording(recording):
     (rows, downsample), n_steps = recording, 240
-    back = jax.device_get(REVERSE(window_of(rows, n_steps, downsample), KEY))
+    batch = window_of(rows, n_steps, downsample)
+    back = jax.device_get(REVERSE(batch, ALL_OF(batch)))
     # An event is the border before its step: a row r of n becomes the row n - r.
     turned = n_steps - rows[::-1, ::-1]
     expected = window_of(turned, n_steps, downsample)
@@ -94,7 +101,8 @@ def test_a_reversed_window_has_the_labels_of_the_reversed_recording(recording):
 def test_reversing_twice_is_the_identity():
     batch = marked_batch()
     batch["distance"][0] = 1e6 + 5.5
-    flip = lambda b: augment.time_reversal(b, KEY, share=1.0, mirror=augment.Mirror(FEATURES))
+    mirror = augment.Mirror(FEATURES)
+    flip = jax.jit(lambda b: augment.time_reversal(b, ALL_OF(b), mirror))
     twice = flip(flip(batch))
     for name in ("asleep", "distance", "mask"):
         np.testing.assert_array_equal(twice[name], batch[name])
@@ -225,13 +233,13 @@ def test_noise_is_added_to_known_samples_of_sensors_only():
             assert (added[..., k] == 0).all()
     assert abs(np.corrcoef(added[known][:, 0], added[known][:, 1])[0, 1]) < 0.05
     for name in ("asleep", "distance", "mask"):
-        assert out[name] is batch[name]
+        np.testing.assert_array_equal(out[name], batch[name])
 
 
 # ---- all of it
 
 
-ALL = dict(reverse=0.5, cutmix=0.5, mixup=0.5, noise=0.1)
+ALL = dict(reverse=0.5, cutmix=0.5, mixup=0.5)
 
 
 class Linear(nn.Module):
@@ -255,7 +263,7 @@ def test_parts_and_devices_do_not_change_an_augmented_step():
         "mask": (rng.random((SAMPLES, frames)) < 0.8).astype(np.float32),
     }
     model = Linear()
-    tx, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
+    tx = optax.sgd(1e-2)
     objective = objectives.make(
         "segmentation", downsample=DOWNSAMPLE, sigma=20.0, weights=(1, 2, 2)
     )
@@ -264,16 +272,15 @@ def test_parts_and_devices_do_not_change_an_augmented_step():
 
     def updated(accumulate, here):
         calls = []
-        traced = lambda batch, key: calls.append(key) or maker(**ALL)(batch, key)
+        traced = lambda batch, key: calls.append(key) or made(**ALL)(batch, key)
         step: Any = jax.jit(
             lambda s, b: train_step(
                 s, b, KEY, model=model, tx=tx, objective=objective, augment=traced,
                 accumulate=accumulate, ema=0.0, spike=10.0,
             )
         )  # fmt: skip
-        step(*here)
         new, metrics = step(*here)
-        assert step._cache_size() == len(calls) == 1
+        assert len(calls) == 1
         return metrics["loss"], new.params
 
     on_four = (jax.device_put(state, replicated), sharding.to_global(batch, by_batch))
@@ -282,7 +289,7 @@ def test_parts_and_devices_do_not_change_an_augmented_step():
 
 
 def test_switched_off_is_no_augmentation():
-    assert maker() is augment.unchanged
+    assert made() is augment.unchanged
     batch = marked_batch()
     assert augment.unchanged(batch, KEY) is batch
 
@@ -300,7 +307,7 @@ def test_switched_off_is_no_augmentation():
 )
 def test_settings_that_cannot_be_used(changes, message):
     with pytest.raises(InputError) as error:
-        maker(**changes)
+        made(**changes)
     assert message in str(error.value)
 
 

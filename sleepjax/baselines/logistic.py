@@ -23,7 +23,7 @@ SPANS = (5, 15, 30, 60)
 SIGMA = 60.0
 """Steps; width of the Gaussian targets of onset and wakeup."""
 RIDGE = 1e-4
-MAX_FRAMES = 400_000
+MAX_FRAMES = 200_000
 
 Predict = Callable[[windows.Series], np.ndarray]
 
