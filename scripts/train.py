@@ -124,6 +124,7 @@ def report(result) -> None:
         )
         print(f"  {event:<7}{result.metrics[f'event_ap/{event}']:.3f}   {table}")
     print(f"run directory: {result.workdir}")
+    print(f"report: {result.workdir / 'report.html'}")
     for path in result.figures:
         print(f"figure: {path}")
 
