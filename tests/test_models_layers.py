@@ -20,7 +20,7 @@ from sleepjax.models.layers import (
     max_pool,
     pixels_from_blocks,
 )
-from sleepjax.models.recurrent import linear_recurrence
+from sleepjax.models.recurrent import BiMinGRU, linear_recurrence
 from sleepjax.models.unet2d import Stem
 from tests.reference import models as reference
 
@@ -131,6 +131,18 @@ def test_linear_recurrence_equals_the_loop(steps, seed):
     keep, add = rng.random((steps, 3)), rng.normal(size=(steps, 3))
     got = jax.jit(linear_recurrence)(keep, add)
     np.testing.assert_allclose(got, reference.recurrence(keep, add), atol=1e-5)
+
+
+def test_minimal_gru_equals_its_loop_in_both_directions():
+    x = np.random.default_rng(0).normal(size=(2, 9, 3)).astype(np.float32)
+    mask = np.ones((2, 9), np.float32)
+    mask[1, 6:] = 0
+    module = BiMinGRU(4)
+    params = jax.jit(module.init)(jax.random.key(0), x)
+    got = jax.jit(module.apply)(params, x, mask)
+    gates = params["params"]["gates"]
+    want = reference.minimal_gru(x, mask, np.array(gates["kernel"]), np.array(gates["bias"]))
+    np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 def test_rotated_products_depend_on_the_difference_of_positions_alone():

@@ -86,3 +86,19 @@ def local_attention(x, mask, params, window):
         weights = np.exp(scores) / np.exp(scores).sum()
         out[b, i, part] = sum(w * v[b, j, part] for w, j in zip(weights, near, strict=True))
     return dense("out", out)
+
+
+def minimal_gru(x, mask, kernel, bias):
+    """h = (1 - z) h + z c per direction, h = 0 at masked frames: x [B,T,C] -> [B,T,2W]."""
+    width = kernel.shape[1] // 4
+    out = np.zeros((*x.shape[:2], 2 * width))
+    for b in range(len(x)):
+        for direction in (0, 1):
+            h = np.zeros(width)
+            part = slice(2 * direction * width, 2 * (direction + 1) * width)
+            for t in range(x.shape[1])[:: -1 if direction else 1]:
+                gate, candidate = np.split((x[b, t] @ kernel + bias)[part], 2)
+                z = 1 / (1 + np.exp(-gate))
+                h = ((1 - z) * h + z * candidate) * mask[b, t]
+                out[b, t, direction * width : (direction + 1) * width] = h
+    return out
