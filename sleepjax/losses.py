@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
-from sleepjax.types import TOLERANCES, InputError
+from sleepjax.types import CLASSES, TOLERANCES, InputError
 
 Targets = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """(asleep [B,T'], distance [B,T',2], step int32 []) -> [B,T',3] from 0 to 1."""
@@ -67,6 +67,17 @@ def tolerance_targets(asleep: jax.Array, distance: jax.Array, drops: jax.Array |
     return jnp.concatenate([asleep[..., None], events], axis=-1)
 
 
+def check(positive: Sequence[float], focal: float) -> None:
+    """Raise InputError for settings that `masked_bce` cannot take for the three classes."""
+    if len(positive) != len(CLASSES) or min(positive) <= 0:
+        raise InputError(
+            f"loss.positive={positive} must be {len(CLASSES)} numbers above 0: for "
+            f"{', '.join(CLASSES)}."
+        )
+    if focal and focal < 1:  # the slope of |target - probability|^focal is infinite at 0
+        raise InputError(f"loss.focal={focal} must be 0 or at least 1.")
+
+
 def masked_bce(
     logits: jax.Array,
     targets: jax.Array,
@@ -88,8 +99,6 @@ def masked_bce(
       focal: exponent of |target - probability|, which multiplies the loss of each frame, so that
         what is right already counts less (Lin 2017, for soft targets Li 2020); 0 or at least 1.
     """
-    if focal and focal < 1:  # the slope of |target - probability|^focal is infinite at 0
-        raise InputError(f"loss.focal={focal} must be 0 or at least 1.")
     up, down = -jax.nn.log_sigmoid(logits), -jax.nn.log_sigmoid(-logits)
     if positive is not None:
         up = up * jnp.asarray(positive, up.dtype)[None, None]

@@ -160,14 +160,12 @@ def test_the_objective_passes_its_settings_on():
         (dict(target="tolerence"), "loss.target='tolerence' is unknown, did you mean 'tolerance'?"),
         (dict(decay=5), "loss.decay=5 must be at least 0, and 0 unless loss.target is 'tolerance'"),
         (dict(target="tolerance", decay=-1), "loss.decay=-1 must be at least 0"),
+        (dict(focal=0.5), "loss.focal=0.5 must be 0 or at least 1"),
+        (dict(positive=(1.0, 0.0, 1.0)), "must be 3 numbers above 0: for asleep, onset, wakeup"),
+        (dict(positive=(1.0, 2.0)), "loss.positive=(1.0, 2.0) must be 3 numbers"),
     ],
 )
-def test_settings_that_make_no_target(settings, message):
+def test_settings_that_make_no_loss(settings, message):
     with pytest.raises(InputError) as error:
         objectives.make("segmentation", downsample=4, sigma=9.0, weights=WEIGHTS, **settings)
     assert message in str(error.value)
-
-
-def test_a_focal_exponent_below_one_is_refused():
-    with pytest.raises(InputError, match="loss.focal=0.5 must be 0 or at least 1"):
-        losses.masked_bce(LOGITS, TARGETS, MASK, WEIGHTS, focal=0.5)

@@ -22,6 +22,7 @@ def segmentation(
     focal: float = 0.0,
 ) -> Objective:
     """Logits [B,T',3] against soft targets, by weighted cross-entropy; settings as in `losses`."""
+    losses.check(positive, focal)
     targets_at = losses.targets(target, sigma=sigma, decay=decay)
 
     def logits_of(output: Output) -> jax.Array:
