@@ -175,7 +175,10 @@ def _legend(figure: Figure, has_copies: bool, has_truth: bool) -> None:
         )
     paler = {"color": COLOURS["onset"], "alpha": 0.3, "marker": "v", "ls": ""}
     handles.append(Line2D([], [], **paler, label="the paler, the lower the score"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    ncols = 6 if len(handles) <= 6 else 5
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=ncols, fontsize=8, frameon=False
+    )
 
 
 def precision_recall_figure(result: APResult, title: str) -> Figure:
