@@ -135,7 +135,6 @@ def find(
                 recording = make_recording(rows, source=path.name, tz=args.tz)
             except InputError as error:
                 faults.append(str(error))
-                progress.say(f"WARNING: left out: {error}")
                 progress.advance(rows.height)
                 continue
             (found,) = predictor.find([recording])

@@ -210,6 +210,7 @@ def test_bad_events_stop_prepare_with_the_files_name(cohort, tmp_path):
     )
     with pytest.raises(InputError, match="^train_events.csv: series 'a1' night 1 has its wakeup"):
         build(cohort, tmp_path / "out")
+    assert not any((tmp_path / "out").rglob("*.npy"))  # known before any recording was read
     store = build(cohort, tmp_path / "out", drop_bad=True)
     assert store.events is not None
     assert store.events["step"].to_list() == [None, None]

@@ -43,5 +43,7 @@ def test_a_group_stays_together(seed):
 
 
 def test_too_few_series():
-    with pytest.raises(InputError, match=r"data.folds=5 needs .* the data holds 3. Set data.folds"):
+    with pytest.raises(
+        InputError, match=r"data.folds=5 needs .* the data holds 3. Set data.folds=3"
+    ):
         kfold({"a": 1, "b": 1, "c": 0}, 5, 0)

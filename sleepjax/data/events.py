@@ -173,8 +173,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
             first = labelled.row(int(wrong.argmax()), named=True)
             raise InputError(
                 f"{source}, line {first['line']}: {_name_night(first)} {first['event']} (step "
-                f"{first['step']}, "
-                f"{first['timestamp']}) {text}; {_REMEDY}."
+                f"{first['step']}, {first['timestamp'] or 'no timestamp'}) {text}; {_REMEDY}."
             )
         bad |= wrong
     located = labelled.with_columns(step=pl.Series(whole.astype(np.int64) + meta.first_step))

@@ -39,8 +39,8 @@ def kfold(
         )
     if not 2 <= folds <= len(members):
         raise InputError(
-            f"data.folds={folds} needs at least 2 folds and at least as many different series; "
-            f"the data holds {len(members)}. Set data.folds between 2 and {len(members)}."
+            f"data.folds={folds} needs at least 2 folds and at least as many different series; the "
+            f"data holds {len(members)}. Set data.folds={min(max(folds, 2), len(members))}."
         )
     order = np.random.default_rng(seed).permutation(len(members))
     names = [sorted(members)[i] for i in order]

@@ -33,6 +33,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     Returns the number of series written; the others were there already.
     """
     total = 0 if quiet else raw.count_rows(files.series)
+    events, counts = _read_events(files, settings["drop_bad"])  # before hours of work
     entries, skipped, written = [], {}, 0
     with nullcontext() if quiet else Progress(total, "prepare", "rows") as progress:
         for series_id, n_rows, outcome in _outcomes(files, out, settings):
@@ -46,7 +47,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
                 progress.advance(n_rows)
     if not entries:
         raise InputError(f"no series can be used; the first: {next(iter(skipped.values()))}")
-    sizes, counts = _write_events(files, out, settings, entries, skipped)
+    sizes = _write_events(events, counts, files, out, settings, entries, skipped)
     disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
     manifest = {
         "format": disk.FORMAT,
@@ -57,7 +58,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
         "dtypes": dict.fromkeys(settings["features"], "float32") | {"valid": "bool"},
         "normalisers": features.NORMALISERS,
         "enmo_clip": features.ENMO_CLIP,
-        "event_counts": counts,
+        "event_counts": dict(counts),
         "skipped": skipped,
         "settings": settings,
         "bytes": sizes,
@@ -157,24 +158,37 @@ def _content_hash(recording: Recording) -> str:
     return digest.hexdigest()
 
 
-def _write_events(files, out: Path, settings: Mapping, entries: list, skipped: Mapping):
-    """Write the events of phase train. Returns ({file: bytes}, counts), both empty otherwise."""
-    if not files.events:
-        return {}, {}
+def _read_events(files: raw.CohortFiles, drop_bad: bool) -> tuple[pl.DataFrame | None, Counter]:
+    """The event file of phase train and what was counted in it."""
     counts: Counter = Counter()
-    drop_bad = settings["drop_bad"]
+    if not files.events:
+        return None, counts
+    return event_files.read_events(files.events, drop_bad=drop_bad, counts=counts), counts
+
+
+def _write_events(
+    events: pl.DataFrame | None,
+    counts: Counter,
+    files: raw.CohortFiles,
+    out: Path,
+    settings: Mapping,
+    entries: list,
+    skipped: Mapping,
+) -> dict[str, int]:
+    """Write the events of phase train in the numbering of the recordings. Returns {file: bytes}."""
+    if events is None or not files.events:
+        return {}
     metas = {entry["series_id"]: entry_meta(entry) for entry in entries}
-    events = event_files.read_events(files.events, drop_bad=drop_bad, counts=counts)
     events = event_files.locate_events(
         events,
         metas,
         source=files.events.name,
         left_out=skipped,
         tz=settings["tz"],
-        drop_bad=drop_bad,
+        drop_bad=settings["drop_bad"],
         counts=counts,
     )
     counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
     with disk.replacing(out / disk.EVENTS) as path:
         events.write_parquet(path)
-    return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}, dict(counts)
+    return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}
