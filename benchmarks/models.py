@@ -5,13 +5,17 @@ python benchmarks/models.py --config configs/spec2d.py:demo --config configs/spe
 
 One JSON object per config, on one noise window per sample. ``wall_ms`` is the fastest repeat per
 window, ``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
-``reach_hours`` is how far from a frame, to either side, the signal can change its logits.
+``reach_hours`` is how far from a frame, to either side, the signal can change its logits (a query's
+answer comes from the whole window). ``gflop_per_day`` is twice the multiplications of all matrix
+products and convolutions of a prediction, for a day of recording; XLA's own count leaves out all but
+one step of a recurrence.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from functools import partial
@@ -22,7 +26,7 @@ import numpy as np
 
 from sleepjax import models
 from sleepjax.config import load_config
-from sleepjax.types import STEPS_PER_HOUR, InputError
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 
 
 def compiled(function, *args):
@@ -49,6 +53,25 @@ def cost(function, args, windows: int, repeats: int) -> dict[str, float]:
         "compile_s": seconds,
         "memory_mb_per_window": round(memory.temp_size_in_bytes / 1e6 / windows, 1),
     }
+
+
+def flops(jaxpr) -> int:
+    """Twice the multiplications of products and convolutions, a scan's body once per step."""
+    total = 0
+    for eqn in jaxpr.eqns:
+        shapes = [v.aval.shape for v in eqn.invars if hasattr(v.aval, "shape")]
+        if eqn.primitive.name == "dot_general":
+            (contracted, _), _ = eqn.params["dimension_numbers"]
+            depth = math.prod(shapes[0][axis] for axis in contracted)
+            total += 2 * depth * math.prod(eqn.outvars[0].aval.shape)
+        elif eqn.primitive.name == "conv_general_dilated":
+            out_axis = eqn.params["dimension_numbers"].rhs_spec[0]
+            depth = math.prod(shapes[1]) // shapes[1][out_axis]
+            total += 2 * depth * math.prod(eqn.outvars[0].aval.shape)
+        inner = [p for p in eqn.params.values() if hasattr(p, "eqns") or hasattr(p, "jaxpr")]
+        length = eqn.params["length"] if eqn.primitive.name == "scan" else 1
+        total += length * sum(flops(getattr(p, "jaxpr", p)) for p in inner)
+    return total
 
 
 def measure(spec: str, batch: int, repeats: int) -> dict:
@@ -93,6 +116,14 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
         "init_compile_s": init_seconds,
         "train_step": cost(jax.value_and_grad(loss), (params, x), batch, repeats),
         "forward": cost(predict, (params, x), batch, repeats),
+        "gflop_per_day": round(
+            flops(jax.make_jaxpr(predict)(params, x).jaxpr)
+            / 1e9
+            / batch
+            / shape[1]
+            * STEPS_PER_DAY,
+            3,
+        ),
         "reach_hours": round((moved.max() - moved.min() + 1) / 2 / STEPS_PER_HOUR, 2),
         "device": jax.devices()[0].device_kind,
     }

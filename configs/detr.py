@@ -69,7 +69,7 @@ def get_config(arg=None):
                     extractor=dict(height=16),
                     **dict(queries=6, width=32, depth=2, patch=12, levels=8, dropout=0.05),
                 ),
-                optim=dict(lr=4e-3, warmup=50),
+                optim=dict(lr=2e-3, warmup=50),
                 eval=dict(every=500, batch_size=8, stride=8_640),
             )
         )

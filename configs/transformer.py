@@ -64,7 +64,7 @@ def get_config(arg=None):
                 data=dict(duration=17_280, downsample=12),
                 model=dict(width=32, depth=2, heads=2, window=30, dropout=0.05),
                 loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
-                optim=dict(lr=4e-3, warmup=50),
+                optim=dict(lr=2e-3, warmup=50),
                 eval=dict(every=500, batch_size=8, stride=8_640),
             )
         )

@@ -1,0 +1,172 @@
+r"""The ablation that the design exists for: every extractor with every decoder, at equal budgets.
+
+python benchmarks/grid.py --out runs/grid.jsonl                   # grid, best, downsample, duration
+python benchmarks/grid.py --out runs/grid.jsonl --part grid --only cnn,tcn
+python benchmarks/grid.py --out runs/grid.jsonl --table            # the tables of docs/models.md
+
+Every entry trains configs/grid.py on one and the same simulated cohort and leaves one JSON line;
+entries that the file already has are skipped, and an interrupted one resumes, so the same command
+finishes what was begun. Parts:
+
+grid        all extractors x all decoders, seed 0
+best        the five best of the grid again with seeds 1 and 2 (after the grid)
+downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps
+duration    cnn + unet1d in windows of 2,880, 5,760 and 17,280 steps, as many steps of signal each
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import sleepjax
+from sleepjax import models
+from sleepjax.config import load_config
+from sleepjax.types import STEPS_PER_DAY, InputError
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs" / "grid.py"
+DAY_WINDOWS = 4
+"""Windows of a day in a batch; shorter windows are as many more."""
+
+KEYS = ("extractor", "decoder", "downsample", "duration", "seed")
+Entry = dict[str, Any]
+
+
+def entry(
+    extractor="cnn", decoder="unet1d", downsample=12, duration=STEPS_PER_DAY, seed=0
+) -> Entry:
+    return dict(zip(KEYS, (extractor, decoder, downsample, duration, seed), strict=True))
+
+
+GRID = [entry(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
+DOWNSAMPLE = [entry(downsample=rate) for rate in (2, 4, 6, 8, 12)]
+DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
+
+
+def best(rows: list[Entry], count: int = 5) -> list[Entry]:
+    """The best of a finished grid with two more seeds."""
+    done = [row for row in rows if {k: row[k] for k in KEYS} in GRID]
+    if len(done) < len(GRID):
+        return []
+    done.sort(key=lambda row: -row["event_ap"])
+    return [{k: row[k] for k in KEYS} | {"seed": seed} for row in done[:count] for seed in (1, 2)]
+
+
+def key(one: Entry) -> tuple:
+    return tuple(one[name] for name in KEYS)
+
+
+def read(path: Path) -> list[Entry]:
+    """Rows so far; the first of each entry counts."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = {}
+    for line in lines:
+        row = json.loads(line)
+        rows.setdefault(key(row), row)
+    return list(rows.values())
+
+
+def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
+    """Train one entry, or go on with it; its result."""
+    batch = DAY_WINDOWS * STEPS_PER_DAY // one["duration"]
+    arguments = ",".join(f"{name}={one[name]}" for name in KEYS if name != "seed")
+    overrides = {"seed": one["seed"], "total_steps": steps, "batch_size": batch} | cohort
+    overrides |= {"eval.every": steps, "ckpt_every": min(200, steps)}
+    config = load_config(f"{CONFIG}:{arguments}", overrides)
+    name = "-".join(map(str, key(one)))
+    start, cpu = time.monotonic(), time.process_time()
+    result = sleepjax.train(config, workdir / name)
+    seconds, cpu = time.monotonic() - start, time.process_time() - cpu
+    lines = (workdir / name / "metrics.jsonl").read_text().splitlines()
+    rates = [r["train/steps_per_second"] for r in map(json.loads, lines) if "train/loss" in r]
+    model = models.build(**config.model, downsample=one["downsample"])
+    x = jax.ShapeDtypeStruct((1, 960, len(config.data.features)), np.float32)
+    shapes = jax.eval_shape(lambda key, x: model.init(key, x, train=False), jax.random.key(0), x)
+    jax.clear_caches()
+    metrics = {name: round(result.metrics[name], 4) for name in ("event_ap", "loss")}
+    for event in ("onset", "wakeup"):
+        metrics[f"event_ap/{event}"] = round(result.metrics[f"event_ap/{event}"], 4)
+    return one | metrics | {
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])),
+        "steps": steps,
+        "batch": batch,
+        "cohort": cohort,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "steps_per_second": round(float(np.median(rates)), 2),
+        "simulated": result.simulated,
+    }  # fmt: skip
+
+
+def tables(rows: list[Entry]) -> str:
+    """Markdown: the grid, the best with their seeds, the two sweeps."""
+    value = {key(row): row["event_ap"] for row in rows}
+    cell = lambda one: f"{value[key(one)]:.3f}" if key(one) in value else ""
+    head = f"| extractor | {' | '.join(models.DECODERS)} |\n|---|{'---|' * len(models.DECODERS)}"
+    text = [head]
+    for e in models.EXTRACTORS:
+        text.append(f"| {e} | {' | '.join(cell(entry(e, d)) for d in models.DECODERS)} |")
+    text += ["", "| best five | seeds 0, 1, 2 | mean | SD |", "|---|---|---|---|"]
+    for one in best(rows)[::2]:
+        seeds = [value[key(one | {"seed": s})] for s in range(3) if key(one | {"seed": s}) in value]
+        each = ", ".join(f"{v:.3f}" for v in seeds)
+        spread = f"{np.std(seeds, ddof=1):.3f}" if len(seeds) > 1 else ""
+        text.append(
+            f"| {one['extractor']} + {one['decoder']} | {each} | {np.mean(seeds):.3f} | {spread} |"
+        )
+    for name, part in (("downsample", DOWNSAMPLE), ("duration", DURATION)):
+        text += ["", f"| {name} | event AP |", "|---|---|"]
+        text += [f"| {one[name]:,} | {cell(one)} |" for one in part]
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines, one per entry")
+    parser.add_argument("--part", choices=("all", "grid", "best", "downsample", "duration"))
+    parser.add_argument("--only", help="extractor,decoder: only this entry of the grid")
+    parser.add_argument("--steps", type=int, default=600, help="updates of 4 days of signal each")
+    parser.add_argument("--series", type=int, default=40, help="simulated participants")
+    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--cohort_seed", type=int, default=0)
+    parser.add_argument("--table", action="store_true", help="print the tables and stop")
+    args = parser.parse_args()
+    if args.table:
+        print(tables(read(args.out)))
+        return
+    cohort = {
+        "simulate.series": args.series,
+        "simulate.days": args.days,
+        "simulate.seed": args.cohort_seed,
+    }
+    part = args.part or "all"
+    parts = {"grid": lambda: GRID, "best": lambda: best(read(args.out)),
+             "downsample": lambda: DOWNSAMPLE, "duration": lambda: DURATION}  # fmt: skip
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, entries in parts.items():
+            for one in entries() if part in (name, "all") else []:
+                if args.only and args.only != f"{one['extractor']},{one['decoder']}":
+                    continue
+                if key(one) in map(key, read(args.out)):
+                    continue
+                row = run(one, args.out.with_suffix(""), cohort, args.steps)
+                with args.out.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(json.dumps(row), flush=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
