@@ -1,4 +1,4 @@
-r"""Find sleep onsets and wakeups in new recordings with a trained run.
+r"""Find sleep onsets and wakeups in new recordings with a trained run or an ensemble of runs.
 
 python scripts/predict.py --workdir runs/spec2d --series my_series.parquet --out submission.csv
 
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workdir", required=True, help="run directory of scripts/train.py")
+    parser.add_argument("--workdir", required=True, help="folder of train.py or crossval.py")
     parser.add_argument(
         "--series", required=True, help="parquet or csv in the competition's columns"
     )

@@ -41,6 +41,15 @@ def command(project, cohort):
     ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    """Members without figures and pages, which take most of the time of so short a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.figures, "of_run", lambda *args: [])
+        patch.setattr(loop.report, "write", lambda *args, **kwargs: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def workdir(main, command, tmp_path_factory):
     """A cross-validation trained together, which a signal stopped after the first step."""

@@ -13,6 +13,7 @@ from sleepjax.data import raw
 from sleepjax.predict import Predictor, load
 from sleepjax.training import ensemble
 from sleepjax.types import InputError
+from tests.test_predict import script
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,15 @@ def test_members_that_cannot_be_used(folder, tmp_path, file, change, message):
     with pytest.raises(InputError, match=message) as error:
         load(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_the_script_takes_an_ensemble(project, folder, loaded, cohort, tmp_path, capsys):
+    out = tmp_path / "sub.csv"
+    args = ["--workdir", str(folder), "--series", str(cohort / "test_series.parquet")]
+    assert script(project, "predict").main([*args, "--out", str(out), "--no_figures"]) == 0
+    assert "SIMULATED" in capsys.readouterr().err
+    events = loaded.predict(pl.read_parquet(cohort / "test_series.parquet"))
+    assert pl.read_csv(out)["score"].to_list() == pytest.approx(events["score"].to_list())
 
 
 def test_an_ensemble_is_no_text(tmp_path):
