@@ -168,6 +168,10 @@ def test_timestamps_without_offset_and_series_left_out(cohort, tiny_config, tmp_
     assert len(data.train) + len(data.valid) == 5
     written = (data.store.root / "manifest.json").stat().st_mtime_ns
     assert open_with().store.series_ids == data.store.series_ids
+    prepared = str(data.store.root)
+    assert open_with(root=prepared, tz="America/New_York").store.series_ids
+    with pytest.raises(InputError, match="data.tz='Europe/London' comes too late: .* 'America/New"):
+        open_with(root=prepared, tz="Europe/London")
     assert (data.store.root / "manifest.json").stat().st_mtime_ns == written
 
 

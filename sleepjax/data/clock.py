@@ -41,6 +41,8 @@ def parse(
 
     Raises InputError naming the first row that is empty, malformed, or has no offset.
     """
+    if tz is not None:
+        _check_zone(tz)  # misspelt is misspelt, needed or not
     place = lambda row: f"{where}, row {row}" if lines is None else f"{where}, line {lines[row]}"
     if stamps.null_count():
         row = int(stamps.is_null().arg_max() or 0)
@@ -151,10 +153,6 @@ def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
             f"local clock is unknown; write it like {EXAMPLE}, or name the zone, "
             f"such as tz='America/New_York' (--tz in scripts, --config.data.tz in training)."
         )
-    try:
-        ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
     frame = pl.DataFrame({"local": stamps}).with_columns(
         second_pass=(pl.col("local").diff() < pl.duration(seconds=0))
         .fill_null(False)
@@ -175,6 +173,13 @@ def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
             f"then; if the device kept its clock, name a fixed offset: tz='Etc/GMT+5' is UTC-5."
         )
     return placed
+
+
+def _check_zone(tz: str) -> None:
+    try:
+        ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
 
 
 def _is_offset(text: str) -> bool:

@@ -102,7 +102,15 @@ def _check_duration(store: Store, duration: int) -> None:
 def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     root, out = Path(data["root"]), data["store"]
     if (root / MANIFEST).exists():
-        return open_store(root)
+        store = open_store(root)
+        for name in ("tz", "drop_bad"):
+            prepared_with = store.manifest["settings"][name]
+            if data.get(name) and data[name] != prepared_with:
+                raise InputError(
+                    f"data.{name}={data[name]!r} comes too late: {root} was prepared with "
+                    f"{prepared_with!r}. Leave it out, or prepare again."
+                )
+        return store
     if uses_simulation(data):
         name = "series{series}-days{days}-seed{seed}".format(**simulate)
         folder = SIMULATED / name
