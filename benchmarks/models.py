@@ -7,8 +7,8 @@ One JSON object per config, on one noise window per sample. ``wall_ms`` is the f
 window, ``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
 ``reach_hours`` is how far from a frame, to either side, the signal can change its logits (a query's
 answer comes from the whole window). ``gflop_per_day`` is twice the multiplications of all matrix
-products and convolutions of a prediction, for a day of recording; XLA's own count leaves out all but
-one step of a recurrence.
+products and convolutions of a prediction, for a day of recording; XLA's own count agrees, but
+leaves out all but one step of a recurrence.
 """
 
 from __future__ import annotations
