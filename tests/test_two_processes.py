@@ -14,6 +14,7 @@ import pytest
 from sleepjax.training import distributed, writers
 from sleepjax.training.checkpoints import HASHES
 from sleepjax.types import InputError
+from tests.test_scaling import QUICK
 from tests.test_training import final_state
 
 
@@ -26,7 +27,7 @@ def free_port() -> int:
 def start(project, tmp_path, flags, devices, processes):
     """Start the tiny config in so many processes of so many fake devices each."""
     env = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, str(project / "scripts" / "train.py")]

@@ -39,7 +39,7 @@ def use_compilation_cache() -> None:
 
 
 def use_deterministic_kernels() -> None:
-    """Forbid kernels whose sums come in any order; call before JAX is imported.
+    """Forbid kernels whose sums come in any order; call before the first array is made.
 
     A CPU is deterministic without it. On a GPU it also fixes the choice of algorithms, which costs
     speed.
