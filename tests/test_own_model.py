@@ -49,8 +49,9 @@ def test_the_example_is_a_config_too(project, monkeypatch):
     assert config.total_steps == 4 and config.model.name.endswith("my_model.py:Dilated")
     override(config.unlock(), "model.layers", 3)
     model = models.build(**config.model.to_dict(), downsample=4, features=5)
-    variables: Any = model.init(jax.random.key(0), jnp.zeros((1, 50, 5)), train=False)
-    assert model.apply(variables, jnp.zeros((2, 50, 5)), train=False)[0].shape == (2, 13, 3)
+    call = lambda x: model.init_with_output(jax.random.key(0), x, train=False)
+    output, variables = jax.eval_shape(call, jnp.zeros((2, 50, 5)))
+    assert output[0].shape == (2, 13, 3)
     assert variables["params"]["Conv_2"]["kernel"].shape == (5, 16, 16)
 
 

@@ -61,10 +61,12 @@ def reliability_figure(name: str, curve: Reliability, colour: str) -> Figure:
     upper.plot(curve.predicted[used], curve.observed[used], color=colour, marker="o", ms=5)
     edges = np.arange(len(curve.count)) / len(curve.count)
     lower.bar(edges, curve.count, 1 / len(curve.count), align="edge", color=colour, ec="white")
-    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that was true")
+    few = (0, 0.5, 1)  # ticks are most of the time that a figure takes
+    upper.set(xlim=(0, 1), ylim=(0, 1.02), xticks=few, yticks=few, ylabel="share that was true")
     lower.set(
         yscale="log" if used.any() else "linear", xlabel="probability given", ylabel="how often"
     )
+    lower.minorticks_off()
     upper.set_title(f"{name}: mean gap {curve.ece:.3f}", fontsize=10, color=DARK)
     for axis in (upper, lower):
         bare(axis)

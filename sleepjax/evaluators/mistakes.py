@@ -115,6 +115,11 @@ def error_figure(found: pl.DataFrame, event: str) -> Figure:
     axis.axvline(0, color=DARK, lw=1)
     words = f": median {np.median(error):+.1f} min" if len(error) else ": nothing matched"
     axis.set_title(event + words, fontsize=10, color=DARK)
-    axis.set(xlim=(-30, 30), xlabel="minutes early (-) or late (+)", ylabel="matched events")
+    axis.set(
+        xlim=(-30, 30),
+        xticks=range(-30, 31, 10),
+        xlabel="minutes early (-) or late (+)",
+        ylabel="matched events",
+    )
     bare(axis)
     return figure
