@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics, predict
+from sleepjax.config import load_from_arguments
 from sleepjax.data import raw
 from sleepjax.evaluators import out_of_fold
 from sleepjax.training import feed, guard, loop, preemption, together, validation, writers
@@ -212,6 +213,33 @@ def test_only_seed_and_fold_may_differ(tiny_config):
         InputError, match=r"may differ only in seed and data.fold.*optim.lr: 0.0005"
     ):
         together.check_alike([*configs, tiny_config({"optim.lr": 1e-3})])
+
+
+def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp_path, monkeypatch):
+    spec, rest = command[1], [item for item in command if item.startswith("--config.")]
+    members = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
+    original = feed.windows.train_batch
+
+    def poisoned(*args, step, seed, **kwargs):
+        batch = original(*args, step=step, seed=seed, **kwargs)
+        if (step, seed) == (1, 1):
+            batch["x"] = np.full_like(batch["x"], np.nan)
+        return batch
+
+    monkeypatch.setattr(feed.windows, "train_batch", poisoned)
+    configs, workdirs = zip(*members.values(), strict=True)
+    together.train(configs, workdirs)
+    for (_, seed), (_, run) in members.items():
+        skipped = [row["train/skipped"] for row in writers.read_metrics(run)]
+        assert skipped == [0, 1 if seed else 0]
+
+    strict = [config.copy_and_resolve_references().unlock() for config in configs]
+    for config in strict:
+        config.guard.patience = 1
+    message = "steps 1 to 1 were all skipped.*fold0-seed1/skipped.json"
+    with pytest.raises(guard.DivergedError, match=message):
+        together.train(strict, [tmp_path / "strict" / run.name for run in workdirs])
+    assert not (tmp_path / "strict" / NAMES[0] / "checkpoints" / "latest" / "2").exists()
 
 
 @pytest.mark.parametrize(
