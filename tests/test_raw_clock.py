@@ -107,9 +107,9 @@ def test_naive_timestamps_need_a_zone():
         read(["2018-08-14T15:30:00"])
     with pytest.raises(InputError, match="row 1: .* has no UTC offset while others have"):
         read([GOOD, "2018-08-14T15:30:00"])
-    for stamp in ("2018-08-14T15:30:00", GOOD):  # a zone that is not needed is no less misspelt
+    for text in ("2018-08-14T15:30:00", GOOD):  # a zone that is not needed is no less misspelt
         with pytest.raises(InputError, match="time zone 'New York' is unknown"):
-            read([stamp], tz="New York")
+            read([text], tz="New York")
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Europe/London", "Australia/Lord_Howe"])

@@ -106,7 +106,7 @@ def test_a_root_that_was_given_is_never_simulated(tiny_config, tmp_path, make, m
 def test_configs_look_for_recordings_where_simulated_ones_stand_in(path):
     data: Any = load_config(path).data
     assert Path(data.root) == source.DEFAULT_ROOT
-    assert not data.store
+    assert (data.store, data.tz, data.drop_bad) == ("", "", False)
 
 
 def test_simulated_data_stand_in_for_the_default_root(tiny_config, tmp_path, monkeypatch, capsys):
