@@ -53,8 +53,11 @@ def test_one_series_cannot_be_split():
 def test_the_run_directory_is_a_file(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="cannot be a folder"):
-            rundir.write(path, tiny_config(), {})
+        with (
+            pytest.raises(InputError, match="cannot be a folder"),
+            rundir.opened(path, tiny_config(), {}),
+        ):
+            pass
 
 
 def test_checkpoints_without_their_config(tmp_path, tiny_config):
