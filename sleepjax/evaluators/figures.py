@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from sleepjax.data.source import TrainingData
-from sleepjax.evaluators.event_ap import Evaluation
 from sleepjax.evaluators.palette import COLOURS, DARK, GREY, SHADE, bare, picture
 from sleepjax.evaluators.view import runs
 from sleepjax.metrics import APResult
@@ -26,6 +25,10 @@ from sleepjax.types import (
     TOLERANCES,
     SeriesMeta,
 )
+
+if TYPE_CHECKING:
+    from sleepjax.data.source import TrainingData
+    from sleepjax.evaluators.event_ap import Evaluation
 
 DAY = 86_400
 SHORTEST_NOTE = 4 * STEPS_PER_HOUR

@@ -14,6 +14,7 @@ import polars as pl
 
 from sleepjax.evaluators import mistakes
 from sleepjax.evaluators.calibration import Reliability, reliability, reliability_figure
+from sleepjax.evaluators.figures import precision_recall_figure
 from sleepjax.evaluators.night import stretch_figure
 from sleepjax.evaluators.page import image, page, row, table
 from sleepjax.evaluators.palette import COLOURS, DARK
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from sleepjax.evaluators.event_ap import Evaluation
 
 FILE = "report.html"
+SHOWN = {
+    "Precision and recall": "Precision over recall; one line per error allowed.",
+    "Learning curve": "Loss and event AP over the steps of training.",
+}
+"""Heading -> words below the picture."""
 AROUND = 4 * STEPS_PER_HOUR
 """Steps that are shown on either side of a mistake."""
 WORST = 5
@@ -58,10 +64,9 @@ def write(
     pictures = {
         words: (workdir / "figures" / f"{name}.png").read_bytes()
         for name, words in (
-            ("precision_recall", "Precision over recall; one line per error allowed."),
-            ("learning_curve", "Loss and event AP over the steps of training."),
+            ("precision_recall", "Precision and recall"), ("learning_curve", "Learning curve"),
         )
-    }
+    }  # fmt: skip
     facts = json.loads((workdir / "run.json").read_text())
     html = build(
         title,
@@ -103,16 +108,15 @@ def build(
       simulated: says so at the top.
       view: series id -> what to draw of it around mistakes.
       asleep: reliability of P(asleep) over all steps.
-      pictures: words -> PNG file.
+      pictures: heading, one of `SHOWN`, -> PNG file; precision and recall are drawn without.
       config: of the run.
       facts: contents of run.json.
     """
     result = result or evaluate(solution, events)
     boot = bootstrap(solution, events)
+    drawn = pictures or {"Precision and recall": precision_recall_figure(result, title)}
     sections = [("Score", _score(result, boot))]
-    for words, data in (pictures or {}).items():
-        name = "Precision and recall" if words.startswith("Precision") else "Learning curve"
-        sections.append((name, image(data, words)))
+    sections += [(name, image(picture, SHOWN[name])) for name, picture in drawn.items()]
     sections.append(("Calibration", _calibration(result, asleep)))
     sections.append(("How far off", _errors(result)))
     sections.append(("Worst mistakes", _mistakes(result, solution, view)))
