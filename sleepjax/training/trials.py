@@ -51,8 +51,8 @@ class Trial:
         """Validation event AP of the last checkpoint; NaN while there is none."""
         if not self.is_finished():
             return math.nan
-        rows = read_metrics(self.workdir)
-        return [row["valid/event_ap"] for row in rows if "valid/event_ap" in row][-1]
+        values = [row.get("valid/event_ap") for row in read_metrics(self.workdir)]
+        return next((value for value in reversed(values) if value is not None), math.nan)
 
     def seconds(self) -> float:
         """Time spent training, compilation included, validation not."""
