@@ -17,18 +17,15 @@ import resource
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from sleepjax import augment, models, objectives, optim, sharding
+from sleepjax import sharding
 from sleepjax.config import load_config, override_from_text
-from sleepjax.training.state import init_state
-from sleepjax.training.step import train_step
+from sleepjax.training.build import build
 from sleepjax.types import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -55,32 +52,15 @@ def prepare(config: Any, split_optimizer: bool) -> tuple:
     """(jitted update, state, batch, key), the latter three on the devices."""
     mesh = sharding.data_mesh()
     replicated, by_batch = sharding.shardings(mesh)
-    cut = dict(duration=config.data.duration, downsample=config.data.downsample)
-    model = models.build(**config.model, downsample=cut["downsample"])
-    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
-    host = make_batch(
-        config.batch_size, cut["duration"], len(config.data.features), cut["downsample"]
-    )
-    init = partial(init_state, model=model, tx=tx, ema=config.ema)
-    key, x = jax.random.key(0), jnp.zeros(host["x"][:1].shape)
-    shapes = jax.eval_shape(init, key, x)
+    built = build(config)
+    shapes, key = built.shapes(), jax.random.key(0)
     where = jax.tree.map(lambda _: replicated, shapes)
     if split_optimizer:
         where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
-    learn = partial(
-        train_step,
-        model=model,
-        tx=tx,
-        objective=objectives.make(**config.loss, downsample=cut["downsample"]),
-        accumulate=config.accumulate,
-        ema=config.ema,
-        spike=config.guard.spike,
-        augment=augment.make(
-            **config.augment, **cut, features=config.data.features, loss=config.loss.name
-        ),
-    )
-    update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
-    state = jax.jit(init, out_shardings=where)(key, x)
+    update = jax.jit(built.learn, donate_argnums=0, out_shardings=(where, replicated))
+    state = jax.jit(built.init, out_shardings=where)(key)
+    features, data = len(config.data.features), config.data
+    host = make_batch(config.batch_size, data.duration, features, data.downsample)
     return update, state, sharding.to_global(host, by_batch), jax.device_put(key, replicated)
 
 
