@@ -110,6 +110,8 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
     except preemption.Interrupted as stop:
         print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
         return preemption.REQUEUE
+    if not chosen:
+        raise InputError(f"{workdir} holds no trial of this --grid yet; run without --table.")
     print(write_table(chosen, workdir / "sweep.csv"))
     print(f"\nvalidation event AP of the last checkpoint; table: {workdir / 'sweep.csv'}")
     print("The best of many on the same series is flattered: score it with scripts/crossval.py.")

@@ -211,6 +211,7 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
         (["--grid", "seed=0,1", "--random", "0"], "--random 0 must be at least 1"),
         (["--grid", "seed=0,1", "--optuna", "3", "--slurm"], "use --random with --slurm"),
         (["--grid", "seed=0,1", "--seeds", "3"], "'--seeds' is not understood"),
+        (["--grid", "seed=0,1", "--optuna", "3", "--table"], "holds no trial of this --grid yet"),
     ],
 )
 def test_bad_sweeps_train_nothing(sweep, fake_run, tmp_path, capsys, args, message):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,57 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from sleepjax import sharding
+from sleepjax.objectives import Batch
 from sleepjax.progress import Progress
 from sleepjax.training import feed, guard, rundir, settings
 from sleepjax.training.build import build
 from sleepjax.training.checkpoints import KINDS, Checkpoints
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
+from sleepjax.training.state import TrainState
 from sleepjax.training.writers import MetricWriter
 from sleepjax.types import InputError
 
 OWN = ("seed", "data.fold")
 """Settings in which runs trained together may differ."""
+
+Metrics = dict[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class Members:
+    """What each of the runs has of its own, in one order."""
+
+    workdirs: Sequence[Path]
+    feeds: Sequence[feed.Feed]
+    checkpoints: Sequence[Checkpoints]
+    writers: Sequence[MetricWriter]
+
+    def summaries(
+        self, pending: Sequence[Metrics], step: int, patience: int
+    ) -> list[dict[str, float]]:
+        """`guard.summary` of each run; the metrics are [M]. Waits for the device."""
+        fetched = jax.device_get(list(pending))
+        return [
+            guard.summary(
+                [{name: values[i] for name, values in metrics.items()} for metrics in fetched],
+                step,
+                patience=patience,
+                windows_at=own.windows_at,
+                workdir=workdir,
+            )
+            for i, (own, workdir) in enumerate(zip(self.feeds, self.workdirs, strict=True))
+        ]
+
+    def save(self, states: Sequence[TrainState]) -> None:
+        """Each run's state into its own directory."""
+        for saved, state in zip(self.checkpoints, states, strict=True):
+            saved.save(state)
+
+    def write(self, step: int, rows: Sequence[dict[str, float]]) -> None:
+        """Each run's row into its own metrics."""
+        for writer, row in zip(self.writers, rows, strict=True):
+            writer.write(step, row)
 
 
 def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
@@ -45,23 +86,20 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
     check_alike(configs)
     config = configs[0]
     settings.check(config)
-    total, numbers = config.total_steps, range(len(configs))
     mesh = sharding.data_mesh()
     sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
     # Runs lie along the first axis of everything; the samples of each are split over the devices.
     replicated, by_batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "data"))
 
-    # ---- one program for all
     built = build(config)
     init = jax.jit(built.init, out_shardings=replicated)
-    update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)
-    together = lambda *each: jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
-    apart = lambda all_: [jax.tree.map(lambda leaf, i=i: leaf[i], all_) for i in numbers]
-    together, apart = (jax.jit(f, out_shardings=replicated) for f in (together, apart))
+    stacked = jax.jit(
+        lambda *each: jax.tree.map(lambda *leaves: jnp.stack(leaves), *each),
+        out_shardings=replicated,
+    )
     keys = [jax.random.split(jax.random.key(own.seed)) for own in configs]
-    train_keys = together(*[train_key for _, train_key in keys])
 
-    # ---- one split of the data per fold, one sequence of batches per run
+    # One split of the data per fold, one sequence of batches per run.
     data = {own.data.fold: feed.open_data(own) for own in configs}
     feeds = [
         feed.make(
@@ -78,67 +116,71 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         for own in configs
     ]
 
-    def batches_at(step: int) -> dict[str, jax.Array]:
-        batches = [one.batch_at(step) for one in feeds]
+    def batches_at(step: int) -> Batch:
+        batches = [own.batch_at(step) for own in feeds]
         return sharding.to_global(jax.tree.map(lambda *a: np.stack(a), *batches), by_batch)
 
     with ExitStack() as stack:
-        stop = stack.enter_context(StopSignal())
+        enter = stack.enter_context
         for own, workdir in zip(configs, workdirs, strict=True):
-            stack.enter_context(rundir.opened(workdir, own, data[own.data.fold].facts()))
-        checkpoints = [stack.enter_context(Checkpoints(workdir)) for workdir in workdirs]
-        step = common_step({w: c.steps() for w, c in zip(workdirs, checkpoints, strict=True)})
+            enter(rundir.opened(workdir, own, data[own.data.fold].facts()))
+        saved = [enter(Checkpoints(workdir)) for workdir in workdirs]
+        step = common_step({w: s.steps() for w, s in zip(workdirs, saved, strict=True)})
         like = sharding.placed(built.shapes(), replicated)
-        state = together(
-            *[
-                saved.restore(like, step=step) if step else built.start(init(init_key))
-                for saved, (init_key, _) in zip(checkpoints, keys, strict=True)
-            ]
+        states = [
+            one.restore(like, step=step) if step else built.start(init(init_key))
+            for one, (init_key, _) in zip(saved, keys, strict=True)
+        ]
+        writers = [enter(MetricWriter(workdir, step)) for workdir in workdirs]
+        ahead = enter(Prefetch(batches_at, step, config.total_steps))
+        update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)
+        train_keys = stacked(*(train_key for _, train_key in keys))
+        _loop(
+            config,
+            Members(workdirs, feeds, saved, writers),
+            stacked(*states),
+            step,
+            lambda state: update(state, next(ahead), train_keys),
+            built.lr_at,
         )
-        writers = [stack.enter_context(MetricWriter(workdir, step)) for workdir in workdirs]
-        progress = stack.enter_context(Progress(total, "together", "step", initial=step))
-        ahead = stack.enter_context(Prefetch(batches_at, step, total))
-        pending, since = [], time.monotonic()
 
-        def summaries(pending: list, step: int) -> list[dict[str, float]]:
-            fetched = jax.device_get(pending)
-            return [
-                guard.summary(
-                    [{name: values[i] for name, values in metrics.items()} for metrics in fetched],
-                    step,
-                    patience=config.guard.patience,
-                    windows_at=feeds[i].windows_at,
-                    workdir=workdirs[i],
-                )
-                for i in numbers
-            ]
 
+def _loop(
+    config: Any,
+    members: Members,
+    state: TrainState,
+    step: int,
+    advance: Callable[[TrainState], tuple[TrainState, Metrics]],
+    lr_at: Callable[[int], Any],
+) -> None:
+    """Go on from ``step`` to the end, all leaves [M,...]; see `train`."""
+    total, patience = config.total_steps, config.guard.patience
+    numbers = range(len(members.workdirs))
+    apart = jax.jit(lambda all_: [jax.tree.map(lambda a, i=i: a[i], all_) for i in numbers])
+    pending, since = [], time.monotonic()
+    with StopSignal() as stop, Progress(total, "together", "step", initial=step) as progress:
         while True:
             due = lambda every, step=step: step > 0 and (step == total or step % every == 0)
             if pending and due(config.log_every):  # sync point
-                rows = summaries(pending, step)
+                rows = members.summaries(pending, step, patience)
                 rate = len(pending) / (time.monotonic() - since)
-                speed = {
-                    "train/lr": float(built.lr_at(step - 1)),
+                common = {
+                    "train/lr": float(lr_at(step - 1)),
                     "train/steps_per_second": rate,
                     "train/windows_per_second": rate * config.batch_size,
                 }
-                for writer, row in zip(writers, rows, strict=True):
-                    writer.write(step, row | speed)
+                members.write(step, [row | common for row in rows])
                 losses = [row["train/loss"] for row in rows]
                 progress.note = f"loss {min(losses):.4f} to {max(losses):.4f}"
                 pending, since = [], time.monotonic()
             if due(config.ckpt_every) or stop:  # sync point
-                summaries(pending, step)  # a diverged run is not saved any further
-                for saved, own in zip(checkpoints, apart(state), strict=True):
-                    saved.save(own)
+                members.summaries(pending, step, patience)  # a diverged run is not saved further
+                members.save(apart(state))
             if stop:
                 raise Interrupted(f"{stop.name} at step {step} of {total}; all runs are saved")
             if step == total:
                 return
-            batch = next(ahead)
-            with jax.transfer_guard("disallow"):
-                state, metrics = update(state, batch, train_keys)
+            state, metrics = advance(state)
             step += 1
             if pending:
                 jax.block_until_ready(pending[-1])  # one step late: the device never waits
