@@ -14,6 +14,8 @@ from sleepjax.evaluators.view import DAY, HOUR, View, runs
 from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, STEPS_PER_HOUR, InputError
 
 MAX_POINTS = 3000
+TOP = 1000.0
+"""mg; a few seconds of more than that would flatten all else."""
 
 
 def night_figure(view: View, night: str, title: str, *, min_score: float = 0.1) -> Figure:
@@ -69,8 +71,11 @@ def stretch_figure(
     shown = np.where(view.valid[rows], 1.0, np.nan)
     axes[0].plot(x, view.anglez[rows] * shown, color=DARK, lw=0.7)
     axes[0].set(ylabel="arm angle\n(degrees)", ylim=(-95, 95), yticks=(-90, -45, 0, 45, 90))
-    axes[1].fill_between(x, 0, _peaks(view.enmo, rows) * 1000 * shown, color=DARK, lw=0)
-    axes[1].set(ylabel="movement\n(ENMO, mg)", ylim=(0, None))
+    moved = _peaks(view.enmo, rows) * 1000 * shown
+    axes[1].fill_between(x, 0, moved, color=DARK, lw=0)
+    above = bool((moved > TOP).any())
+    words = f"movement\n(mg, to {TOP:g})" if above else "movement\n(ENMO, mg)"
+    axes[1].set(ylabel=words, ylim=(0, TOP if above else None))
     if view.probabilities is not None:
         _draw_probabilities(axes[2], view, rows, x, shown)
     for axis in axes:
