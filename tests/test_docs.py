@@ -33,7 +33,7 @@ def test_python_is_python_and_commands_exist(pages, project):
     unknown = []
     for path, text in pages.items():
         for language, code in FENCE.findall(text):
-            if language == "python" and "--8<--" not in code and "!git" not in code:
+            if language == "python" and "!git" not in code:
                 ast.parse(code)
             for script in re.findall(r"python ((?:scripts|docs|benchmarks)/\S+\.py)", code):
                 if not (project / script).exists():
@@ -44,6 +44,11 @@ def test_python_is_python_and_commands_exist(pages, project):
                     if f'"{flag}"' not in source:
                         unknown.append(f"{path.name}: {script} {flag}")
     assert not unknown
+
+
+def test_the_own_model_of_the_page_is_the_example(project):
+    page = (project / "docs" / "how-to" / "own-model.md").read_text()
+    assert (project / "docs" / "examples" / "my_model.py").read_text() in page
 
 
 def test_every_reference_names_something(project):
