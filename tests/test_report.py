@@ -168,3 +168,12 @@ def test_in_a_browser(html, tmp_path, width):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "VERDICT 0 images failed, 0 px too wide" in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+@pytest.mark.parametrize("event", ["onset", "wakeup"])
+def test_labels_of_one_kind_only(event):
+    solution, events = (frame.filter(event=event) for frame in SCORED)
+    text = " ".join(Page(report.build("one kind", solution, events)).words)
+    assert f"{evaluate(solution, events).ap:.3f}" in text
+    nobody = reliability(np.zeros(0), np.zeros(0, bool))
+    report.build("nothing known", solution, events, asleep=nobody)
