@@ -71,7 +71,9 @@ def predict(args: argparse.Namespace) -> int:
     post = postprocess.read_settings(args.post) if args.post else None
 
     from sleepjax.predict import load
+    from sleepjax.training.execution import use_compilation_cache
 
+    use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)
     note = ""
     if predictor.run["simulated"]:
