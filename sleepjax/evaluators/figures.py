@@ -206,10 +206,11 @@ def precision_recall_figure(result: APResult, title: str) -> Figure:
             )
         axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", title=event)
         bare(axis)
-        axis.legend(
-            fontsize=7, frameon=False, title="tolerance: AP", title_fontsize=7,
-            loc="upper left", bbox_to_anchor=(1.0, 1.0),
-        )  # fmt: skip
+        if axis.has_data():
+            axis.legend(
+                fontsize=7, frameon=False, title="tolerance: AP", title_fontsize=7,
+                loc="upper left", bbox_to_anchor=(1.0, 1.0),
+            )  # fmt: skip
     axes[0].set_ylabel("precision")
     return figure
 
