@@ -73,7 +73,7 @@ def test_logits_are_float32_per_frame_and_class(tiny):
 
 def test_probabilities_are_from_0_to_1_at_every_step(tiny):
     output = tiny.evaluate(tiny.variables, BATCH["x"])
-    probs = jit(tiny.objective.probabilities, static_argnums=1)(output, STEPS)
+    probs = tiny.objective.probabilities(output, STEPS)
     assert probs.shape == (3, STEPS, len(CLASSES)) and probs.dtype == jnp.float32
     assert 0 <= probs.min() < probs.max() <= 1
 
@@ -126,7 +126,7 @@ def test_dropout_changes_features_but_never_zeroes_logits(tiny):
     (_, (one, _)), _ = tiny.train(tiny.flat, tiny.rest, jax.random.key(1))
     (_, (two, _)), _ = tiny.train(tiny.flat, tiny.rest, jax.random.key(2))
     assert np.abs(np.array(one - two)).max() > 0
-    assert (np.array(one) != 0).all()
+    assert (np.array(one)[..., :3] != 0).all()
 
 
 def test_statistics_change_only_in_training_and_only_in_batch_norms(tiny):
@@ -137,15 +137,27 @@ def test_statistics_change_only_in_training_and_only_in_batch_norms(tiny):
     assert all((np.array(value) != np.array(paths(new)[path])).any() for path, value in old.items())
 
 
-def test_bfloat16_computes_close_to_float32_with_float32_parameters(tiny):
-    model = build(tiny.one, dtype="bfloat16")
+PRECISION = ("spec2d", "panns, tcn", "spec, lstm", "mingru", "transformer_cnn", "encoder")
+"""Members that have every kind of layer among them; compiling all would say no more."""
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_bfloat16_has_float32_parameters_and_outputs(name):
+    model = build(MEMBERS[name], dtype="bfloat16")
     init = partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), BATCH["x"])
     assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
-    logits, out = jit(lambda v, x: apply(model, v, x, None)[0])(tiny.variables, BATCH["x"])
-    assert logits.dtype == jnp.float32 and jnp.bfloat16 in {v.dtype for v in out.values()}
+    logits, out = jax.eval_shape(lambda v, x: apply(model, v, x, None)[0], shapes, BATCH["x"])
+    assert logits.dtype == jnp.float32
+    assert jnp.dtype("bfloat16") in {value.dtype for value in out.values()}
+
+
+@pytest.mark.parametrize("tiny", PRECISION, indirect=True)
+def test_bfloat16_computes_close_to_float32(tiny):
+    model = build(tiny.one, dtype="bfloat16")
+    logits, _ = jit(lambda v, x: apply(model, v, x, None)[0])(tiny.variables, BATCH["x"])
     exact, _ = tiny.evaluate(tiny.variables, BATCH["x"])
-    np.testing.assert_allclose(logits, exact, atol=0.1, rtol=0.02)
+    np.testing.assert_allclose(logits, exact, atol=0.1)
     assert np.abs(np.array(logits - exact)).max() > 0
 
 
@@ -163,5 +175,4 @@ def test_overfits_one_batch(tiny):
         change, state = update(grads, state)
         flat = flat + change
         losses.append(float(loss))
-    print(tiny.name, losses[::10], losses[-1])
     assert losses[-1] < tiny.one.low

@@ -8,16 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.members import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit
+from tests.members import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit, member
 
 X = BATCH["x"]
-PERIOD = {"spec1d": 2, "spec2d": 8, "spec, tcn": 1}
+PERIOD = {"spec1d": 2, "spec2d": 8, "panns, tcn": 1}
 """Member -> frames by which its deepest level strides."""
 
 
 @pytest.fixture(scope="module", params=list(PERIOD))
 def tiny(request):
-    model = build(MEMBERS[request.param])
+    one = MEMBERS[request.param]
+    if request.param == "spec2d":  # two levels below the stem
+        one = member("spec2d", **one.settings | dict(unet2d=dict(depths=(1, 1), width=8)))
+    model = build(one)
     variables = jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
     evaluate = jit(lambda variables, x: apply(model, variables, x, None)[0])
     return SimpleNamespace(name=request.param, variables=variables, evaluate=evaluate)
