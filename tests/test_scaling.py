@@ -15,12 +15,20 @@ import pytest
 from hypothesis import strategies as st
 from jax.sharding import AxisType, SingleDeviceSharding
 
-from sleepjax import sharding
+from sleepjax import models, sharding
 from sleepjax.data import source, windows
 from sleepjax.training import execution, feed, loop, preemption, profiling, resident
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
-from tests.test_training import TX, final_state, leaves_equal
+from tests.test_training import (
+    SMALL,
+    TX,
+    final_state,
+    init_state,
+    leaves_equal,
+    make_batch,
+    stepper,
+)
 
 # ---- device counts
 
@@ -30,7 +38,7 @@ QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=
 LOSSES = """
 import jax, numpy as np
 from jax.sharding import AxisType
-from sleepjax import sharding
+from sleepjax import models, sharding
 from tests.test_training import MODEL, TX, init_state, make_batch, stepper
 step = stepper()
 init = lambda key: init_state(key, make_batch()["x"], model=MODEL, tx=TX, ema=0.0)
@@ -131,6 +139,21 @@ def test_a_split_optimizer_takes_its_share_of_memory():
     on_first = lambda tree: sum(a.addressable_shards[0].data.nbytes for a in jax.tree.leaves(tree))
     whole = sum(a.nbytes for a in jax.tree.leaves(opt_state))
     assert on_first(split) == pytest.approx(whole / mesh.size, rel=0.01)
+
+
+def test_bfloat16_has_islands_of_float32():
+    """Parameters, optimiser, averages, statistics, loss and gradient stay float32 in an update."""
+    model = models.build(name="spec1d", **SMALL, decoder=dict(widths=(8, 16)), dtype="bfloat16")
+    batch = make_batch()
+    init = partial(init_state, model=model, tx=TX, ema=0.9)
+    state = jax.eval_shape(init, jax.random.key(0), batch["x"])
+    after, metrics = jax.eval_shape(stepper(model=model, ema=0.9), state, batch)
+    dtypes = lambda tree: jax.tree.map(lambda a: a.dtype, tree)
+    assert dtypes(after) == dtypes(state)
+    assert {a.dtype for a in jax.tree.leaves(after)} == {jnp.dtype("f4"), jnp.dtype("i4")}
+    assert metrics["loss"].dtype == metrics["grad_norm"].dtype == jnp.float32
+    text = str(jax.make_jaxpr(stepper(model=model, ema=0.9))(state, batch))
+    assert "bf16[" in text and "conv_general_dilated" in text
 
 
 # ---- resident data
