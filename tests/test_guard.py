@@ -1,6 +1,7 @@
 """Ruinous updates are skipped on the device, counted, and end the run when there are too many."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -120,7 +121,7 @@ def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
     config = tiny_config()
     data = source.open_training_data(config.data, config.simulate)
     where = sharding.shardings(sharding.data_mesh())
-    cut = dict(duration=960, downsample=12, background=0.5)
+    cut: Any = dict(duration=960, downsample=12, background=0.5)
     made = feed.make(
         data.train, seed=3, batch=8, **cut, on_device=False, replicated=where[0], by_batch=where[1]
     )

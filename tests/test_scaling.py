@@ -17,7 +17,7 @@ from jax.sharding import AxisType, SingleDeviceSharding
 
 from sleepjax import models, sharding
 from sleepjax.data import source, windows
-from sleepjax.training import execution, feed, loop, preemption, profiling, resident
+from sleepjax.training import execution, feed, loop, preemption, resident
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
 from tests.test_training import (
@@ -255,44 +255,6 @@ def test_prefetch_ends_its_thread_and_makes_no_more_than_it_may():
     assert len(made) <= 4
     assert not ahead.thread.is_alive()
     assert "prefetch" not in {thread.name for thread in threading.enumerate()}
-
-
-# ---- flags
-
-
-def test_steps_to_profile():
-    assert profiling.parse_steps("10:15") == (10, 15)
-    for text in ("5", "5:5", "7:3", "a:b", "-1:4"):
-        with pytest.raises(InputError, match="must be first:stop, such as 10:15"):
-            profiling.parse_steps(text)
-
-
-@pytest.fixture
-def cache_dir(monkeypatch):
-    before = jax.config.jax_compilation_cache_dir
-    yield lambda: jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", before)
-
-
-def test_the_compilation_cache_is_the_users(cache_dir, monkeypatch, tmp_path):
-    before = cache_dir()
-    monkeypatch.setenv(execution.CACHE_VARIABLE, "elsewhere")
-    execution.use_compilation_cache()
-    assert cache_dir() == before  # JAX itself reads the variable
-    monkeypatch.delenv(execution.CACHE_VARIABLE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    execution.use_compilation_cache()
-    assert cache_dir() == str(tmp_path / "sleepjax" / "xla")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    execution.use_compilation_cache()
-    assert cache_dir() == str(tmp_path / "home" / ".cache" / "sleepjax" / "xla")
-
-
-def test_deterministic_kernels_are_asked_for_beside_other_flags(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
-    execution.use_deterministic_kernels()
-    assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
 
 
 def test_a_restored_state_may_be_placed_differently():

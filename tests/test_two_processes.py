@@ -124,7 +124,7 @@ def test_two_processes_of_four_devices_equal_one_of_eight(cohort, project, tmp_p
     ],
 )
 def test_joining_says_what_is_missing(given, environment, message, monkeypatch):
-    monkeypatch.setattr(jax._src.xla_bridge, "backends_are_initialized", lambda: False)
+    monkeypatch.setattr("jax._src.xla_bridge.backends_are_initialized", lambda: False)
     with pytest.raises(InputError, match=message):
         distributed.start(**given, environment=environment)
 

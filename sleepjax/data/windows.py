@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -128,12 +129,12 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
             usable[k, :n] &= one.labels.known[here]
             asleep[k, :n] = one.labels.asleep[here]
             distance[k, : -(-n // downsample)] = one.labels.distance[here][::downsample]
-    mask = frames(usable, downsample, axis=1).all(axis=2).astype(np.float32)
+    mask: Any = frames(usable, downsample, axis=1).all(axis=2).astype(np.float32)
     if where[0][0].labels is None:
         return {"x": x, "mask": mask}
     distance += (downsample - 1) / 2
-    asleep = frames(asleep, downsample, axis=1).mean(axis=2, dtype=np.float32)
-    return {"x": x, "asleep": asleep, "distance": distance, "mask": mask}
+    asleep_share: Any = frames(asleep, downsample, axis=1).mean(axis=2, dtype=np.float32)
+    return {"x": x, "asleep": asleep_share, "distance": distance, "mask": mask}
 
 
 def frames(x: np.ndarray, downsample: int, axis: int = 0) -> np.ndarray:
