@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sleepjax.models.spec import real_frames
 from tests.members import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit, member
 
 X = BATCH["x"]
@@ -36,6 +37,21 @@ def test_a_later_signal_moves_the_answer_by_as_many_frames(tiny):
     shifted = slice(inner.start + frames, inner.stop + frames)
     np.testing.assert_allclose(before[:, inner], after[:, shifted], atol=1e-3)
     assert not np.allclose(before[:, inner], after[:, inner], atol=1e-2)
+
+
+def test_padding_is_seen_without_being_told():
+    """Zeros at the end of a window are no frames, zeros inside it are."""
+    gap = X.at[:, 100:140].set(0.0).at[0, 301:].set(0.0)
+    want = np.ones((3, 101))
+    want[0, 76:] = 0
+    np.testing.assert_array_equal(real_frames(gap, DOWNSAMPLE), want)
+    assert (np.array(real_frames(jnp.zeros((1, 9, 2)), DOWNSAMPLE)) == 1).all()
+    model = build(MEMBERS["spec, lstm"])
+    params = jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
+    evaluate = jit(lambda x, mask: apply(model, params, x, mask)[0][0])
+    padded = evaluate(gap, None)
+    np.testing.assert_allclose(padded, evaluate(gap, jnp.asarray(want)), atol=1e-6)
+    assert np.abs(np.array(padded - evaluate(gap, jnp.ones((3, 101)))))[0, :76].max() > 1e-3
 
 
 UNETS = pytest.mark.parametrize("tiny", ["spec1d", "spec2d"], indirect=True)

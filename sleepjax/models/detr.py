@@ -13,7 +13,7 @@ from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
 from sleepjax.models.initializers import lecun_uniform
 from sleepjax.models.layers import Dtype, Norm, Outputs, batch_norm, dense
-from sleepjax.models.spec import check_features
+from sleepjax.models.spec import check_features, real_frames
 from sleepjax.types import STEPS_PER_HOUR
 
 FLAG_BIAS = (log_odds(0.2), log_odds(0.8), log_odds(0.8))
@@ -43,7 +43,7 @@ class CrossBlock(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, where: jax.Array, tokens: jax.Array, mask: jax.Array | None, train: bool
+        self, x: jax.Array, where: jax.Array, tokens: jax.Array, mask: jax.Array, train: bool
     ) -> jax.Array:
         """``where`` [1,Q,W] says which query is which, ``mask`` [B,T] which tokens are real."""
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
@@ -61,7 +61,7 @@ class CrossBlock(nn.Module):
         y = norm("norm1")(x)
         x = x + drop(attend("self", y + where, y, y + where, None))
         y = norm("norm2")(x)
-        real = None if mask is None else (mask > 0)[:, None, None, :]
+        real = (mask > 0)[:, None, None, :]
         x = x + drop(attend("cross", y + where, tokens, tokens, real))
         return x + drop(FeedForward(self.dtype, name="mlp")(norm("norm3")(x)))
 
@@ -93,9 +93,13 @@ class DETR(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
-        """Return intervals and named intermediates; ``train`` turns dropout on."""
+        """Return intervals and named intermediates; ``train`` turns dropout on.
+
+        ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).
+        """
         check_features(x, self.features)
         check_heads(self.width, self.heads)
+        mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)
         b, t = image.shape[:2]
         trunk = DilatedConvs(
@@ -132,19 +136,18 @@ class DETR(nn.Module):
         return jnp.concatenate([flags, ends], axis=-1), {"image": image, "frames": frames}
 
     def tokens_of(
-        self, frames: jax.Array, mask: jax.Array | None
-    ) -> tuple[jax.Array, jax.Array | None, jax.Array]:
+        self, frames: jax.Array, mask: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Means over ``patch`` frames [B,N,W], which of them are real, the step at their middle."""
         b, t, w = frames.shape
         n = -(-t // self.patch)
         pad = ((0, 0), (0, n * self.patch - t))
-        real = jnp.ones((b, t), frames.dtype) if mask is None else mask.astype(frames.dtype)
-        real = jnp.pad(real, pad).reshape(b, n, self.patch)
+        real = jnp.pad(mask.astype(frames.dtype), pad).reshape(b, n, self.patch)
         parts = jnp.pad(frames, (*pad, (0, 0))).reshape(b, n, self.patch, w)
         count = real.sum(axis=-1)
         tokens = jnp.einsum("bnpw,bnp->bnw", parts, real) / jnp.maximum(count, 1)[..., None]
         place = (jnp.arange(n) + 0.5) * self.patch * self.downsample
-        return tokens, None if mask is None else count, place
+        return tokens, count, place
 
     def point(
         self,
@@ -152,7 +155,7 @@ class DETR(nn.Module):
         frames: jax.Array,
         tokens: jax.Array,
         anchor: jax.Array,
-        mask: jax.Array | None,
+        mask: jax.Array,
     ) -> jax.Array:
         """Positions [B,Q,2] in steps, float32."""
         b, t, w = frames.shape
@@ -169,6 +172,5 @@ class DETR(nn.Module):
         centre = jnp.arange(t) * self.downsample + (self.downsample - 1) / 2
         away = (centre[None, None, None] - expected[..., None]) / spread[..., None]
         score = answer.astype(jnp.float32) - 0.5 * jnp.square(away)
-        if mask is not None:
-            score = jnp.where((mask > 0)[:, None, None], score, -1e30)
+        score = jnp.where((mask > 0)[:, None, None], score, -1e30)
         return jnp.einsum("bqet,t->bqe", jax.nn.softmax(score, axis=-1), centre)

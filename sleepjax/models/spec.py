@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from sleepjax.models.layers import Outputs
 
@@ -17,6 +18,18 @@ def check_features(x: jax.Array, features: int | None) -> None:
         )
 
 
+def real_frames(x: jax.Array, downsample: int) -> jax.Array:
+    """float32 [B,T']: 0 at the frames that only fill up the end of a window.
+
+    A window that is longer than its recording ends in steps whose every feature is exactly 0.
+    Zeros inside a recording are no padding, nor is a window of nothing but zeros.
+    """
+    steps = x.shape[1]
+    empty_tail = jnp.argmax(jnp.flip((x != 0).any(axis=-1), axis=1), axis=1)  # [B]
+    first = jnp.arange(-(-steps // downsample)) * downsample
+    return (first[None] < (steps - empty_tail)[:, None]).astype(jnp.float32)
+
+
 def prefixed(prefix: str, out: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Name the intermediates of a part after the part."""
     return {f"{prefix}/{name}": value for name, value in out.items()}
@@ -27,16 +40,18 @@ class Spec1D(nn.Module):
 
     extractor: nn.Module
     decoder: nn.Module
+    downsample: int = 2
     features: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
-        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up; without
-        it every frame is real.
+        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
+        (`real_frames` unless given).
         """
         check_features(x, self.features)
+        mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames = image.reshape(*image.shape[:2], -1)  # [B,T',H*C]
         logits, out = self.decoder(frames, train=train, mask=mask)
@@ -53,16 +68,18 @@ class Spec2DCNN(nn.Module):
     extractor: nn.Module
     unet2d: nn.Module
     decoder: nn.Module
+    downsample: int = 2
     features: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
-        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up; without
-        it every frame is real.
+        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
+        (`real_frames` unless given).
         """
         check_features(x, self.features)
+        mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames, out2d = self.unet2d(image, train=train)  # [B,T',H]
         logits, out1d = self.decoder(frames, train=train, mask=mask)

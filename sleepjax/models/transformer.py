@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.layers import Dtype, FrameConv, Outputs
-from sleepjax.models.spec import check_features
+from sleepjax.models.spec import check_features, real_frames
 
 
 class TransformerEncoder(nn.Module):
@@ -35,9 +35,10 @@ class TransformerEncoder(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
-        ``mask`` [B,T'] is 1 at frames of the recording; without it every frame is real.
+        ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).
         """
         check_features(x, self.features)
+        mask = real_frames(x, self.downsample) if mask is None else mask
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
         norm = lambda name: nn.LayerNorm(dtype=self.dtype, name=name)
         stem = FrameConv(self.width, self.kernel, self.downsample, self.dtype, name="stem")
