@@ -213,6 +213,9 @@ def test_csv_equals_parquet_whatever_the_batches(tmp_path, monkeypatch, batch):
 def test_the_real_recording(real_recording):
     (recording,) = raw.iter_recordings(real_recording)
     assert recording.meta.n_steps == 137_513
-    assert recording.meta.qc["n_nonfinite"] == recording.meta.qc["n_invalid"] == 1
-    assert recording.frame["valid"].arg_min() == 137_512
+    assert recording.meta.qc["n_nonfinite"] == 1  # the last sample
+    # On the evening of 21 November the watch was put down for good.
+    assert recording.meta.qc["n_not_worn"] == 11_676
+    assert recording.meta.qc["n_invalid"] == 11_677
+    assert recording.frame["valid"].arg_min() == 137_513 - 11_677
     assert recording.meta.offsets == ((0, 0),)

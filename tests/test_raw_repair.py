@@ -95,7 +95,20 @@ def test_radians_instead_of_degrees():
     with pytest.raises(InputError, match="between -1.40 and 1.40; units. degrees vs radians"):
         read(frame)
     lying_flat = rows(17_280).with_columns(pl.col("anglez") / 800)
-    assert read(lying_flat).frame["valid"].all()
+    assert read(lying_flat).meta.qc["n_not_worn"] == 17_280  # no error, but nobody wears it
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), min_size=1, max_size=8))
+def test_a_watch_at_rest_for_hours_was_not_worn(stretches):
+    still = np.concatenate([np.full(length, rests) for rests, length in stretches])
+    anglez = np.where(still, 20.0, 40.0 + 10 * (np.arange(len(still)) % 2)).astype(np.float32)
+    frame = rows(len(still)).with_columns(anglez=anglez)
+    recording = read(frame)
+    if recording.meta.qc["constant_signal"]:
+        return
+    expected = reference.not_worn(anglez.tolist(), degrees=5.0, at_least=6 * 720)
+    assert recording.meta.qc["n_not_worn"] == sum(expected)
+    assert (~recording.frame["valid"]).to_list() == expected
 
 
 def test_constant_signal_is_masked_throughout():

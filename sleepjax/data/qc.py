@@ -16,6 +16,7 @@ COUNTS = {
     "n_surplus": "rows that share a step with another (one kept)",
     "n_step_mismatch": "step numbers that disagree with the timestamps (numbered by time)",
     "n_clock_changes": "changes of the UTC offset, such as daylight saving (followed)",
+    "n_not_worn": "steps in six hours or more without a turn of the arm: not worn (masked)",
     "constant_signal": "series with a constant signal (masked throughout)",
 }
 """What `SeriesMeta.qc` counts, and what was done about it."""

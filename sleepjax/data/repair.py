@@ -25,6 +25,10 @@ MAX_DUPLICATE_SHARE = 0.1
 MAX_CADENCE_MS = 10_000
 MAX_GAP_STEPS = 30 * STEPS_PER_DAY
 MAX_CLOCK_CHANGES = 50
+TURN = 5.0
+"""Degrees between two steps that count as a change of posture (van Hees 2015)."""
+NOT_WORN = 6 * STEPS_PER_HOUR
+"""Steps without a change of posture after which the watch was not worn: sleepers turn."""
 _STEP_MS = STEP_SECONDS * 1000
 _ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
 
@@ -235,6 +239,14 @@ def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
     qc["longest_gap_steps"] = int(np.diff(edges)[::2].max(initial=0))
 
 
+def _at_rest(anglez: np.ndarray) -> np.ndarray:
+    """bool [T]: stretches of at least `NOT_WORN` steps in which the arm never turns by `TURN`."""
+    turns = np.flatnonzero(np.abs(np.diff(anglez)) > TURN) + 1
+    edges = np.concatenate([[0], turns, [len(anglez)]])
+    length = np.diff(edges)
+    return np.repeat(length >= NOT_WORN, length)
+
+
 def _assemble(
     series_id, samples: Samples, start, first_step, source_row, signals, qc, where
 ) -> Recording:
@@ -245,6 +257,9 @@ def _assemble(
     qc["constant_signal"] = int(enough and bool((np.ptp(measured, axis=1) < 1e-6).any()))
     if qc["constant_signal"]:
         valid = np.zeros_like(valid)
+    at_rest = _at_rest(signals[0]) & valid
+    qc["n_not_worn"] = int(at_rest.sum())
+    valid &= ~at_rest
     qc["n_invalid"] = int((~valid).sum())
     if qc["n_invalid"]:
         fill = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)

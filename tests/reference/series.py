@@ -118,3 +118,14 @@ def small_cohort(root):
 def tree(root: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def not_worn(anglez: list[float], *, degrees: float, at_least: int) -> list[bool]:
+    """Whether each step lies in a stretch of that many in which no two neighbours differ more."""
+    masked, stretch = [], [0]
+    for i in range(1, len(anglez) + 1):
+        if i == len(anglez) or abs(anglez[i] - anglez[i - 1]) > degrees:
+            masked += [len(stretch) >= at_least] * len(stretch)
+            stretch = []
+        stretch.append(i)
+    return masked
