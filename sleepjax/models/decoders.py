@@ -134,8 +134,8 @@ class TCNDecoder(nn.Module):
 class TransformerDecoder(nn.Module):
     """``depth`` transformer blocks over tokens of ``patch`` frames, positions by rotation.
 
-    Attention costs the square of the number of tokens: ``patch`` frames share one token and are
-    told apart again before the logits.
+    Attention costs the square of the number of tokens: ``patch`` frames share one token; before
+    the logits they are told apart again and each gets its own features back.
     """
 
     width: int = 256
@@ -154,19 +154,19 @@ class TransformerDecoder(nn.Module):
 
     def trunk(self, x: jax.Array, train: bool, mask: jax.Array | None) -> Outputs:
         """Features per frame, [B,T',width], and those of every block, per token."""
-        out, frames = {}, x.shape[1]
+        out, frames = {}, x
         tokens = Patches(self.width, self.patch, self.dtype, name="tokens")
-        x, real = tokens(x, mask)  # [B,T'/p,W]
+        x, real = tokens(frames, mask)  # [B,T'/p,W]
         for i in range(self.depth):
             block = TransformerBlock(
                 self.width, self.heads, self.dropout, self.dtype, name=f"block{i}"
             )
             x = out[f"block{i}"] = block(x, train=train, mask=real)
-        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
         if self.patch > 1:
             x = dense(self.patch * self.width, self.dtype, name="frames")(x)
-            x = x.reshape(x.shape[0], -1, self.width)[:, :frames]
-        return x, out
+            x = x.reshape(x.shape[0], -1, self.width)[:, : frames.shape[1]]
+            x = x + dense(self.width, self.dtype, name="own")(frames)
+        return nn.LayerNorm(dtype=self.dtype, name="norm")(x), out
 
 
 class TransformerCNNDecoder(TransformerDecoder):
