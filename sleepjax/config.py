@@ -38,8 +38,10 @@ def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNa
         name, has_value, text = item.partition("=")
         if name not in values:
             known = ", ".join(values)
+            setting = f" A setting is given as --config.{item}." if "." in name else ""
             raise InputError(
                 f"config argument {name!r} is unknown{nearest(name, values)} Known: {known}."
+                f"{setting}"
             )
         values[name] = _typed(name, text, values[name]) if has_value else _flag(name, values[name])
     return SimpleNamespace(**values)

@@ -23,6 +23,7 @@ def test_parse_arg_reads_types_and_variants():
     "text, message",
     [
         ("fodl=1", r"config argument 'fodl' is unknown, did you mean 'fold'\? Known: demo"),
+        ("data.root=x", r"'data.root' is unknown. .* given as --config.data.root=x\."),
         ("fold", r"'fold' needs a value, for example fold=0"),
         ("fold=x", r"fold='x' must be of type int, like 0"),
         ("demo=maybe", r"demo='maybe' must be true or false"),

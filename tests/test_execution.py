@@ -18,6 +18,14 @@ def test_steps_to_profile():
             profiling.parse_steps(text)
 
 
+@pytest.mark.parametrize("steps, said", [((50, 60), "--profile_steps 50:60: none"), (None, "")])
+def test_steps_that_are_not_run_are_not_traced_silently(tmp_path, capsys, steps, said):
+    with profiling.Profile(tmp_path, steps) as profile:
+        profile.at(4, [])
+    error = capsys.readouterr().err
+    assert said in error and bool(error) == bool(said)
+
+
 @pytest.fixture
 def cache_dir(monkeypatch):
     before = getattr(jax.config, CACHE)

@@ -89,7 +89,8 @@ def test_a_damaged_checkpoint_falls_back(damage, copied, finished, tiny_config, 
         loop.run(tiny_config(), copied)
         said = capsys.readouterr().err
         assert "latest/4 cannot be read into this model" in said
-        assert "Going back to step 2" in said and "resuming" in said and "at step 2 of 4" in said
+        assert "Going back to step 2; 4 is kept in checkpoints/damaged" in said
+        assert "resuming" in said and "at step 2 of 4" in said
         (step, tree), (_, whole) = final_state(copied), final_state(finished.workdir)
         assert step == 4
         leaves_equal(tree, whole)

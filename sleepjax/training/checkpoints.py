@@ -112,7 +112,7 @@ class Checkpoints:
                 failures.append(error)
                 continue
             for bad, error in zip(steps, failures, strict=False):
-                say(f"{error} Going back to step {step}.")
+                say(f"{error} Going back to step {step}; {bad} is kept in checkpoints/damaged.")
                 self._set_aside(bad)
             return state
         if failures:

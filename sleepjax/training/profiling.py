@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class Profile:
 
     def __init__(self, workdir: Path, steps: tuple[int, int] | None):
         """None traces nothing."""
-        self.folder, self.steps, self.running = Path(workdir) / "profile", steps, False
+        self.folder, self.steps = Path(workdir) / "profile", steps
+        self.running = self.traced = False
 
     def at(self, step: int, wait_for: Any) -> None:
         """Start or stop where this step asks for it, after what the device has begun."""
@@ -36,7 +38,7 @@ class Profile:
 
     def _start(self) -> None:
         jax.profiler.start_trace(str(self.folder))
-        self.running = True
+        self.running = self.traced = True
 
     def _stop(self) -> None:
         jax.profiler.stop_trace()
@@ -47,6 +49,9 @@ class Profile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what was traced where the run ends earlier."""
+        """Write what was traced where the run ends earlier; say it where no step was."""
         if self.running:
             self._stop()
+        if self.steps is not None and not self.traced and error[0] is None:
+            a, b = self.steps
+            print(f"--profile_steps {a}:{b}: none of them was run, no trace.", file=sys.stderr)
