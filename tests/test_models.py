@@ -28,8 +28,12 @@ from tests.members import (
     jit,
 )
 
+# What these consist of is in other members too; compiling is most of the time here.
+AGAIN = ("spec, lstm", "transformer")
+PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in AGAIN else name for name in MEMBERS]
 
-@pytest.fixture(scope="module", params=list(MEMBERS))
+
+@pytest.fixture(scope="module", params=PARAMS)
 def tiny(request):
     """A tiny model, its variables and its two compiled functions."""
     one = MEMBERS[request.param]
@@ -137,7 +141,7 @@ def test_statistics_change_only_in_training_and_only_in_batch_norms(tiny):
     assert all((np.array(value) != np.array(paths(new)[path])).any() for path, value in old.items())
 
 
-PRECISION = ("spec2d", "panns, tcn", "spec, lstm", "mingru", "transformer_cnn", "encoder")
+PRECISION = ("spec2d", "panns, tcn", "lstm, mlp", "mingru", "transformer_cnn", "encoder")
 """Members that have every kind of layer among them; compiling all would say no more."""
 
 
