@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -81,7 +82,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         return built.learn(state, batches.expand(store, batch), key)
 
     shapes = built.shapes()
-    where = TrainState(*[replicated] * len(shapes))
+    where: Any = TrainState._make([replicated] * len(shapes))
     if execution.shard_optimizer:
         where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
     update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
@@ -187,7 +188,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
             # ---- figures of the end
             evaluation = evaluation or validate(state)
             paths = []
-            if main:
+            if isinstance(writer, MetricWriter):  # the first process
                 validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
                 title = f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
                 for name, figure in figures.of_run(data, evaluation, history, title):

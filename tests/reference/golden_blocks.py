@@ -12,8 +12,8 @@ random ones under seed 0, stored beside inputs and outputs under PyTorch's names
 import sys
 
 import numpy as np
-import torch
-from torch import nn
+import torch  # pyright: ignore[reportMissingImports]
+from torch import nn  # pyright: ignore[reportMissingImports]
 
 ARRAYS = {}
 
