@@ -102,8 +102,8 @@ SMALL = {
 
 @pytest.mark.parametrize("extractor", models.EXTRACTORS)
 @pytest.mark.parametrize("decoder", models.DECODERS)
-@pytest.mark.parametrize("downsample", [1, 6])
-def test_every_extractor_feeds_every_decoder(extractor, decoder, downsample):
+def test_every_extractor_feeds_every_decoder(extractor, decoder):
+    downsample = 6
     parts = SMALL | {"lstm decoder": dict(width=8, depth=1)}
     settings = parts.get(f"{decoder} decoder", parts[decoder])
     model = models.build(
