@@ -10,6 +10,7 @@ higher peak can remove.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,13 +19,16 @@ import numpy as np
 from sleepjax.postprocess.suppression import slice_max, unsuppressed
 from sleepjax.types import InputError
 
+THREADS = os.cpu_count()
+"""More of them than cores would wait for each other."""
+
 CHUNK = 1 << 21
 """Samples whose peaks are sought at a time, enough that calls of NumPy cost little."""
 
 CACHED = 1 << 19
 """Samples looked at several times in a row, few enough to stay in the cache."""
 
-CHUNKS_PER_TASK = 4
+CHUNKS_PER_TASK = 8
 """Chunks whose peaks, much fewer, are suppressed together."""
 
 BLOCK = 512
@@ -81,7 +85,7 @@ def find_peaks(
         return np.sort(np.r_[winners, kept], kind="stable")  # merges two ascending runs
 
     if len(tasks) > 1:
-        with ThreadPoolExecutor() as pool:  # nearly all is done in NumPy, without the GIL
+        with ThreadPoolExecutor(THREADS) as pool:  # nearly all is done in NumPy, without the GIL
             found = list(pool.map(find, tasks))
     else:
         found = list(map(find, tasks))
@@ -93,7 +97,7 @@ def find_peaks_each(
     signals: Sequence[np.ndarray], height: float | None = None, distance: float | None = None
 ) -> list[np.ndarray]:
     """Positions [N] of the peaks of each of several signals [T] of any lengths; as `find_peaks`."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda x: find_peaks(x, height, distance), signals))
 
 
