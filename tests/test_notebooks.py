@@ -25,7 +25,10 @@ def test_notebooks_are_valid_and_stripped(project, name):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n == "ablations" else []) for n in NAMES],
+)
 def test_notebooks_run(project, tmp_path, finished, name):
     """With the tiny variant, which ``finished`` has compiled already."""
     (tmp_path / "configs").symlink_to(project / "configs")

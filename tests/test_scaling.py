@@ -55,6 +55,7 @@ for n in (1, 2, 4, 8):
 """
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_one_device(project):
     """1, 2, 4 and 8 devices, with dropout and batch statistics."""
     env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK}"}
@@ -101,6 +102,7 @@ def mesh_of(count):
     return jax.make_mesh((count,), ("data",), axis_types=auto, devices=jax.devices()[:count])
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_another_execution(
     finished, tiny_config, tmp_path, monkeypatch
 ):
