@@ -1,7 +1,7 @@
 r"""Spec1D: learned spectrogram straight into the 1-D U-Net; the light sibling of spec2d.
 
 python scripts/train.py --config configs/spec1d.py --config.data.root=data/child-mind
-python scripts/train.py --config configs/spec1d.py:demo     # 3 to 5 minutes on two CPU cores
+python scripts/train.py --config configs/spec1d.py:demo     # about 3 minutes on two CPU cores
 
 Event AP of :demo on held-out simulated participants: 0.685 (seed 0). The full config has not been
 run on the competition's data by its authors.
