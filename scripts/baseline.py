@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sleepjax.command import answer
 from sleepjax.config import load_config
 from sleepjax.types import InputError
 
@@ -34,15 +35,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", help="submission file to write, ending in .csv")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     args = parser.parse_args(argv)
-    try:
-        check_paths(args)
-        return apply(args) if args.series else score(args)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    return answer(lambda: baseline(args), "nothing was written")
+
+
+def baseline(args: argparse.Namespace) -> int:
+    check_paths(args)
+    return apply(args) if args.series else score(args)
 
 
 def check_paths(args: argparse.Namespace) -> None:

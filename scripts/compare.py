@@ -13,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from sleepjax.command import answer
 from sleepjax.types import InputError
 
 
@@ -23,11 +24,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train.py")
     parser.add_argument("--out", default="comparison", help="folder to write to (comparison)")
     args = parser.parse_args(argv)
-    try:
-        return compare([Path(run) for run in args.runs], Path(args.out))
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return answer(
+        lambda: compare([Path(run) for run in args.runs], Path(args.out)),
+        "run the same command again",
+    )
 
 
 def compare(workdirs: list[Path], out: Path) -> int:

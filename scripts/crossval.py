@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
 from sleepjax.types import EVENTS, InputError
 
@@ -41,14 +42,7 @@ def main(argv: list[str]) -> int:
         "--together", action="store_true", help="train members side by side in one program"
     )
     args, rest = parser.parse_known_args(argv)
-    try:
-        return crossval(args, rest)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+    return answer(lambda: crossval(args, rest), "run the same command again to continue")
 
 
 def crossval(args: argparse.Namespace, rest: list[str]) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sleepjax.command import answer
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -38,11 +39,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", default="plots", help="folder to write to (plots)")
     parser.add_argument("--format", nargs="+", choices=("png", "svg"), default=["png"])
     args = parser.parse_args(argv)
-    try:
-        return draw(args)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return answer(lambda: draw(args), "pictures so far stay")
 
 
 def draw(args: argparse.Namespace) -> int:

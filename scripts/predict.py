@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sleepjax.command import answer
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -45,14 +46,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     args = parser.parse_args(argv)
-    try:
-        return predict(args)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; no events were written", file=sys.stderr)
-        return 130
+    return answer(lambda: predict(args), "no events were written")
 
 
 def predict(args: argparse.Namespace) -> int:

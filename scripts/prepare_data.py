@@ -10,12 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from sleepjax.command import answer
 from sleepjax.data.features import DEFAULT_FEATURES, FEATURES
 from sleepjax.data.store import prepare
-from sleepjax.types import InputError
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,20 +38,16 @@ def main() -> int:
         "--drop_bad", "--drop-bad", action="store_true",
         help="leave out series and nights that cannot be used, and list them, instead of stopping",
     )  # fmt: skip
-    args = parser.parse_args()
-    try:
-        store = prepare(
-            args.data, args.out, args.phase, args.features, tz=args.tz, drop_bad=args.drop_bad
-        )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
-    print(store)
+    args = parser.parse_args(argv)
+    return answer(lambda: prepare_store(args), "run the same command again to continue")
+
+
+def prepare_store(args: argparse.Namespace) -> int:
+    print(
+        prepare(args.data, args.out, args.phase, args.features, tz=args.tz, drop_bad=args.drop_bad)
+    )
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,11 +13,11 @@ import argparse
 import sys
 import time
 
+from sleepjax.command import answer
 from sleepjax.data.simulate import simulate_cohort
-from sleepjax.types import InputError
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -28,26 +28,19 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
     parser.add_argument("--overwrite", action="store_true", help="replace another simulated cohort")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    return answer(lambda: simulate(args), "run the same command again to continue")
+
+
+def simulate(args: argparse.Namespace) -> int:
     began = time.monotonic()
-    try:
-        simulate_cohort(
-            args.out,
-            series=args.series,
-            days=args.days,
-            seed=args.seed,
-            overwrite=args.overwrite,
-        )
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+    simulate_cohort(
+        args.out, series=args.series, days=args.days, seed=args.seed, overwrite=args.overwrite
+    )
     seconds = time.monotonic() - began
     print(f"{args.out}: {args.series} simulated series and 3 for testing, {seconds:.1f} s")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

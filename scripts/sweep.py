@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
 from sleepjax.types import InputError
 
@@ -64,14 +65,7 @@ def main(argv: list[str]) -> int:
     what.add_argument("--slurm", action="store_true", help="write a job array, train nothing")
     what.add_argument("--table", action="store_true", help="only collect what is finished")
     args, rest = parser.parse_known_args(argv)
-    try:
-        return sweep(args, rest)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+    return answer(lambda: sweep(args, rest), "run the same command again to continue")
 
 
 def sweep(args: argparse.Namespace, rest: list[str]) -> int:

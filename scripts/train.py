@@ -25,8 +25,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
-from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
+from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES
 
 
 def main(argv: list[str]) -> int:
@@ -38,21 +39,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
-    try:
-        config: Any = load_from_arguments(args.config, rest)
-        if args.print_config:
-            print("\n".join(settings(config)))
-            return 0
-        from sleepjax.data.source import default_workdir
+    return answer(lambda: run(args, rest), "run the same command again to continue")
 
-        workdir = args.workdir or default_workdir(args.config, config.data)
-        return train(config, str(workdir), args)
-    except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+
+def run(args: argparse.Namespace, rest: list[str]) -> int:
+    config: Any = load_from_arguments(args.config, rest)
+    if args.print_config:
+        print("\n".join(settings(config)))
+        return 0
+    from sleepjax.data.source import default_workdir
+
+    workdir = args.workdir or default_workdir(args.config, config.data)
+    return train(config, str(workdir), args)
 
 
 def settings(config: ConfigDict, prefix: str = "--config") -> Iterator[str]:

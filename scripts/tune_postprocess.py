@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sleepjax.command import answer
 from sleepjax.types import InputError
 
 
@@ -32,14 +33,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of folds, search and bootstrap (0)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     args = parser.parse_args(argv)
-    try:
-        return tune(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    return answer(lambda: tune(args), "nothing was written")
 
 
 def tune(args: argparse.Namespace) -> int:

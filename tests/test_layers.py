@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sleepjax"
 PLACES = {
     "types": (0, "base"),
     "frames": (0, "base"),
+    "command": (0, "base"),
     "config": (0, "base"),
     "files": (0, "base"),
     "progress": (0, "base"),
