@@ -1,17 +1,18 @@
 r"""The ablation that the design exists for: every extractor with every decoder, at equal budgets.
 
-python benchmarks/grid.py --out runs/grid.jsonl                   # grid, best, downsample, duration
-python benchmarks/grid.py --out runs/grid.jsonl --part grid --only cnn,tcn
+python benchmarks/grid.py --out runs/grid.jsonl                   # all parts
+python benchmarks/grid.py --out runs/grid.jsonl --part grid
 python benchmarks/grid.py --out runs/grid.jsonl --table            # the tables of docs/models.md
 
-Every entry trains configs/grid.py on one and the same simulated cohort and leaves one JSON line;
-entries that the file already has are skipped, and an interrupted one resumes, so the same command
-finishes what was begun. Parts:
+Every entry trains on the simulated cohort of the demos and leaves one JSON line. Entries that the
+file already has are skipped, and an interrupted one resumes, so the same command finishes what was
+begun; commands side by side (one per core) share the work. Parts:
 
-grid        all extractors x all decoders, seed 0
-best        the five best of the grid again with seeds 1 and 2 (after the grid)
+grid        configs/grid.py: all extractors x all decoders, seed 0
+models      the :demo of every model's config, at the budget of the grid
 downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps
 duration    cnn + unet1d in windows of 2,880, 5,760 and 17,280 steps, as many steps of signal each
+best        the five best of the grid again with seeds 1 and 2 (after the grid)
 """
 
 from __future__ import annotations
@@ -29,23 +30,29 @@ import numpy as np
 import sleepjax
 from sleepjax import models
 from sleepjax.config import load_config
+from sleepjax.training.lock import InUseError
 from sleepjax.types import STEPS_PER_DAY, InputError
 
-CONFIG = Path(__file__).resolve().parent.parent / "configs" / "grid.py"
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DAY_WINDOWS = 4
 """Windows of a day in a batch; shorter windows are as many more."""
 
-KEYS = ("extractor", "decoder", "downsample", "duration", "seed")
+KEYS = ("config", "extractor", "decoder", "downsample", "duration", "seed")
 Entry = dict[str, Any]
 
 
 def entry(
-    extractor="cnn", decoder="unet1d", downsample=12, duration=STEPS_PER_DAY, seed=0
+    extractor="cnn", decoder="unet1d", downsample=12, duration=STEPS_PER_DAY, seed=0, config="grid"
 ) -> Entry:
-    return dict(zip(KEYS, (extractor, decoder, downsample, duration, seed), strict=True))
+    values = (config, extractor, decoder, downsample, duration, seed)
+    return dict(zip(KEYS, values, strict=True))
 
 
 GRID = [entry(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
+MODELS = [
+    entry("", "", config=name)
+    for name in ("spec1d", "spec2d", "lstm", "transformer", "centernet", "detr")
+]
 DOWNSAMPLE = [entry(downsample=rate) for rate in (2, 4, 6, 8, 12)]
 DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
 
@@ -63,6 +70,10 @@ def key(one: Entry) -> tuple:
     return tuple(one[name] for name in KEYS)
 
 
+def folder(one: Entry) -> str:
+    return "-".join(str(value) for value in key(one) if value != "")
+
+
 def read(path: Path) -> list[Entry]:
     """Rows so far; the first of each entry counts."""
     lines = path.read_text().splitlines() if path.exists() else []
@@ -76,17 +87,18 @@ def read(path: Path) -> list[Entry]:
 def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
     """Train one entry, or go on with it; its result."""
     batch = DAY_WINDOWS * STEPS_PER_DAY // one["duration"]
-    arguments = ",".join(f"{name}={one[name]}" for name in KEYS if name != "seed")
+    arguments = "demo"
+    if one["config"] == "grid":
+        arguments = ",".join(f"{name}={one[name]}" for name in KEYS[1:-1])
     overrides = {"seed": one["seed"], "total_steps": steps, "batch_size": batch} | cohort
     overrides |= {"eval.every": steps, "ckpt_every": min(200, steps)}
-    config = load_config(f"{CONFIG}:{arguments}", overrides)
-    name = "-".join(map(str, key(one)))
+    config = load_config(f"{CONFIGS / one['config']}.py:{arguments}", overrides)
     start, cpu = time.monotonic(), time.process_time()
-    result = sleepjax.train(config, workdir / name)
+    result = sleepjax.train(config, workdir)
     seconds, cpu = time.monotonic() - start, time.process_time() - cpu
-    lines = (workdir / name / "metrics.jsonl").read_text().splitlines()
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
     rates = [r["train/steps_per_second"] for r in map(json.loads, lines) if "train/loss" in r]
-    model = models.build(**config.model, downsample=one["downsample"])
+    model = models.build(**config.model, downsample=config.data.downsample)
     x = jax.ShapeDtypeStruct((1, 960, len(config.data.features)), np.float32)
     shapes = jax.eval_shape(lambda key, x: model.init(key, x, train=False), jax.random.key(0), x)
     jax.clear_caches()
@@ -121,10 +133,21 @@ def tables(rows: list[Entry]) -> str:
         text.append(
             f"| {one['extractor']} + {one['decoder']} | {each} | {np.mean(seeds):.3f} | {spread} |"
         )
-    for name, part in (("downsample", DOWNSAMPLE), ("duration", DURATION)):
+    parts = (("config", MODELS), ("downsample", DOWNSAMPLE), ("duration", DURATION))
+    for name, part in parts:
         text += ["", f"| {name} | event AP |", "|---|---|"]
-        text += [f"| {one[name]:,} | {cell(one)} |" for one in part]
+        text += [f"| {one[name]} | {cell(one)} |" for one in part]
     return "\n".join(text)
+
+
+PARTS = {
+    "grid": lambda rows: GRID,
+    "models": lambda rows: MODELS,
+    "downsample": lambda rows: DOWNSAMPLE,
+    "duration": lambda rows: DURATION,
+    "best": best,
+}
+"""Name -> entries, given the rows so far."""
 
 
 def main() -> None:
@@ -132,11 +155,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, one per entry")
-    parser.add_argument("--part", choices=("all", "grid", "best", "downsample", "duration"))
-    parser.add_argument("--only", help="extractor,decoder: only this entry of the grid")
-    parser.add_argument("--steps", type=int, default=600, help="updates of 4 days of signal each")
-    parser.add_argument("--series", type=int, default=40, help="simulated participants")
-    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--part", choices=PARTS, help="only this part")
+    parser.add_argument("--steps", type=int, default=1000, help="updates of 4 days of signal each")
+    parser.add_argument("--series", type=int, default=80, help="simulated participants")
+    parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--cohort_seed", type=int, default=0)
     parser.add_argument("--table", action="store_true", help="print the tables and stop")
     args = parser.parse_args()
@@ -148,18 +170,17 @@ def main() -> None:
         "simulate.days": args.days,
         "simulate.seed": args.cohort_seed,
     }
-    part = args.part or "all"
-    parts = {"grid": lambda: GRID, "best": lambda: best(read(args.out)),
-             "downsample": lambda: DOWNSAMPLE, "duration": lambda: DURATION}  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        for name, entries in parts.items():
-            for one in entries() if part in (name, "all") else []:
-                if args.only and args.only != f"{one['extractor']},{one['decoder']}":
-                    continue
+        for part in PARTS if args.part is None else [args.part]:
+            for one in PARTS[part](read(args.out)):
+                workdir = args.out.with_suffix("") / folder(one)
                 if key(one) in map(key, read(args.out)):
                     continue
-                row = run(one, args.out.with_suffix(""), cohort, args.steps)
+                try:
+                    row = run(one, workdir, cohort, args.steps)
+                except InUseError:  # another of these commands is at it
+                    continue
                 with args.out.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)

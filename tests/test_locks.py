@@ -38,7 +38,7 @@ def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path):
     )
     with holder:
         assert holder.stdout and holder.stdout.readline()
-        with pytest.raises(InputError, match="in use"), lock.locked(tmp_path):
+        with pytest.raises(lock.InUseError, match="in use"), lock.locked(tmp_path):
             pass
         holder.kill()
         holder.wait()

@@ -13,12 +13,16 @@ from sleepjax.types import InputError
 FILE = ".lock"
 
 
+class InUseError(InputError):
+    """Another process holds the run directory."""
+
+
 @contextmanager
 def locked(workdir: Path) -> Iterator[None]:
     """Hold a run directory, made where it is missing, for this process.
 
     The lock belongs to the open file, not to the file's existence: what a killed process leaves is
-    no obstacle. Raises InputError while another process holds it.
+    no obstacle. Raises InUseError while another process holds it.
     """
     import fcntl  # absent on Windows
 
@@ -32,7 +36,7 @@ def locked(workdir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise InputError(
+            raise InUseError(
                 f"{workdir} is in use by another run ({file.read().strip() or 'just started'}); "
                 "wait for it or stop it, or use another --workdir."
             ) from None
