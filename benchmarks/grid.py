@@ -2,7 +2,7 @@ r"""The ablation that the design exists for: every extractor with every decoder,
 
 python benchmarks/grid.py --out runs/grid.jsonl                   # all parts
 python benchmarks/grid.py --out runs/grid.jsonl --part grid
-python benchmarks/grid.py --out runs/grid.jsonl --table            # the tables of docs/models.md
+python benchmarks/grid_tables.py --rows runs/grid.jsonl           # what came of it
 
 Every entry trains on the simulated cohort of the demos and leaves one JSON line. Entries that the
 file already has are skipped, and an interrupted one resumes, so the same command finishes what was
@@ -117,29 +117,6 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
     }  # fmt: skip
 
 
-def tables(rows: list[Entry]) -> str:
-    """Markdown: the grid, the best with their seeds, the two sweeps."""
-    value = {key(row): row["event_ap"] for row in rows}
-    cell = lambda one: f"{value[key(one)]:.3f}" if key(one) in value else ""
-    head = f"| extractor | {' | '.join(models.DECODERS)} |\n|---|{'---|' * len(models.DECODERS)}"
-    text = [head]
-    for e in models.EXTRACTORS:
-        text.append(f"| {e} | {' | '.join(cell(entry(e, d)) for d in models.DECODERS)} |")
-    text += ["", "| best five | seeds 0, 1, 2 | mean | SD |", "|---|---|---|---|"]
-    for one in best(rows)[::2]:
-        seeds = [value[key(one | {"seed": s})] for s in range(3) if key(one | {"seed": s}) in value]
-        each = ", ".join(f"{v:.3f}" for v in seeds)
-        spread = f"{np.std(seeds, ddof=1):.3f}" if len(seeds) > 1 else ""
-        text.append(
-            f"| {one['extractor']} + {one['decoder']} | {each} | {np.mean(seeds):.3f} | {spread} |"
-        )
-    parts = (("config", MODELS), ("downsample", DOWNSAMPLE), ("duration", DURATION))
-    for name, part in parts:
-        text += ["", f"| {name} | event AP |", "|---|---|"]
-        text += [f"| {one[name]} | {cell(one)} |" for one in part]
-    return "\n".join(text)
-
-
 PARTS = {
     "grid": lambda rows: GRID,
     "models": lambda rows: MODELS,
@@ -160,11 +137,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=80, help="simulated participants")
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--cohort_seed", type=int, default=0)
-    parser.add_argument("--table", action="store_true", help="print the tables and stop")
     args = parser.parse_args()
-    if args.table:
-        print(tables(read(args.out)))
-        return
     cohort = {
         "simulate.series": args.series,
         "simulate.days": args.days,

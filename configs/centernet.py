@@ -53,7 +53,7 @@ def get_config(arg=None):
     if arg.demo:  # minutes on two CPU cores
         c.update(
             dict(
-                total_steps=1500,
+                total_steps=1000,
                 batch_size=4,
                 ema=0.99,
                 ckpt_every=250,

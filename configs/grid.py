@@ -33,11 +33,11 @@ def get_config(arg=None):
     arg = parse_arg(arg, fold=0, extractor="cnn", decoder="unet1d", downsample=12, duration=17_280)
     c: Any = ConfigDict()
     c.seed = 0
-    c.total_steps = 600
+    c.total_steps = 1_000
     c.batch_size = 4
     c.accumulate = 1
     c.ema = 0.99
-    c.log_every, c.ckpt_every = 50, 600
+    c.log_every, c.ckpt_every = 50, 250
     c.data = dict(
         root="data/child-mind",
         store="",
@@ -62,7 +62,7 @@ def get_config(arg=None):
     c.augment = dict(reverse=0.0, cutmix=0.0, mixup=0.0, noise=0.0)
     c.optim = dict(lr=2e-3, warmup=50, weight_decay=1e-2, clip=1.0)
     c.guard = dict(spike=10.0, patience=20)
-    c.eval = dict(every=600, batch_size=8, stride=arg.duration // 2, trim=360)
+    c.eval = dict(every=1_000, batch_size=8, stride=arg.duration // 2, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
     c.simulate = dict(series=80, days=14, seed=0)  # stands in where root holds no recordings

@@ -53,7 +53,7 @@ def get_config(arg=None):
     if arg.demo:  # minutes on two CPU cores
         c.update(
             dict(
-                total_steps=600,
+                total_steps=1000,
                 batch_size=4,
                 ema=0.99,
                 ckpt_every=250,
@@ -61,7 +61,7 @@ def get_config(arg=None):
                 model=dict(extractor=dict(height=16), decoder=dict(width=32, dropout=0.1)),
                 loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)),
                 optim=dict(lr=4e-3, warmup=50),
-                eval=dict(every=300, batch_size=8, stride=8_640),
+                eval=dict(every=500, batch_size=8, stride=8_640),
             )
         )
     if arg.tiny:  # seconds; tests
