@@ -11,6 +11,7 @@ begun; commands side by side (one per core) share the work. Parts:
 grid        configs/grid.py: all extractors x all decoders, seed 0
 models      the :demo of every model's config, at the budget of the grid
 downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps
+recipe      configs/spec1d.py:demo at its own budget, with one setting changed
 duration    cnn + unet1d in windows of 2,880, 5,760 and 17,280 steps, as many steps of signal each
 best        the five best of the grid again with seeds 1 and 2 (after the grid)
 """
@@ -21,6 +22,7 @@ import argparse
 import json
 import sys
 import time
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +39,34 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DAY_WINDOWS = 4
 """Windows of a day in a batch; shorter windows are as many more."""
 
-KEYS = ("config", "extractor", "decoder", "downsample", "duration", "seed")
+KEYS = ("config", "extractor", "decoder", "downsample", "duration", "seed", "change")
 Entry = dict[str, Any]
+CHANGES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "tolerance": {"loss.target": "tolerance", "loss.decay": 4000},
+    "positive": {"loss.positive": (1.0, 5.0, 5.0)},
+    "focal": {"loss.focal": 2.0},
+    "reverse": {"augment.reverse": 0.5},
+    "cutmix": {"augment.cutmix": 0.3},
+    "mixup": {"augment.mixup": 0.3},
+    "noise": {"augment.noise": 0.1},
+    "no EMA": {"ema": 0.0},
+    "spec": {"model.extractor": {"name": "spec", "height": 16}},
+    "panns": {"model.extractor": {"name": "panns", "height": 16}},
+}
+"""Name -> settings of configs/spec1d.py:demo."""
 
 
 def entry(
-    extractor="cnn", decoder="unet1d", downsample=12, duration=STEPS_PER_DAY, seed=0, config="grid"
+    extractor="cnn",
+    decoder="unet1d",
+    downsample=12,
+    duration=STEPS_PER_DAY,
+    seed=0,
+    config="grid",
+    change="",
 ) -> Entry:
-    values = (config, extractor, decoder, downsample, duration, seed)
+    values = (config, extractor, decoder, downsample, duration, seed, change)
     return dict(zip(KEYS, values, strict=True))
 
 
@@ -54,6 +76,7 @@ MODELS = [
     for name in ("spec1d", "spec2d", "lstm", "transformer", "centernet", "detr")
 ]
 DOWNSAMPLE = [entry(downsample=rate) for rate in (2, 4, 6, 8, 12)]
+RECIPE = [entry("", "", config="spec1d", change=change) for change in CHANGES]
 DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
 
 
@@ -79,7 +102,7 @@ def read(path: Path) -> list[Entry]:
     lines = path.read_text().splitlines() if path.exists() else []
     rows = {}
     for line in lines:
-        row = json.loads(line)
+        row = {"change": ""} | json.loads(line)
         rows.setdefault(key(row), row)
     return list(rows.values())
 
@@ -89,10 +112,15 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
     batch = DAY_WINDOWS * STEPS_PER_DAY // one["duration"]
     arguments = "demo"
     if one["config"] == "grid":
-        arguments = ",".join(f"{name}={one[name]}" for name in KEYS[1:-1])
-    overrides = {"seed": one["seed"], "total_steps": steps, "batch_size": batch} | cohort
-    overrides |= {"eval.every": steps, "ckpt_every": min(200, steps)}
+        arguments = ",".join(f"{name}={one[name]}" for name in KEYS[1:-2])
+    overrides = cohort | {"seed": one["seed"], "batch_size": batch}
+    if not one["change"]:
+        overrides |= {"total_steps": steps, "eval.every": steps, "ckpt_every": min(200, steps)}
     config = load_config(f"{CONFIGS / one['config']}.py:{arguments}", overrides)
+    with config.unlocked():
+        for name, value in CHANGES.get(one["change"], {}).items():
+            group, _, last = name.rpartition(".")
+            setattr(attrgetter(group)(config) if group else config, last, value)
     start, cpu = time.monotonic(), time.process_time()
     result = sleepjax.train(config, workdir)
     seconds, cpu = time.monotonic() - start, time.process_time() - cpu
@@ -107,7 +135,7 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
         metrics[f"event_ap/{event}"] = round(result.metrics[f"event_ap/{event}"], 4)
     return one | metrics | {
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])),
-        "steps": steps,
+        "steps": config.total_steps,
         "batch": batch,
         "cohort": cohort,
         "seconds": round(seconds, 1),
@@ -122,6 +150,7 @@ PARTS = {
     "models": lambda rows: MODELS,
     "downsample": lambda rows: DOWNSAMPLE,
     "duration": lambda rows: DURATION,
+    "recipe": lambda rows: RECIPE,
     "best": best,
 }
 """Name -> entries, given the rows so far."""
