@@ -1,11 +1,13 @@
 r"""Kill training and preparation with SIGKILL at random moments; nothing may be lost.
 
-python benchmarks/kills.py --kills 50 --out kills.json
+python benchmarks/kills.py --kills 100 --out kills.json
 
 Trains the tiny config in a process of its own, kills it at a random moment after its start or its
 resuming (steps, saves, validations) and starts it again, until the wished number of kills is
 reached; then lets it finish and compares every array of the state, and the metrics, with a run that
-nobody killed. The same with prepare, comparing every byte. Every tenth kill is reported on stderr.
+nobody killed. ``inside_a_save`` counts the kills that left a half-written checkpoint, or one whose
+hashes were not written yet. The same with prepare, comparing every byte. Every tenth kill is
+reported on stderr.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from sleepjax.training.checkpoints import HASHES, Checkpoints
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = [
@@ -52,6 +56,12 @@ def newest_step(workdir: Path) -> int:
     return max((int(path.name) for path in steps if path.name.isdigit()), default=0)
 
 
+def save_was_cut(workdir: Path) -> bool:
+    """Whether a checkpoint is not whole: a temporary folder, or one without its hashes."""
+    folders = [path for path in (workdir / "checkpoints").glob("*/*") if path.is_dir()]
+    return any(not (p.name.isdigit() and (p / HASHES).exists()) for p in folders)
+
+
 def start_training(data: Path, workdir: Path, log: Path) -> subprocess.Popen:
     """A training process that has begun to step, or has ended; what it says goes to ``log``."""
     with log.open("w") as stream:
@@ -71,7 +81,7 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
         if process.wait():
             raise SystemExit(f"failed without any kill:\n{log.read_text()}")
         seconds = time.monotonic() - begin
-    done = finished = resumed = lost = unreadable = 0
+    done = finished = resumed = lost = unreadable = cut = 0
     equal = True
     while done < kills or (broken / "config.json").exists():
         before = newest_step(broken)
@@ -82,6 +92,7 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
             process.kill()
             process.wait()
             done += 1
+            cut += save_was_cut(broken)
             if done % 10 == 0:
                 print(f"training: {done} of {kills} kills, {lost} steps lost", file=sys.stderr)
         text = log.read_text()
@@ -96,15 +107,14 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
             finished += 1
             equal &= states_equal(whole, broken) and scores(whole) == scores(broken)
             shutil.rmtree(broken)
-    result = dict(kills=done, finished=finished, resumed=resumed, steps_lost=lost, equal=equal)
-    return result | dict(unreadable=unreadable, seconds_of_steps_without_kills=round(seconds, 1))
+    result = dict(kills=done, inside_a_save=cut, finished=finished, resumed=resumed)
+    result |= dict(steps_lost=lost, unreadable=unreadable, equal=equal)
+    return result | dict(seconds_of_steps_without_kills=round(seconds, 1))
 
 
 def states_equal(a: Path, b: Path) -> bool:
     import jax
     import orbax.checkpoint as ocp
-
-    from sleepjax.training.checkpoints import Checkpoints
 
     def load(workdir: Path, kind: str):
         with Checkpoints(workdir) as checkpoints:
@@ -165,7 +175,7 @@ PARTS = {"prepare": kill_prepare, "training": kill_training}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--only", choices=PARTS, help="leave the other out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="write the result as JSON")
