@@ -90,10 +90,12 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 def train(members: Members, side_by_side: bool) -> None:
     """Train what is not finished. Raises Interrupted after a signal, when all is saved."""
-    from sleepjax.training import loop, preemption, together, validation
+    from sleepjax.training import feed, loop, preemption, together, validation
 
     with preemption.StopSignal() as stop:
         todo = [m for m in members.values() if not validation.is_finished(m[1], m[0])]
+        if todo:  # the last fold gets the fewest labelled nights: what it has, all have
+            feed.open_data(members[max(members)][0])
         if todo and side_by_side:
             together.train(*zip(*todo, strict=True))
         for number, (config, workdir) in enumerate(todo, 1):

@@ -103,6 +103,21 @@ def test_members_trained_in_turn_are_the_same(main, command, workdir, tmp_path, 
         np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-4)
 
 
+def test_a_fold_without_labelled_nights_is_refused_before_training(
+    main, command, cohort, tmp_path, capsys
+):
+    data, workdir = tmp_path / "data", tmp_path / "members"
+    shutil.copytree(cohort, data, ignore=shutil.ignore_patterns("prepared*"))
+    events = pl.read_csv(data / "train_events.csv")
+    labelled = events.drop_nulls("step")["series_id"].unique().sort()[:2].to_list()
+    kept = pl.when(pl.col("series_id").is_in(labelled)).then(pl.col("step", "timestamp"))
+    events.with_columns(kept).write_csv(data / "train_events.csv")
+    args = [*command, f"--config.data.root={data}", "--folds", "3", "--workdir", str(workdir)]
+    assert main(args) == 2
+    assert "data.fold=2 holds no labelled night" in capsys.readouterr().err
+    assert not list(workdir.glob("fold*"))
+
+
 def test_the_score_is_that_of_the_pool(workdir, capsys):
     found = json.loads((workdir / "crossval.json").read_text())
     own = json.loads((workdir / NAMES[0] / "config.json").read_text())["post"]
