@@ -263,7 +263,7 @@ def test_parts_and_devices_do_not_change_an_augmented_step():
         "mask": (rng.random((SAMPLES, frames)) < 0.8).astype(np.float32),
     }
     model = Linear()
-    tx = optax.sgd(1e-2)
+    tx = optax.with_extra_args_support(optax.sgd(1e-2))
     objective = objectives.make(
         "segmentation", downsample=DOWNSAMPLE, sigma=20.0, weights=(1, 2, 2)
     )

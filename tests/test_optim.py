@@ -25,7 +25,7 @@ def test_only_matrices_decay():
     tx, _ = optim.make(total_steps=100, **SETTINGS)
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
     zero = {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}
-    updates: Any = tx.update(zero, tx.init(params), params)[0]
+    updates: Any = tx.update(zero, tx.init(params), params, step=jnp.int32(10))[0]
     assert bool((updates["kernel"] < 0).all()) and bool((updates["bias"] == 0).all())
 
 
@@ -37,10 +37,26 @@ def test_large_gradients_are_clipped():
     large = {"w": 1e4 * small["w"]}
 
     def first_moment(grads):
-        state: Any = tx.update(grads, tx.init(params), params)[1]
-        return optax.tree.norm(state[1][0].mu)
+        state: Any = tx.update(grads, tx.init(params), params, step=jnp.int32(0))[1]
+        return optax.tree.norm(state[1].mu)
 
     np.testing.assert_allclose(first_moment(large), first_moment(small), rtol=1e-5)
+
+
+def test_it_is_optax_adamw_at_the_learning_rate_of_the_step():
+    tx, lr = optim.make(total_steps=100, **SETTINGS | {"clip": 1e9})
+    params = {"kernel": jnp.full((2, 2), 0.5), "bias": jnp.ones(2)}
+    grads = {"kernel": jnp.array([[1.0, -2.0], [0.1, 0.0]]), "bias": jnp.array([3.0, -1.0])}
+    decayed = lambda tree: {"kernel": True, "bias": False}
+    state: Any = tx.init(params)
+    for count, step in enumerate((0, 7, 90)):  # steps between them were skipped
+        plain = optax.adamw(float(lr(step)), weight_decay=0.1, mask=decayed)
+        other: Any = plain.init(params)
+        for _ in range(count + 1):
+            expected, other = plain.update(grads, other, params)
+        found, state = tx.update(grads, state, params, step=jnp.int32(step))
+        for name in params:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
 
 
 def test_warmup_longer_than_the_run():

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from sleepjax import models, objectives, optim, sharding
@@ -28,7 +29,7 @@ OBJECTIVE = objectives.make("segmentation", downsample=4, sigma=20.0, weights=(1
 DETERMINISTIC = models.build(
     "spec1d", **SMALL, decoder=dict(widths=(8, 16), dropout=0.0, norm="layer")
 )
-TX, _ = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
+TX, LR_AT = optim.make(total_steps=40, lr=1e-2, warmup=2, weight_decay=0.0, clip=1.0)
 
 
 def make_batch(seed=0, batch=8, steps=96):
@@ -67,6 +68,16 @@ def step():
 def leaves_equal(a, b, **tolerance):
     compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
     jax.tree.map(lambda x, y: compare(np.asarray(x), np.asarray(y), **tolerance), a, b)
+
+
+def test_the_learning_rate_is_that_of_the_state_s_step(fresh, step):
+    """Not of the updates that the optimiser made: the guard may have skipped some."""
+    batch, moved = make_batch(), {}
+    for at in (1, 38):
+        state = fresh()._replace(step=jnp.int32(at))
+        new, _ = step(state, batch)
+        moved[at] = float(optax.tree.norm(jax.tree.map(jnp.subtract, new.params, state.params)))
+    assert moved[38] / moved[1] == pytest.approx(float(LR_AT(38) / LR_AT(1)), rel=0.02)
 
 
 def test_loss_falls_on_one_batch_without_recompiling(fresh, step):

@@ -33,7 +33,7 @@ from sleepjax.training import distributed
 from sleepjax.training.lock import locked
 from sleepjax.types import InputError
 
-FORMAT = 3
+FORMAT = 4
 MODEL = "model.py"
 GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")

@@ -24,7 +24,7 @@ def train_step(
     key: jax.Array,
     *,
     model: nn.Module,
-    tx: optax.GradientTransformation,
+    tx: optax.GradientTransformationExtraArgs,
     objective: Objective,
     accumulate: int,
     ema: float,
@@ -72,7 +72,7 @@ def train_step(
 
     count = jnp.maximum(count, 1.0)
     grads = jax.tree.map(lambda g: g / count, grads)
-    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params, step=state.step)
     params = optax.apply_updates(state.params, updates)
     average = state.ema
     if ema:
