@@ -44,9 +44,9 @@ def make(
 def descend(lr_at: Callable[[Any], Any]) -> optax.GradientTransformationExtraArgs:
     """Updates times minus the learning rate of ``step``, an int32 []."""
 
-    def update(updates: Any, state: Any, params: Any = None, *, step: jax.Array, **extra: Any):
-        del params, extra
-        lr = jnp.asarray(lr_at(step))
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any):
+        del params
+        lr = jnp.asarray(lr_at(extra["step"]))
         return jax.tree.map(lambda u: (-lr * u).astype(u.dtype), updates), state
 
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)

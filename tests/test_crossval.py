@@ -46,7 +46,8 @@ def command(project, cohort):
 def no_pictures():
     """Members without figures and pages, which take most of the time of so short a run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.figures, "of_run", lambda *args: [])
+        for name in ("curves", "nights"):
+            patch.setattr(loop.figures, name, lambda *args: [])
         patch.setattr(loop.report, "write", lambda *args, **kwargs: None)
         yield
 

@@ -44,16 +44,19 @@ def test_large_gradients_are_clipped():
 
 
 def test_it_is_optax_adamw_at_the_learning_rate_of_the_step():
-    tx, lr = optim.make(total_steps=100, **SETTINGS | {"clip": 1e9})
+    settings: dict[str, Any] = SETTINGS | {"clip": 1e9}
+    tx, lr = optim.make(total_steps=100, **settings)
     params = {"kernel": jnp.full((2, 2), 0.5), "bias": jnp.ones(2)}
     grads = {"kernel": jnp.array([[1.0, -2.0], [0.1, 0.0]]), "bias": jnp.array([3.0, -1.0])}
     decayed = lambda tree: {"kernel": True, "bias": False}
     state: Any = tx.init(params)
     for count, step in enumerate((0, 7, 90)):  # steps between them were skipped
         plain = optax.adamw(float(lr(step)), weight_decay=0.1, mask=decayed)
+        expected: Any = None
         other: Any = plain.init(params)
         for _ in range(count + 1):
             expected, other = plain.update(grads, other, params)
+        found: Any
         found, state = tx.update(grads, state, params, step=jnp.int32(step))
         for name in params:
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)

@@ -230,6 +230,9 @@ def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
     with pytest.raises(preemption.Interrupted, match=f"{number.name} at step {at} of 4"):
         loop.run(tiny_config(), tmp_path / "run")
     assert final_state(tmp_path / "run")[0] == at
+    page = tmp_path / "run" / "report.html"
+    assert page.exists() == (at > 2)  # after every validation, not at the end only
+    assert at == 2 or "run, step 2, simulated data" in page.read_text()
     monkeypatch.setattr(loop.Profile, "at", original)
     loop.run(tiny_config(), tmp_path / "run")
 

@@ -241,15 +241,16 @@ def learning_figure(rows: Sequence[dict[str, float]], title: str) -> Figure:
     return figure
 
 
-def of_run(
-    data: TrainingData,
-    evaluation: Evaluation,
-    history: Sequence[dict[str, float]],
-    title: str,
+def curves(
+    evaluation: Evaluation, history: Sequence[dict[str, float]], title: str
 ) -> Iterator[tuple[str, Figure]]:
-    """(name, figure): learning curve, precision and recall, nights of each validation series."""
+    """(name, figure) of an evaluation: learning curve so far, precision and recall."""
     yield "learning_curve", learning_figure(history, title)
     yield "precision_recall", precision_recall_figure(evaluation.result, title)
+
+
+def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[tuple[str, Figure]]:
+    """(name, figure): the nights of each validation series."""
     for one in data.valid:
         series_id = one.meta.series_id
         # A store may have been prepared without one of them; then it is drawn as nothing.

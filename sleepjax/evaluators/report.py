@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -80,8 +81,9 @@ def write(
         config=json.loads(settings.to_json()),
         facts=facts,
     )
-    path = workdir / FILE
-    path.write_text(html)
+    path, replacement = workdir / FILE, workdir / (FILE + ".new")
+    replacement.write_text(html)
+    os.replace(replacement, path)  # whoever has it open sees the old page or the new one
     return path
 
 

@@ -114,6 +114,17 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 data.valid, data.solution, eval_fn, window=window, post=dict(config.post)
             )
 
+        title = lambda step: f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
+
+        def show(evaluation: event_ap.Evaluation, step: int) -> list[Path]:
+            """Draw the curves and write the report, in the first process."""
+            if not isinstance(writer, MetricWriter):
+                return []
+            drawn = figures.curves(evaluation, history, title(step))
+            paths = [writer.figure(step, name, figure) for name, figure in drawn]
+            report.write(workdir, data, evaluation, config, title(step))
+            return paths
+
         # ---- state, new or resumed
         state = checkpoints.resume(sharding.placed(shapes, where), say)
         if state is None:
@@ -171,6 +182,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                         f"{row['valid/event_ap']:.3f} (onset {row['valid/event_ap/onset']:.3f}, "
                         f"wakeup {row['valid/event_ap/wakeup']:.3f})"
                     )
+                    paths = show(evaluation, step)
                     since = time.monotonic()
                 if last or has_stalled(history, **config.early_stop):
                     break
@@ -186,14 +198,13 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 progress.advance()
 
             # ---- figures of the end
-            evaluation = evaluation or validate(state)
-            paths = []
-            if isinstance(writer, MetricWriter):  # the first process
+            if evaluation is None:
+                evaluation = validate(state)
+                paths = show(evaluation, step)
+            if isinstance(writer, MetricWriter):
                 validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
-                title = f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
-                for name, figure in figures.of_run(data, evaluation, history, title):
+                for name, figure in figures.nights(data, evaluation, title(step)):
                     paths.append(writer.figure(step, name, figure))
-                report.write(workdir, data, evaluation, config, title)
             distributed.barrier("end")
     return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
 
