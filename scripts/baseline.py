@@ -11,13 +11,13 @@ logistic is fitted on the config's training series before. docs/baselines.md exp
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from sleepjax.command import answer
 from sleepjax.config import load_config
+from sleepjax.files import check_output
 from sleepjax.types import InputError
 
 NAMES = ("hdcza", "vanhees2015", "logistic")
@@ -49,15 +49,8 @@ def check_paths(args: argparse.Namespace) -> None:
         raise InputError("--series needs --out, the submission file to write.")
     if args.series and not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
-    if not args.out:
-        return
-    out = Path(args.out)
-    if out.suffix != ".csv":
-        raise InputError(f"--out {args.out!r} must end in .csv.")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"folder {str(out.parent)!r} of --out does not exist or is read-only.")
-    if out.exists() and not args.overwrite:
-        raise InputError(f"{out} exists; give another --out, or --overwrite.")
+    if args.out:
+        check_output("--out", Path(args.out), suffix=".csv", overwrite=args.overwrite)
 
 
 def score(args: argparse.Namespace) -> int:

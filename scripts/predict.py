@@ -12,12 +12,12 @@ Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleepjax.command import answer
+from sleepjax.files import check_output
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def predict(args: argparse.Namespace) -> int:
     out = Path(args.out)
     events_path = out.with_name(f"{out.stem}_events.csv")
     figures_path = None if args.no_figures else out.with_name(f"{out.stem}_figures")
-    check_paths(args, [out, events_path])
+    check_output("--out", out, events_path, suffix=".csv", overwrite=args.overwrite)
+    if not Path(args.series).exists():
+        raise InputError(f"--series {args.series!r} does not exist.")
 
     # JAX is imported late: a wrong path or file is answered at once.
     import polars as pl
@@ -86,22 +88,6 @@ def predict(args: argparse.Namespace) -> int:
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0
-
-
-def check_paths(args: argparse.Namespace, paths: list[Path]) -> None:
-    """Raise InputError where results could not be written, or nothing be read."""
-    out = paths[0]
-    if out.suffix != ".csv":
-        raise InputError(f"--out {args.out!r} must end in .csv.")
-    if not out.parent.is_dir():
-        raise InputError(f"folder {str(out.parent)!r} of --out does not exist; create it.")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"folder {str(out.parent)!r} of --out cannot be written to.")
-    existing = [str(path) for path in paths if path.exists()]
-    if existing and not args.overwrite:
-        raise InputError(f"{', '.join(existing)} exists; give another --out, or --overwrite.")
-    if not Path(args.series).exists():
-        raise InputError(f"--series {args.series!r} does not exist.")
 
 
 def find(

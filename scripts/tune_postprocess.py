@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sleepjax.command import answer
-from sleepjax.types import InputError
+from sleepjax.files import check_output
 
 
 def main(argv: list[str]) -> int:
@@ -39,12 +39,8 @@ def main(argv: list[str]) -> int:
 def tune(args: argparse.Namespace) -> int:
     workdir = Path(args.workdir)
     out = Path(args.out) if args.out else workdir / "post.json"
-    if out.suffix != ".json":
-        raise InputError(f"--out {str(out)!r} must end in .json.")
-    if args.out and not out.parent.is_dir():
-        raise InputError(f"folder {str(out.parent)!r} of --out does not exist; create it.")
-    if out.exists() and not args.overwrite:
-        raise InputError(f"{out} exists; give another --out, or --overwrite.")
+    if args.out or workdir.is_dir():
+        check_output("--out", out, suffix=".json", overwrite=args.overwrite)
 
     from sleepjax.evaluators import tuning
     from sleepjax.progress import Progress

@@ -1,7 +1,8 @@
-"""Why a table file cannot be read, told from its name and its first bytes."""
+"""Why a table file cannot be read, told from its name and first bytes, or a result be written."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from sleepjax.types import InputError
@@ -68,3 +69,25 @@ def _check_text(head: bytes, name: str) -> None:
             f"{name}: columns are separated by {others[0]!r}; write it with ',' between columns "
             "and '.' in numbers."
         )
+
+
+def check_output(option: str, *paths: Path, suffix: str, overwrite: bool) -> None:
+    """Raise InputError, before any work is done, where results could not be written.
+
+    The paths share one folder. A file is really written to it and removed again: permissions do
+    not tell of a read-only or full disk.
+    """
+    if paths[0].suffix != suffix:
+        raise InputError(f"{option} {str(paths[0])!r} must end in {suffix}.")
+    parent = paths[0].parent
+    folder = f"folder {str(parent)!r} of {option}"
+    if not parent.is_dir():
+        raise InputError(f"{folder} does not exist; create it.")
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not overwrite:
+        raise InputError(f"{', '.join(existing)} exists; give another {option}, or --overwrite.")
+    try:
+        with tempfile.TemporaryFile(dir=parent) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written to ({error.strerror}).") from None

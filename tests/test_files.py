@@ -1,11 +1,12 @@
 """Files of another kind: one line says what the file is and what to do about it."""
 
 import gzip
+import tempfile
 
 import pytest
 
 from sleepjax.data import events, raw
-from sleepjax.files import check_table
+from sleepjax.files import check_output, check_table
 from sleepjax.metrics.report import read_table
 from sleepjax.types import InputError
 from tests.reference.series import rows
@@ -70,3 +71,23 @@ def test_one_column_tables_and_capital_suffixes_are_left_to_the_reader(tmp_path)
     (tmp_path / "b.csv").write_text("step\n1\n")
     with pytest.raises(InputError, match="'series_id' is missing"):
         next(raw.iter_rows(tmp_path / "b.csv"))
+
+
+def test_a_result_that_cannot_be_written_is_known_before_the_work(tmp_path, monkeypatch):
+    def refused(name, match):
+        with pytest.raises(InputError, match=match):
+            check_output("--out", tmp_path / name, suffix=".csv", overwrite=False)
+
+    (tmp_path / "old.csv").write_text("")
+    refused("a.txt", r"--out '.*a.txt' must end in \.csv\.")
+    refused("no/a.csv", r"folder '.*no' of --out does not exist; create it\.")
+    refused("old.csv", r"old.csv exists; give another --out, or --overwrite\.")
+    check_output("--out", tmp_path / "old.csv", suffix=".csv", overwrite=True)
+    check_output("--out", tmp_path / "new.csv", suffix=".csv", overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+
+    def full(**settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    refused("new.csv", r"of --out cannot be written to \(No space left on device\)")
