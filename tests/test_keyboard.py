@@ -123,6 +123,12 @@ def test_the_archive_itself(run, tmp_path):
         ("simulate.py", ["--out", "/proc/x", "--series", "1", "--days", "1"]),
         ("plot.py", ["--series", "{cohort}/test_series.parquet", "--out", "/proc/x"]),
         ("compare.py", ["{run}", "{copy}", "--out", "/proc/x"]),
+        ("tune_postprocess.py", ["--workdir", "{run}", "--out", "/proc/x.json"]),
+        (
+            "predict.py",
+            ["--workdir", "{run}", "--series", "{cohort}/test_series.parquet"]
+            + ["--out", "/proc/x.csv"],
+        ),
         ("train.py", ["--config", "{spec}:tiny", "--workdir", "/proc/x"]),
         (
             "evaluate.py",
@@ -146,7 +152,7 @@ def test_a_read_only_disk(run, finished, cohort, project, tmp_path, name, argume
         arguments.append(f"--config.data.root={cohort}")
     code, error = run(name, *arguments)
     assert code == 2 and error.splitlines()[-1].startswith("error: ")
-    assert "/proc/x" in error.splitlines()[-1] and "Traceback" not in error
+    assert "/proc" in error.splitlines()[-1] and "Traceback" not in error
 
 
 def test_without_tensorboard(monkeypatch, tmp_path):

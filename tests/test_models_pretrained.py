@@ -1,6 +1,8 @@
 """ImageNet weights in torchvision's names become the encoder's; what does not fit is refused."""
 
+import sys
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -135,6 +137,28 @@ def test_files_that_cannot_be_read_are_refused(variables, tmp_path):
     (tmp_path / "x").write_text("no tensors")
     with pytest.raises(InputError, match="cannot be read as safetensors"):
         load_encoder(str(tmp_path / "x"), variables)
+
+
+def test_a_repository_of_the_hub(variables, file, monkeypatch):
+    """Its model.safetensors, wherever the hub's client keeps it; its refusals are one line."""
+    path, asked = file(torchvision_tensors()), []
+
+    def download(repository, name):
+        asked.append((repository, name))
+        if repository == "timm/gone":
+            raise ConnectionError("cannot reach the hub\nwith a second line")
+        return path
+
+    hub = SimpleNamespace(hf_hub_download=download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    loaded = load_encoder("hf:timm/resnet34.tv_in1k", variables)
+    jax.tree.map(np.testing.assert_array_equal, loaded, load_encoder(path, variables))
+    assert asked == [("timm/resnet34.tv_in1k", "model.safetensors")]
+    with pytest.raises(InputError, match=r"weights='hf:timm/gone' cannot be fetched: .* hub$"):
+        load_encoder("hf:timm/gone", variables)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InputError, match="needs huggingface_hub: pip install 'sleepjax.pretrain"):
+        load_encoder("hf:timm/resnet34.tv_in1k", variables)
 
 
 def test_a_fresh_state_takes_the_weights_into_its_average_too(variables, file):
