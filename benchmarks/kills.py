@@ -5,9 +5,9 @@ python benchmarks/kills.py --kills 100 --out kills.json
 Trains the tiny config in a process of its own, kills it at a random moment after its start or its
 resuming (steps, saves, validations) and starts it again, until the wished number of kills is
 reached; then lets it finish and compares every array of the state, and the metrics, with a run that
-nobody killed. ``inside_a_save`` counts the kills that left a half-written checkpoint, or one whose
-hashes were not written yet. The same with prepare, comparing every byte. Every tenth kill is
-reported on stderr.
+nobody killed. ``inside_a_save`` counts the kills at which a save was in progress: this very process
+left a half-written checkpoint, or one without its hashes. The same with prepare, comparing every
+byte. Every tenth kill is reported on stderr.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sleepjax.training.checkpoints import HASHES, Checkpoints
+from sleepjax.training.checkpoints import HASHES, KINDS, Checkpoints
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = [
@@ -56,10 +56,19 @@ def newest_step(workdir: Path) -> int:
     return max((int(path.name) for path in steps if path.name.isdigit()), default=0)
 
 
-def save_was_cut(workdir: Path) -> bool:
-    """Whether a checkpoint is not whole: a temporary folder, or one without its hashes."""
-    folders = [path for path in (workdir / "checkpoints").glob("*/*") if path.is_dir()]
-    return any(not (p.name.isdigit() and (p / HASHES).exists()) for p in folders)
+def save_was_cut(workdir: Path, since: float) -> bool:
+    """Whether a save that wrote after ``since`` is not whole: what older kills left is too old.
+
+    Such a save leaves a temporary folder, or a newest checkpoint whose hashes are missing.
+    """
+    for kind in KINDS:
+        folders = [p for p in (workdir / "checkpoints" / kind).glob("*") if p.is_dir()]
+        whole = [p for p in folders if p.name.isdigit()]
+        newest = max(whole, key=lambda p: int(p.name), default=None)
+        cut = [p for p in folders if p not in whole or (p == newest and not (p / HASHES).exists())]
+        if any(p.stat().st_ctime >= since for p in cut):
+            return True
+    return False
 
 
 def start_training(data: Path, workdir: Path, log: Path) -> subprocess.Popen:
@@ -86,13 +95,14 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
     while done < kills or (broken / "config.json").exists():
         before = newest_step(broken)
         process = start_training(data, broken, log)
+        begun = time.time()
         try:
             process.wait(timeout=rng.uniform(0, 0.5 * seconds) if done < kills else None)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             done += 1
-            cut += save_was_cut(broken)
+            cut += save_was_cut(broken, begun)
             if done % 10 == 0:
                 print(f"training: {done} of {kills} kills, {lost} steps lost", file=sys.stderr)
         text = log.read_text()
