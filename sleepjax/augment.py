@@ -150,8 +150,10 @@ def time_reversal(batch: Batch, chosen: jax.Array, mirror: Mirror) -> Batch:
     """Let time run backwards in the samples with chosen [B], so that onsets become wakeups.
 
     An event lies between its step and the one before: the onset at step o of T becomes a wakeup at
-    T - o, and a distance d one of -d - 1.
+    T - o, and a distance d one of -d - 1. A window that is longer than its recording stays as it
+    is: models know the zeros that fill it up by their place at the end.
     """
+    chosen = chosen & (batch["x"][:, -1] != 0).any(axis=-1)
     back = {name: jnp.flip(values, axis=1) for name, values in batch.items()}
     back["x"] = mirror(back["x"])
     back["distance"] = -jnp.flip(back["distance"], axis=2) - 1

@@ -119,6 +119,16 @@ def test_only_some_samples_are_reversed_and_whole():
     np.testing.assert_array_equal(out["mask"][turned], batch["mask"][turned, ::-1])
 
 
+def test_a_window_that_is_longer_than_its_recording_is_not_reversed():
+    """Its zeros would come first, where no model takes them for padding."""
+    batch = marked_batch()
+    batch["x"][2, 2000:] = 0
+    out = maker(reverse=1.0)(batch, KEY)
+    for name in batch:
+        np.testing.assert_array_equal(out[name][2], batch[name][2])
+    np.testing.assert_array_equal(out["mask"][3], batch["mask"][3, ::-1])
+
+
 def test_the_reversed_clock_runs_forwards_and_an_onset_becomes_a_usual_wakeup():
     hours = 20 + np.arange(STEPS) / 720  # a little more than three hours
     angle = 2 * math.pi * hours / 24

@@ -20,7 +20,7 @@ from sleepjax.models.layers import (
     max_pool,
     pixels_from_blocks,
 )
-from sleepjax.models.recurrent import BiMinGRU, linear_recurrence
+from sleepjax.models.recurrent import BiLSTM, BiMinGRU, linear_recurrence
 from sleepjax.models.unet2d import Stem
 from tests.reference import models as reference
 
@@ -133,6 +133,19 @@ def test_linear_recurrence_equals_the_loop(steps, seed):
     keep, add = rng.random((steps, 3)), rng.normal(size=(steps, 3))
     got = jax.jit(linear_recurrence)(keep, add)
     np.testing.assert_allclose(got, reference.recurrence(keep, add), atol=1e-5)
+
+
+def test_the_cells_of_an_lstm_add_up_small_parts_in_bfloat16():
+    """A thousand times 0.001, from which a cell of 8 bits would keep a quarter."""
+    width, steps = 2, 1000
+    bias = np.repeat([0.0, 20.0, np.arctanh(0.002), 0.0], width).astype(np.float32)
+    one = {"kernel": np.zeros((1, 4 * width)), "bias": bias}
+    params = {f"input_{d}": one for d in ("forward", "backward")}
+    params |= {f"recurrent_{d}": np.zeros((width, 4 * width)) for d in ("forward", "backward")}
+    apply = jax.jit(BiLSTM(width, jnp.bfloat16).apply)
+    states = np.array(apply({"params": params}, jnp.zeros((1, steps, 1))), np.float32)
+    want = 0.5 * np.tanh(1.0)
+    np.testing.assert_allclose(states[0, [-1, 0], [0, -1]], want, rtol=0.01)
 
 
 def test_minimal_gru_equals_its_loop_in_both_directions():

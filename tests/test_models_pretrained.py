@@ -124,11 +124,34 @@ def without(key):
             r"shape \(3,\), the encoder's is \(4,\)",
         ),
         (lambda t: t | {"layer1.0.conv3.weight": np.zeros(3)}, "'layer1.0.conv3.weight' is of no"),
+        (lambda t: {f"model.{k}": v for k, v in t.items()}, "'model.*' is of no ResNet-18 or -34"),
+        (
+            lambda t: t | {"conv1.weight": np.zeros((4, 3))},
+            r"conv1/kernel is of shape \(4, 3\), the",
+        ),
+        (
+            lambda t: t | {"conv1.weight": np.zeros((4, 0, 7, 7))},
+            r"conv1/kernel is of shape .*, 0,",
+        ),
+        (
+            lambda t: t | {"conv1.weight": np.zeros((7, 7, 3, 4))},
+            r"conv1/kernel is of shape \(4, 3,",
+        ),
     ],
 )
 def test_other_networks_are_refused(variables, file, change, message):
     with pytest.raises(InputError, match=message):
         load_encoder(file(change(torchvision_tensors())), variables)
+
+
+def test_a_file_with_statistics_is_refused_where_the_encoder_has_none(file):
+    init = partial(build(norm="layer").init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 32, 3)))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    with pytest.raises(
+        InputError, match="holds .* tensors more .*; .*depths and norm='batch' must"
+    ):
+        load_encoder(file(torchvision_tensors()), zeros)
 
 
 def test_files_that_cannot_be_read_are_refused(variables, tmp_path):

@@ -113,6 +113,12 @@ def test_intervals_are_those_that_the_window_cuts_from_the_nights(edges, start):
     assert found(batch) == reference.intervals(nights, start, 400)
 
 
+@pytest.mark.parametrize("downsample", [1, 4, 12])
+def test_a_recording_shorter_than_its_window_has_no_event_behind_its_end(downsample):
+    batch = window([(100, 220)], total=303, steps=480, downsample=downsample)
+    assert found(batch, downsample=downsample) == [((100, 220), (True, True))]
+
+
 def test_windows_without_a_known_frame_have_no_interval():
     batch = window([(1010, 1203)], 900)
     assert found(batch | {"mask": jnp.zeros_like(batch["mask"])}) == []

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data.labels import Labels, make_labels
+from sleepjax.data.labels import FAR, Labels, make_labels
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
 
@@ -112,13 +112,14 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
     """Windows of (series, start): x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
     ``mask`` is 1 where every step of the frame is valid, known and inside the recording; without
-    labels only valid and inside. ``distance`` is taken at the frame's centre. float32 throughout.
+    labels only valid and inside. ``distance`` is taken at the frame's centre, `FAR` behind the
+    recording's end. float32 throughout.
     """
     batch, n_frames = len(where), -(-duration // downsample)
     x = np.zeros((batch, duration, len(where[0][0].features)), np.float32)
     usable, asleep = np.zeros((2, batch, duration), bool)
     # Not the mean over the frame: halfway between two events it would invent a distance of 0.
-    distance = np.zeros((batch, n_frames, 2), np.float32)
+    distance = np.full((batch, n_frames, 2), FAR, np.float32)
     for k, (one, start) in enumerate(where):
         here = slice(start, min(start + duration, one.meta.n_steps))
         n = here.stop - start

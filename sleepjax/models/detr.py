@@ -162,7 +162,9 @@ class DETR(nn.Module):
         context = jnp.repeat(tokens, self.patch, axis=1)[:, :t]
         keys = dense(w, self.dtype, name="keys")(jnp.concatenate([frames, context], axis=-1))
         pointers = dense(2 * w, self.dtype, name="pointers")(query).reshape(b, -1, 2, w)
-        answer = jnp.einsum("bqew,btw->bqet", pointers, keys) / math.sqrt(w)
+        # Rounded to bfloat16, a great answer would be the same for frames minutes apart.
+        answer = jnp.einsum("bqew,btw->bqet", pointers, keys, preferred_element_type=jnp.float32)
+        answer = answer / math.sqrt(w)
         # Expected place and its spread, in hours about the anchor: [B,Q,2] each.
         moved = nn.Dense(4, dtype=jnp.float32, kernel_init=nn.initializers.zeros, name="expected")(
             query.astype(jnp.float32)
@@ -171,6 +173,6 @@ class DETR(nn.Module):
         spread = 2 * STEPS_PER_HOUR * jnp.exp(jnp.clip(moved[..., 1], -2.0, 2.0))
         centre = jnp.arange(t) * self.downsample + (self.downsample - 1) / 2
         away = (centre[None, None, None] - expected[..., None]) / spread[..., None]
-        score = answer.astype(jnp.float32) - 0.5 * jnp.square(away)
+        score = answer - 0.5 * jnp.square(away)
         score = jnp.where((mask > 0)[:, None, None], score, -1e30)
         return jnp.einsum("bqet,t->bqe", jax.nn.softmax(score, axis=-1), centre)

@@ -62,7 +62,7 @@ def load_encoder(weights: str, variables: dict[str, Any]) -> dict[str, Any]:
                 "model.unet2d.depths and norm='batch' must be those of the file's network."
             )
         new = found.pop(inner)
-        if inner == ("params", "conv1", "kernel"):
+        if inner == ("params", "conv1", "kernel") and new.ndim == 4 and new.shape[2] > 0:
             new = with_channels(new, old.shape[2])
         if new.shape != old.shape:
             raise InputError(
@@ -76,7 +76,7 @@ def load_encoder(weights: str, variables: dict[str, Any]) -> dict[str, Any]:
         more = ", ".join("/".join(path) for path in list(found)[:3])
         raise InputError(
             f"{weights} holds {len(found)} tensors more than the encoder ({more}, ...); "
-            "model.unet2d.depths must be those of the file's network."
+            "model.unet2d.depths and norm='batch' must be those of the file's network."
         )
     return result
 

@@ -24,7 +24,8 @@ class BiLSTM(nn.Module):
     """One LSTM layer in both directions: [B,T,C] -> [B,T,2*width], forward states first.
 
     Both directions advance in the same serial step. Gates in the order input, forget, cell, output
-    (torch's); the forget gate starts open, with a bias of 1.
+    (torch's); the forget gate starts open, with a bias of 1. Cells are float32: over a day of
+    frames in bfloat16 what a step adds would be lost in rounding.
     """
 
     width: int
@@ -48,15 +49,18 @@ class BiLSTM(nn.Module):
         def step(carry: tuple[jax.Array, jax.Array], now: tuple[jax.Array, jax.Array]):
             state, cell = carry
             gate, keep = now
-            gate = gate + jnp.einsum("dbw,dwg->dbg", state, kernel)
+            gate = gate + jnp.einsum(
+                "dbw,dwg->dbg", state, kernel, preferred_element_type=jnp.float32
+            )
             i, f, g, o = jnp.split(gate, 4, axis=-1)
             cell = keep * (jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g))
-            state = jax.nn.sigmoid(o) * jnp.tanh(cell)
+            state = (jax.nn.sigmoid(o) * jnp.tanh(cell)).astype(state.dtype)
             return (state, cell), state
 
-        zero = jnp.zeros((2, x.shape[0], w), gates.dtype)
+        zero = jnp.zeros((2, x.shape[0], w))
+        start = (zero.astype(gates.dtype), zero)
         time_first = lambda a: jnp.moveaxis(a, 2, 0)
-        _, states = jax.lax.scan(step, (zero, zero), (time_first(gates), time_first(keep)))
+        _, states = jax.lax.scan(step, start, (time_first(gates), time_first(keep)))
         states = in_order(jnp.moveaxis(states, 0, 2))  # [2,B,T,W]
         return jnp.concatenate([states[0], states[1]], axis=-1)
 

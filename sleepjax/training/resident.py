@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from sleepjax.data.labels import FAR
 from sleepjax.data.windows import Series
 
 Store = dict[str, Any]
@@ -60,7 +61,7 @@ def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
             lax.dynamic_slice_in_dim(store[name], first, duration)
             for name in ("usable", "asleep", "x", "distance")
         )
-        distance = jnp.where(inside[:, None], distance, 0)[::downsample]
+        distance = jnp.where(inside[:, None], distance, FAR)[::downsample]
         return {
             "x": jnp.where(inside[:, None], x, 0),
             "asleep": jnp.asarray(shares)[frames(asleep & inside, downsample).sum(axis=1)],

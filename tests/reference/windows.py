@@ -16,7 +16,7 @@ def gather(one, start, duration, downsample):
         steps = [min(first + i, duration - 1) for i in range(downsample)]
         labels = one.labels
         asleep.append(sum(inside(s) and labels.asleep[start + s] for s in steps) / downsample)
-        at = labels.distance[start + first] if inside(first) else np.zeros(2)
+        at = labels.distance[start + first] if inside(first) else np.full(2, 1e6)  # no event
         distance.append(at + (downsample - 1) / 2)
         usable = [inside(s) and one.valid[start + s] and labels.known[start + s] for s in steps]
         mask.append(all(usable))
