@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ class Checkpoints:
     def __init__(self, workdir: Path):
         """Open or create it."""
         self.path = (Path(workdir) / "checkpoints").absolute()
+        _quieten_late_work()
         self.managers = {
             kind: ocp.CheckpointManager(
                 self.path / kind,
@@ -126,7 +129,6 @@ class Checkpoints:
             restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
             return restored
         except Exception as error:  # damaged files fail in many ways below Orbax
-            _quieten_late_reads()
             raise InputError(
                 f"checkpoint {folder} cannot be read into this model ({_first_line(error)}). It "
                 "was saved by another config or version, or is damaged; use the config of the "
@@ -179,12 +181,23 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or repr(error)).splitlines()[0][:200]
 
 
-def _quieten_late_reads() -> None:
-    """After a failed restore other reads still report to a closed loop; say nothing of it."""
-    hook = sys.unraisablehook
+def _quieten_late_work() -> None:
+    """A failed save or restore is reported once, by us; its other reads and writes end in silence.
 
-    def without_closed_loop(info: Any) -> None:
-        if "Event loop is closed" not in str(info.exc_value):
-            hook(info)
+    They go on in threads after Orbax has raised, and report to an event loop that is closed.
+    """
+    warnings.filterwarnings("ignore", "coroutine 'async_serialize_from_host", RuntimeWarning)
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).addFilter(_not_of_late_work)
+    if sys.unraisablehook is not _without_closed_loop:
+        sys.unraisablehook = _without_closed_loop
 
-    sys.unraisablehook = without_closed_loop
+
+def _not_of_late_work(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return "_SignalingThread" not in message and "orbax/checkpoint" not in message
+
+
+def _without_closed_loop(info: Any, hook: Callable[[Any], Any] = sys.unraisablehook) -> None:
+    if "Event loop is closed" not in str(info.exc_value):
+        hook(info)
