@@ -1,10 +1,10 @@
 r"""Cost of a config's model: parameters, compilation, time per window, memory, reach in time.
 
 python benchmarks/models.py --config configs/spec2d.py --batch 4
-python benchmarks/models.py --config configs/spec2d.py:demo --config configs/spec1d.py:demo
+python benchmarks/models.py --all --out benchmarks/results/models.json     # and their demos
 
-One JSON object per config, on one noise window per sample. ``wall_ms`` is the fastest repeat per
-window, ``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
+One JSON object per config, on noise windows. ``wall_ms`` is the fastest repeat per window,
+``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
 ``reach_hours`` is how far from a frame, to either side, the signal can change its logits (a query's
 answer comes from the whole window). ``gflop_per_day`` is twice the multiplications of all matrix
 products and convolutions of a prediction, for a day of recording; XLA's own count agrees, but
@@ -19,6 +19,7 @@ import math
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,8 @@ import numpy as np
 from sleepjax import models
 from sleepjax.config import load_config
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 def compiled(function, *args):
@@ -131,13 +134,23 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of a config's model.")
-    parser.add_argument("--config", action="append", required=True, help="may be given repeatedly")
+    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
+    parser.add_argument("--all", action="store_true", help="every config and its demo")
+    parser.add_argument("--out", type=Path, help="write the results as JSON")
     parser.add_argument("--batch", type=int, default=4, help="windows per step")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
+    specs = list(args.config)
+    if args.all:
+        names = [f"{CONFIGS.name}/{path.name}" for path in sorted(CONFIGS.glob("*.py"))]
+        specs += [name + variant for name in names for variant in ("", ":demo")]
+    results = []
     try:
-        for spec in args.config:
-            print(json.dumps(measure(spec, args.batch, args.repeats), indent=1), flush=True)
+        for spec in specs:
+            results.append(measure(spec, args.batch, args.repeats))
+            print(json.dumps(results[-1], indent=1), flush=True)
+            if args.out:
+                args.out.write_text(json.dumps(results, indent=1) + "\n")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
