@@ -5,11 +5,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import optax
 import pytest
 
-from sleepjax import models
+from sleepjax import models, objectives
 from sleepjax.models.unet2d import ResNetEncoder
 from sleepjax.types import InputError
+from tests.members import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit, member
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
@@ -100,18 +102,19 @@ SMALL = {
 }
 
 
+def pair(extractor, decoder):
+    settings = SMALL | {"lstm decoder": dict(width=8, depth=1)}
+    return dict(
+        extractor=dict(name=extractor, **SMALL[extractor]),
+        decoder=dict(name=decoder, **settings.get(f"{decoder} decoder", settings[decoder])),
+    )
+
+
 @pytest.mark.parametrize("extractor", models.EXTRACTORS)
 @pytest.mark.parametrize("decoder", models.DECODERS)
 def test_every_extractor_feeds_every_decoder(extractor, decoder):
     downsample = 6
-    parts = SMALL | {"lstm decoder": dict(width=8, depth=1)}
-    settings = parts.get(f"{decoder} decoder", parts[decoder])
-    model = models.build(
-        "spec1d",
-        downsample=downsample,
-        extractor=dict(name=extractor, **SMALL[extractor]),
-        decoder=dict(name=decoder, **settings),
-    )
+    model = models.build("spec1d", downsample=downsample, **pair(extractor, decoder))
     x = jnp.zeros((2, 25, 3))
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), x)
     train = partial(model.apply, train=True, mutable=["batch_stats"])
@@ -121,3 +124,37 @@ def test_every_extractor_feeds_every_decoder(extractor, decoder):
     frames = -(-25 // downsample)
     assert logits.shape == (2, frames, 3)
     assert out["image"].shape[:3] == (2, frames, 4)
+
+
+PAIRS = [(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extractor, decoder", PAIRS)
+@pytest.mark.parametrize("name", ["spec1d", "spec2d", "centernet"])
+def test_every_pair_learns_in_every_model_that_takes_one(name, extractor, decoder):
+    """Twenty steps of Adam on one batch take off a fifth of the first loss."""
+    like = MEMBERS[name]
+    more = {"unet2d": like.settings["unet2d"]} if name == "spec2d" else {}
+    one = member(name, **pair(extractor, decoder), **more)
+    model, objective = build(one), objectives.make(**like.loss, downsample=DOWNSAMPLE)
+    key, tx = jax.random.key(0), optax.adam(1e-2)
+
+    @jit
+    def update(params, rest, state):
+        def loss(params):
+            output, new = apply(model, rest | {"params": params}, BATCH["x"], None, key)
+            total, count = objective.loss(output, BATCH, jnp.zeros((), jnp.int32))
+            return total / count, new
+
+        (value, rest), grads = jax.value_and_grad(loss, has_aux=True)(params)
+        change, state = tx.update(grads, state)
+        return optax.apply_updates(params, change), rest, state, value
+
+    rest = dict(jit(partial(model.init, train=False))(key, BATCH["x"][:1]))
+    params = rest.pop("params")
+    state, losses = tx.init(params), []
+    for _ in range(20):
+        params, rest, state, value = update(params, dict(rest), state)
+        losses.append(float(value))
+    assert losses[-1] < 0.8 * losses[0]
