@@ -1,4 +1,4 @@
-r"""Cost of a config's model: parameters, compilation, time per window, memory, reach in time.
+r"""Cost of a config's model: parameters, arithmetic, prediction's time and memory, reach in time.
 
 python benchmarks/models.py --config configs/spec2d.py --batch 4
 python benchmarks/models.py --all --out benchmarks/results/models.json     # and their demos
@@ -8,7 +8,7 @@ One JSON object per config, on noise windows. ``wall_ms`` is the fastest repeat 
 ``reach_hours`` is how far from a frame, to either side, the signal can change its logits (a query's
 answer comes from the whole window). ``gflop_per_day`` is twice the multiplications of all matrix
 products and convolutions of a prediction, for a day of recording; XLA's own count agrees, but
-leaves out all but one step of a recurrence.
+leaves out all but one step of a recurrence. What training costs: benchmarks/train_step.py.
 """
 
 from __future__ import annotations
@@ -91,16 +91,6 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
     variables = dict(init(key, x))
     params = variables.pop("params")
 
-    def loss(params, x):
-        (logits, _), _ = model.apply(
-            {"params": params, **variables},
-            x,
-            train=True,
-            rngs={"dropout": key},
-            mutable=["batch_stats"],
-        )
-        return jnp.mean(jax.nn.softplus(logits) - 0.1 * logits)
-
     def predict(params, x):
         return model.apply({"params": params, **variables}, x, train=False)[0]
 
@@ -117,8 +107,7 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
         "parameters": count(params),
         "parts": {name: count(part) for name, part in params.items()},
         "init_compile_s": init_seconds,
-        "train_step": cost(jax.value_and_grad(loss), (params, x), batch, repeats),
-        "forward": cost(predict, (params, x), batch, repeats),
+        **cost(predict, (params, x), batch, repeats),
         "gflop_per_day": round(
             flops(jax.make_jaxpr(predict)(params, x).jaxpr)
             / 1e9
@@ -133,7 +122,7 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Cost of a config's model.")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
     parser.add_argument("--all", action="store_true", help="every config and its demo")
     parser.add_argument("--out", type=Path, help="write the results as JSON")
