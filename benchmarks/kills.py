@@ -5,9 +5,10 @@ python benchmarks/kills.py --kills 100 --out kills.json
 Trains the tiny config in a process of its own, kills it at a random moment after its start or its
 resuming (steps, saves, validations) and starts it again, until the wished number of kills is
 reached; then lets it finish and compares every array of the state, and the metrics, with a run that
-nobody killed. ``inside_a_save`` counts the kills at which a save was in progress: this very process
-left a half-written checkpoint, or one without its hashes. The same with prepare, comparing every
-byte. Every tenth kill is reported on stderr.
+nobody killed. ``steps_lost`` counts the steps from where a process begins to the newest checkpoint
+that was there just before the kill, or after it. ``inside_a_save`` counts the kills at which a save
+was in progress: this very process left a half-written checkpoint, or one without its hashes. The
+same with prepare, comparing every byte. Every tenth kill is reported on stderr.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,33 +92,35 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
         if process.wait():
             raise SystemExit(f"failed without any kill:\n{log.read_text()}")
         seconds = time.monotonic() - begin
-    done = finished = resumed = lost = unreadable = cut = 0
+    done = finished = resumed = lost = unreadable = cut = saved = 0
     equal = True
     while done < kills or (broken / "config.json").exists():
-        before = newest_step(broken)
         process = start_training(data, broken, log)
-        begun = time.time()
+        begun, seen = time.time(), 0
         try:
             process.wait(timeout=rng.uniform(0, 0.5 * seconds) if done < kills else None)
         except subprocess.TimeoutExpired:
+            seen = newest_step(broken)
             process.kill()
             process.wait()
+        text = log.read_text()
+        if process.returncode not in (0, -signal.SIGKILL):
+            raise SystemExit(f"failed after {done} kills:\n{text}")
+        unreadable += text.count("Going back to step")
+        at = [line.split(" at step ")[1] for line in text.splitlines() if "resuming" in line]
+        resumed += len(at)
+        lost += max(saved - (int(at[0].split()[0]) if at else 0), 0)  # begun anew, all is lost
+        saved = max(seen, newest_step(broken))
+        if process.returncode == -signal.SIGKILL:  # else it ended just before
             done += 1
             cut += save_was_cut(broken, begun)
             if done % 10 == 0:
                 print(f"training: {done} of {kills} kills, {lost} steps lost", file=sys.stderr)
-        text = log.read_text()
-        if process.returncode not in (0, -9):
-            raise SystemExit(f"failed after {done} kills:\n{text}")
-        unreadable += text.count("Going back to step")
-        for line in text.splitlines():
-            if line.startswith("resuming"):
-                resumed += 1
-                lost += max(before - int(line.split(" at step ")[1].split()[0]), 0)
-        if process.returncode == 0:  # compare, and begin again from nothing
+        else:  # compare, and begin again from nothing
             finished += 1
             equal &= states_equal(whole, broken) and scores(whole) == scores(broken)
             shutil.rmtree(broken)
+            saved = 0
     result = dict(kills=done, inside_a_save=cut, finished=finished, resumed=resumed)
     result |= dict(steps_lost=lost, unreadable=unreadable, equal=equal)
     return result | dict(seconds_of_steps_without_kills=round(seconds, 1))
