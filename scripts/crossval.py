@@ -9,7 +9,7 @@ skips finished members. The score is that of the last checkpoints: no epoch is c
 that are scored. docs/experiments.md says how to read it.
 
 Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 3 a member diverged; 75
-stopped by a signal after saving, the same command resumes; 130 stopped at once.
+stopped by a signal, all is saved and the same command resumes; 130 stopped at once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
+from sleepjax.training.preemption import resumable
 from sleepjax.types import EVENTS, InputError
 
 Members = dict[tuple[int, int], tuple[Any, Path]]
@@ -42,7 +43,8 @@ def main(argv: list[str]) -> int:
         "--together", action="store_true", help="train members side by side in one program"
     )
     args, rest = parser.parse_known_args(argv)
-    return answer(lambda: crossval(args, rest), "run the same command again to continue")
+    body = lambda stop: crossval(args, rest)
+    return answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def crossval(args: argparse.Namespace, rest: list[str]) -> int:
@@ -50,7 +52,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir
-    from sleepjax.training import execution, guard, preemption, settings
+    from sleepjax.training import execution, guard, settings
 
     settings.check(config)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
@@ -58,9 +60,6 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
     execution.use_compilation_cache()
     try:
         train(members, args.together)
-    except preemption.Interrupted as stop:
-        print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
-        return preemption.REQUEUE
     except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
@@ -89,20 +88,17 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 
 def train(members: Members, side_by_side: bool) -> None:
-    """Train what is not finished. Raises Interrupted after a signal, when all is saved."""
-    from sleepjax.training import feed, loop, preemption, together, validation
+    """Train what is not finished."""
+    from sleepjax.training import feed, loop, together, validation
 
-    with preemption.StopSignal() as stop:
-        todo = [m for m in members.values() if not validation.is_finished(m[1], m[0])]
-        if todo:  # the last fold gets the fewest labelled nights: what it has, all have
-            feed.open_data(members[max(members)][0])
-        if todo and side_by_side:
-            together.train(*zip(*todo, strict=True))
-        for number, (config, workdir) in enumerate(todo, 1):
-            if stop:
-                raise preemption.Interrupted(f"{stop.name} before {workdir.name}")
-            loop.say(f"{workdir.name}: {number} of {len(todo)} members to train")
-            loop.run(config, workdir)
+    todo = [m for m in members.values() if not validation.is_finished(m[1], m[0])]
+    if todo:  # the last fold gets the fewest labelled nights: what it has, all have
+        feed.open_data(members[max(members)][0])
+    if todo and side_by_side:
+        together.train(*zip(*todo, strict=True))
+    for number, (config, workdir) in enumerate(todo, 1):
+        loop.say(f"{workdir.name}: {number} of {len(todo)} members to train")
+        loop.run(config, workdir)
 
 
 def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:

@@ -10,8 +10,8 @@ highest value and anything else from the list. Every trial is a run directory be
 same command goes on where it was stopped. With --slurm nothing is trained: a job array is written
 that trains them, and --table afterwards collects the results.
 
-Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 75 stopped by a signal
-after saving, the same command resumes; 130 stopped at once.
+Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 75 stopped by a signal,
+all is saved and the same command resumes; 130 stopped at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
+from sleepjax.training.preemption import resumable
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def main(argv: list[str]) -> int:
     what.add_argument("--slurm", action="store_true", help="write a job array, train nothing")
     what.add_argument("--table", action="store_true", help="only collect what is finished")
     args, rest = parser.parse_known_args(argv)
-    return answer(lambda: sweep(args, rest), "run the same command again to continue")
+    body = lambda stop: sweep(args, rest)
+    return answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def sweep(args: argparse.Namespace, rest: list[str]) -> int:
@@ -81,7 +83,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir
-    from sleepjax.training import execution, grid, preemption
+    from sleepjax.training import execution, grid
     from sleepjax.training.trials import Trials, write_table
 
     space = grid.parse(args.grid, config)
@@ -95,15 +97,11 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
     trials = Trials(workdir, config)
     if args.slurm:
         return write_array(args, rest, [trials.add(point) for point in points])
-    try:
-        if args.optuna:
-            chosen = search(args, space, trials)
-        else:
-            chosen = [trials.add(point) for point in points]
-            run_all(args, chosen)
-    except preemption.Interrupted as stop:
-        print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
-        return preemption.REQUEUE
+    if args.optuna:
+        chosen = search(args, space, trials)
+    else:
+        chosen = [trials.add(point) for point in points]
+        run_all(args, chosen)
     if not chosen:
         raise InputError(f"{workdir} holds no trial of this --grid yet; run without --table.")
     print(write_table(chosen, workdir / "sweep.csv"))
@@ -114,18 +112,15 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_all(args: argparse.Namespace, trials: list[Trial]) -> None:
     """Train what is not finished, unless only the table is wanted."""
-    from sleepjax.training import guard, loop, preemption
+    from sleepjax.training import guard, loop
 
-    with preemption.StopSignal() as stop:
-        todo = [] if args.table else [trial for trial in trials if not trial.is_over()]
-        for number, trial in enumerate(todo, 1):
-            if stop:
-                raise preemption.Interrupted(f"{stop.name} before trial {trial.workdir.name}")
-            loop.say(f"trial {number} of {len(todo)} to train, {trial}")
-            try:
-                loop.run(trial.config, trial.workdir)
-            except guard.DivergedError as error:
-                loop.say(f"WARNING: trial {trial} diverged: {error}")
+    todo = [] if args.table else [trial for trial in trials if not trial.is_over()]
+    for number, trial in enumerate(todo, 1):
+        loop.say(f"trial {number} of {len(todo)} to train, {trial}")
+        try:
+            loop.run(trial.config, trial.workdir)
+        except guard.DivergedError as error:
+            loop.say(f"WARNING: trial {trial} diverged: {error}")
 
 
 def search(args: argparse.Namespace, space: dict, trials: Trials) -> list[Trial]:

@@ -11,8 +11,8 @@ train_events.csv in it; --config.data.tz=Europe/London where timestamps have no 
 gave data.root and the competition's recordings are not there.
 
 Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 too many updates in a
-row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C after saving, the same command resumes;
-130 stopped at once, without saving.
+row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C, all is saved and the same command
+resumes; 130 stopped at once by a second Ctrl-C, without saving.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ml_collections import ConfigDict
 
 from sleepjax.command import answer
 from sleepjax.config import load_from_arguments
+from sleepjax.training.preemption import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES
 
 
@@ -39,10 +40,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
-    return answer(lambda: run(args, rest), "run the same command again to continue")
+    body = lambda stop: run(args, rest, stop)
+    return answer(lambda: resumable(body), "run the same command again to continue")
 
 
-def run(args: argparse.Namespace, rest: list[str]) -> int:
+def run(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     config: Any = load_from_arguments(args.config, rest)
     if args.print_config:
         print("\n".join(settings(config)))
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     from sleepjax.data.source import default_workdir
 
     workdir = args.workdir or default_workdir(args.config, config.data)
-    return train(config, str(workdir), args)
+    return train(config, str(workdir), args, stop)
 
 
 def settings(config: ConfigDict, prefix: str = "--config") -> Iterator[str]:
@@ -82,9 +84,9 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--process_id", type=int, metavar="I", help="0 to N-1")
 
 
-def train(config: ConfigDict, workdir: str, args: argparse.Namespace) -> int:
+def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: StopSignal) -> int:
     # JAX is imported late: a misspelt option is answered at once.
-    from sleepjax.training import distributed, execution, guard, loop, preemption, profiling
+    from sleepjax.training import distributed, execution, guard, loop, profiling
 
     how = execution.Execution(
         resident=args.resident,
@@ -97,12 +99,10 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace) -> int:
     joined = (args.coordinator, args.num_processes, args.process_id)
     if args.distributed or joined != (None, None, None):
         distributed.start(*joined)
+        stop.defer()
     try:
         with distributed.failing_together():
             result = loop.run(config, workdir, how)
-    except preemption.Interrupted as stop:
-        print(f"stopped by {stop}; the same command resumes", file=sys.stderr)
-        return preemption.REQUEUE
     except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3

@@ -210,7 +210,7 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
 
     monkeypatch.setattr(loop, "run", stopped)
     assert main(args) == preemption.REQUEUE and started == ["fold0-seed0"]
-    assert "stopped by SIGUSR1 before fold0-seed1" in capsys.readouterr().err
+    assert "stopped by SIGUSR1 while nothing had to be saved" in capsys.readouterr().err
 
     def diverged(config, workdir):
         raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")

@@ -191,12 +191,13 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
     def run(config, workdir):
         workdir.mkdir(parents=True)
         (workdir / guard.FILE).write_text("{}")
-        os.kill(os.getpid(), signal.SIGTERM)
+        if workdir.name == "000":
+            os.kill(os.getpid(), signal.SIGTERM)
         raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")
 
     monkeypatch.setattr(loop, "run", run)
     assert sweep("--grid", "seed=0,1") == preemption.REQUEUE
-    assert "stopped by SIGTERM before trial 001" in capsys.readouterr().err
+    assert "stopped by SIGTERM while nothing had to be saved" in capsys.readouterr().err
     assert sweep("--grid", "seed=0,1") == 0  # 000 diverged; 001 is tried
     rows = table(tmp_path)
     assert [row["state"] for row in rows] == ["diverged", "diverged"]
