@@ -15,7 +15,9 @@ from sleepjax.data import raw
 from sleepjax.evaluators import out_of_fold
 from sleepjax.training import feed, guard, loop, preemption, together, validation, writers
 from sleepjax.types import InputError
+from tests.test_locks import flip_a_bit
 from tests.test_predict import script
+from tests.test_training import final_state, leaves_equal
 
 NAMES = ("fold0-seed0", "fold0-seed1", "fold1-seed0", "fold1-seed1")
 
@@ -256,6 +258,29 @@ def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp
     with pytest.raises(guard.DivergedError, match=message):
         together.train(strict, [tmp_path / "strict" / run.name for run in workdirs])
     assert not (tmp_path / "strict" / NAMES[0] / "checkpoints" / "latest" / "2").exists()
+
+
+def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, capsys):
+    spec, rest = command[1], [item for item in command if item.startswith("--config.")]
+    shutil.copytree(workdir, tmp_path / "again")
+    members = script(project, "crossval").plan(
+        load_from_arguments(spec, rest), tmp_path / "again", 2, 2
+    )
+    runs = [run for _, run in members.values()]
+    flip_a_bit(runs[1] / "checkpoints" / "latest" / "2")
+    together.train(*zip(*members.values(), strict=True))
+    said = capsys.readouterr().err
+    assert said.count("Going back to step 1; 2 is kept in checkpoints/damaged") == 1
+    assert f"{NAMES[1]}/checkpoints/latest/2 cannot be read" in said
+    for name, run in zip(NAMES, runs, strict=True):
+        (step, tree), (_, whole) = final_state(run), final_state(workdir / name)
+        assert step == 2
+        leaves_equal(tree, whole)
+        losses = [
+            [row["train/loss"] for row in writers.read_metrics(folder) if "train/loss" in row]
+            for folder in (run, workdir / name)
+        ]
+        assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(

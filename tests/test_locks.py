@@ -11,6 +11,7 @@ import pytest
 
 from sleepjax.training import lock, loop
 from sleepjax.training.checkpoints import HASHES, Checkpoints
+from sleepjax.training.writers import read_metrics
 from sleepjax.types import InputError
 from tests.test_training import final_state, leaves_equal
 
@@ -105,6 +106,38 @@ def test_a_damaged_checkpoint_falls_back(damage, copied, finished, tiny_config, 
         assert checkpoints.latest_step() == 2
         checkpoints.save(state._replace(step=state.step + 2))
         assert checkpoints.latest_step() == 4  # its name is free again
+
+
+def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
+    copied, finished, tiny_config, monkeypatch
+):
+    """The run goes back to step 2; on its way again it finds the best one where it was, at 4."""
+    evaluate = loop.event_ap.evaluate
+    seen = []
+
+    def better_each_time(*args, **kwargs):
+        with Checkpoints(copied) as checkpoints:
+            seen.append(checkpoints.latest_step("best"))
+        evaluation = evaluate(*args, **kwargs)
+        evaluation.metrics["event_ap"] = 0.9
+        return evaluation
+
+    like = template(tiny_config())
+    with Checkpoints(copied) as checkpoints:
+        state = checkpoints.restore(like)
+        checkpoints.save_best(state)
+        assert checkpoints.latest_step("best") == 4
+    with (copied / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "valid/loss": 1.0, "valid/event_ap": 0.9}\n')
+    flip_a_bit(copied / "checkpoints" / "latest" / "4")
+    monkeypatch.setattr(loop.event_ap, "evaluate", better_each_time)
+    loop.run(tiny_config(), copied)
+    assert seen == [None]
+    (step, best), (_, whole) = final_state(copied, "best"), final_state(finished.workdir)
+    assert step == 4
+    leaves_equal(best, whole)
+    rows = [row for row in read_metrics(copied) if "valid/loss" in row]
+    assert [(row["step"], row["valid/event_ap"]) for row in rows][1:] == [(4, 0.9)]
 
 
 def template(config):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import sys
 import warnings
@@ -100,13 +101,16 @@ class Checkpoints:
             )
         return self._restore(like, kind, step)
 
-    def resume(self, like: TrainState, say: Callable[[str], None]) -> TrainState | None:
-        """The newest state that can be read, or None when nothing was saved yet.
+    def resume(
+        self, like: TrainState, say: Callable[[str], None], up_to: float = math.inf
+    ) -> TrainState | None:
+        """The newest state up to a step that can be read, or None when nothing was saved yet.
 
-        A damaged checkpoint is set aside in ``checkpoints/damaged``, and the one before is used.
-        Raises InputError when there are checkpoints and none can be read.
+        A damaged checkpoint is set aside in ``checkpoints/damaged``, and the one before is used; a
+        best one of a later step is removed, for the run has not been there yet. Raises InputError
+        when there are checkpoints and none can be read.
         """
-        steps = sorted(self.managers["latest"].all_steps(), reverse=True)
+        steps = sorted((step for step in self.steps() if step <= up_to), reverse=True)
         failures: list[InputError] = []
         for step in steps:
             try:
@@ -117,6 +121,9 @@ class Checkpoints:
             for bad, error in zip(steps, failures, strict=False):
                 say(f"{error} Going back to step {step}; {bad} is kept in checkpoints/damaged.")
                 self._set_aside(bad)
+            best = self.latest_step("best")
+            if best is not None and best > step:
+                self.managers["best"].delete(best)
             return state
         if failures:
             raise failures[0]

@@ -28,6 +28,7 @@ from sleepjax.progress import Progress
 from sleepjax.training import feed, guard, rundir, settings
 from sleepjax.training.build import build
 from sleepjax.training.checkpoints import KINDS, Checkpoints
+from sleepjax.training.loop import say
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.state import TrainState
@@ -125,12 +126,8 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         for own, workdir in zip(configs, workdirs, strict=True):
             enter(rundir.opened(workdir, own, data[own.data.fold].facts()))
         saved = [enter(Checkpoints(workdir)) for workdir in workdirs]
-        step = common_step({w: s.steps() for w, s in zip(workdirs, saved, strict=True)})
-        like = sharding.placed(built.shapes(), replicated)
-        states = [
-            one.restore(like, step=step) if step else built.start(init(init_key))
-            for one, (init_key, _) in zip(saved, keys, strict=True)
-        ]
+        step, states = resume(workdirs, saved, sharding.placed(built.shapes(), replicated))
+        states = states or [built.start(init(init_key)) for init_key, _ in keys]
         writers = [enter(MetricWriter(workdir, step)) for workdir in workdirs]
         ahead = enter(Prefetch(batches_at, step, config.total_steps))
         update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)
@@ -202,6 +199,21 @@ def check_alike(configs: Sequence[Any]) -> None:
             )
     if jax.process_count() > 1:
         raise InputError("runs are trained together in one process; start it without others.")
+
+
+def resume(
+    workdirs: Sequence[Path], saved: Sequence[Checkpoints], like: TrainState
+) -> tuple[int, list[TrainState]]:
+    """The last step from which all runs can go on and their states; no states at step 0.
+
+    Each goes back where another one's checkpoint is damaged.
+    """
+    while step := common_step({w: s.steps() for w, s in zip(workdirs, saved, strict=True)}):
+        found = [one.resume(like, say, step) for one in saved]
+        states = [state for state in found if state is not None and int(state.step) == step]
+        if len(states) == len(saved):
+            return step, states
+    return 0, []
 
 
 def common_step(saved: Mapping[Path, Sequence[int]]) -> int:
