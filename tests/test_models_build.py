@@ -133,7 +133,7 @@ PAIRS = [(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
 @pytest.mark.parametrize("extractor, decoder", PAIRS)
 @pytest.mark.parametrize("name", ["spec1d", "spec2d", "centernet"])
 def test_every_pair_learns_in_every_model_that_takes_one(name, extractor, decoder):
-    """Twenty steps of Adam on one batch take off a tenth of the loss; an MLP sees no more."""
+    """Twenty steps of Adam on one batch take off a tenth of the loss: what an MLP can do."""
     like = MEMBERS[name]
     more = {"unet2d": like.settings["unet2d"]} if name == "spec2d" else {}
     one = member(name, **pair(extractor, decoder), **more)
