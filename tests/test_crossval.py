@@ -186,6 +186,7 @@ def test_runs_of_different_splits_are_no_cross_validation(workdir):
         (["--config.early_stop.patience=3"], "needs --config.early_stop.patience=0"),
         (["--config.optim.rl=3"], "config has no 'optim.rl', did you mean 'lr'?"),
         (["--config.optim.lr=-1"], "optim.lr=-1.0 must be at least 0"),
+        (["--together", "--config.eval.batch_size=6"], "eval.batch_size=6 does not divide over 4"),
         (["--seed", "3"], "'--seed' is not understood"),
     ],
 )

@@ -67,6 +67,10 @@ def test_grids_that_cannot_be_read(config, text, message):
         ({"optim.lr": -1.0}, r"^optim.lr=-1.0: optim.lr=-1.0 must be at least 0"),
         ({"seed": 1, "model.name": "spec3d"}, r"^seed=1 model.name=spec3d: model 'spec3d' is unk"),
         ({"batch_size": 6}, r"^batch_size=6: batch_size=6 does not divide over 4"),
+        ({"accumulate": 3}, r"^accumulate=3: batch_size=4 does not divide over 12"),
+        ({"eval.batch_size": 6}, r"^eval.batch_size=6: eval.batch_size=6 does not divide over 4"),
+        ({"model.decoder.name": "unet9"}, r"^model.decoder.name=unet9: decoder 'unet9' is unkn"),
+        ({"loss.name": "nll"}, r"^loss.name=nll: loss.name='nll' is unknown"),
         ({"optim.warmup": 9}, r"optim.warmup=9 must be .* less than total_steps=4"),
     ],
 )

@@ -116,6 +116,11 @@ def test_two_processes_of_four_devices_equal_one_of_eight(cohort, project, tmp_p
     "given, environment, message",
     [
         (dict(coordinator="a:1"), {}, "--num_processes, --process_id must be given too"),
+        (
+            dict(coordinator="node7", num_processes=2, process_id=0),
+            {},
+            "--coordinator 'node7' has no port; write host:port .* such as node7:1234",
+        ),
         (dict(process_id=0), {}, "--coordinator, --num_processes must be given too"),
         ({}, {"SLURM_JOB_ID": "1"}, r"no task of it \(SLURM_STEP_NODELIST, SLURM_NTASKS"),
         ({}, {"SLURM_JOB_ID": "1", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, "with srun"),

@@ -58,6 +58,13 @@ def start(
             f"{', '.join(missing)} must be given too: --coordinator host:port --num_processes N "
             "--process_id 0 to N-1, or none of them on Slurm, Open MPI, Kubernetes or Cloud TPU."
         )
+    if coordinator is not None:
+        host, _, port = coordinator.rpartition(":")
+        if not host or not port.isdigit():
+            raise InputError(
+                f"--coordinator {coordinator!r} has no port; write host:port with the name of "
+                f"process 0's host and a free port there, such as {host or port or 'host0'}:1234."
+            )
     if missing:
         absent = [name for name in SLURM if name not in environment]
         if absent and any(name in environment for name in SLURM):

@@ -18,7 +18,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import sharding
 from sleepjax.config import override, override_from_text
 from sleepjax.training import settings
 from sleepjax.training.build import build
@@ -59,7 +58,7 @@ def configured(config: ConfigDict, point: Point) -> ConfigDict:
         settings.check(own)
         if own.data.fold >= own.data.folds:
             raise InputError(f"data.fold={own.data.fold} must be from 0 to {own.data.folds - 1}.")
-        sharding.check_batch(own.batch_size, jax.device_count() * own.accumulate, "batch_size")
+        settings.check_batches(own, jax.device_count())
     except InputError as error:
         raise InputError(f"{as_text(point)}: {error}") from None
     return own.lock()

@@ -57,8 +57,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     # ---- mesh, model, optimiser
     mesh = sharding.data_mesh()
     replicated, by_batch = sharding.shardings(mesh)
-    sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
-    sharding.check_batch(config.eval.batch_size, mesh.size, "eval.batch_size")
+    settings.check_batches(config, mesh.size)
     built = build(config)
     keys = lambda: tuple(jax.random.split(jax.random.key(config.seed)))
     init_key, train_key = jax.jit(keys, out_shardings=replicated)()

@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from sleepjax import sharding
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
 from sleepjax.objectives import TERMS
@@ -80,6 +81,12 @@ def check(config: ConfigDict) -> None:
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
     check_weights(config.loss.name, config.loss.weights)
+
+
+def check_batches(config: ConfigDict, devices: int) -> None:
+    """Raise InputError unless the batches of training and validation divide over the devices."""
+    sharding.check_batch(config.batch_size, devices * config.accumulate, "batch_size")
+    sharding.check_batch(config.eval.batch_size, devices, "eval.batch_size")
 
 
 def check_weights(loss: str, weights: tuple[float, ...]) -> None:

@@ -88,7 +88,7 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
     config = configs[0]
     settings.check(config)
     mesh = sharding.data_mesh()
-    sharding.check_batch(config.batch_size, mesh.size * config.accumulate, "batch_size")
+    settings.check_batches(config, mesh.size)
     # Runs lie along the first axis of everything; the samples of each are split over the devices.
     replicated, by_batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "data"))
 
