@@ -1,10 +1,12 @@
 r"""Does the input starve the step? Batches per second, and time blocked, for each way to feed it.
 
 python benchmarks/input_pipeline.py --config configs/spec2d.py --config configs/spec1d.py:demo
-python benchmarks/input_pipeline.py --out benchmarks/results/input_pipeline_cpu.json
+python benchmarks/input_pipeline.py --all --demo --out benchmarks/results/input_pipeline_cpu.json
 
-Batches of a simulated cohort, made from memory maps. The step is a wait of the given milliseconds
-(a device that computes elsewhere, so that the figures are those of the input alone), fed
+``--all`` and ``--demo`` take every config of the folder ``configs``; without any flag `spec2d.py`
+and its demo variant are measured. Batches of a simulated cohort, made from memory maps. The step is
+a wait of the given milliseconds (a device that computes elsewhere, so that the figures are those of
+the input alone), fed
 
 direct     batch made and sent between two steps
 prefetch   by the loop's thread
@@ -26,6 +28,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from train_step import add_configs, chosen_configs
 
 from sleepjax import sharding
 from sleepjax.config import load_config
@@ -104,14 +107,14 @@ def measure(spec: str, data: Path, step_ms: float, steps: int) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
+    add_configs(parser)
     parser.add_argument("--series", type=int, default=20)
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--step_ms", type=float, default=50.0, help="length of a step")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--out", help="write the results as JSON")
     args = parser.parse_args()
-    specs = args.config or ["configs/spec2d.py", "configs/spec2d.py:demo"]
+    specs = chosen_configs(args) or ["configs/spec2d.py", "configs/spec2d.py:demo"]
     results = []
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -37,6 +37,19 @@ PEAKS = {
 """FLOP/s that the makers state for dense matrix products (float32 inputs: as TF32)."""
 
 
+def add_configs(parser: argparse.ArgumentParser) -> None:
+    """Flags that choose what is measured."""
+    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
+    parser.add_argument("--all", action="store_true", help="every config")
+    parser.add_argument("--demo", action="store_true", help="the demo variant of every config")
+
+
+def chosen_configs(args: argparse.Namespace) -> list[str]:
+    """What the flags of `add_configs` name."""
+    paths = [str(path.relative_to(CONFIGS.parent)) for path in sorted(CONFIGS.glob("*.py"))]
+    return args.config + paths * args.all + [f"{path}:demo" for path in paths] * args.demo
+
+
 def make_batch(batch: int, steps: int, features: int, downsample: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     frames = -(-steps // downsample)
@@ -120,9 +133,7 @@ def measure(spec: str, settings: list[str], steps: int, split_optimizer: bool) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
-    parser.add_argument("--all", action="store_true", help="every config")
-    parser.add_argument("--demo", action="store_true", help="the demo variant of every config")
+    add_configs(parser)
     parser.add_argument("--set", action="append", default=[], help="model.dtype=bfloat16, ...")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--shard_optimizer", action="store_true")
@@ -131,11 +142,7 @@ def main() -> None:
     jax.config.update(
         "jax_enable_compilation_cache", False
     )  # compile times are those of a first run
-    specs = list(args.config)
-    for variant in [""] * args.all + [":demo"] * args.demo:
-        specs += [
-            f"{path.relative_to(CONFIGS.parent)}{variant}" for path in sorted(CONFIGS.glob("*.py"))
-        ]
+    specs = chosen_configs(args)
     results = []
     for spec in specs:
         if len(specs) == 1:
