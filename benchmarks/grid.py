@@ -10,7 +10,7 @@ begun; commands side by side (one per core) share the work. Parts:
 
 grid        configs/grid.py: all extractors x all decoders, seed 0
 models      the :demo of every model's config, at the budget of the grid
-downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps
+downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps; at 2 also with 8 and 9 levels
 recipe      configs/spec1d.py:demo at its own budget, with one setting changed
 duration    cnn + unet1d in windows of 2,880, 5,760 and 17,280 steps, as many steps of signal each
 best        the five best of the grid again with seeds 1 and 2 (after the grid)
@@ -53,8 +53,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no EMA": {"ema": 0.0},
     "spec": {"model.extractor": {"name": "spec", "height": 16}},
     "panns": {"model.extractor": {"name": "panns", "height": 16}},
+    "8 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96)},
+    "9 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96, 96)},
 }
-"""Name -> settings of configs/spec1d.py:demo."""
+"""Name -> settings."""
 
 
 def entry(
@@ -76,7 +78,8 @@ MODELS = [
     for name in ("spec1d", "spec2d", "lstm", "transformer", "centernet", "detr")
 ]
 DOWNSAMPLE = [entry(downsample=rate) for rate in (2, 4, 6, 8, 12)]
-RECIPE = [entry("", "", config="spec1d", change=change) for change in CHANGES]
+DEEPER = [entry(downsample=2, change=change) for change in CHANGES if "levels" in change]
+RECIPE = [entry("", "", config="spec1d", change=name) for name in CHANGES if "levels" not in name]
 DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
 
 
@@ -114,7 +117,7 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
     if one["config"] == "grid":
         arguments = ",".join(f"{name}={one[name]}" for name in KEYS[1:-2])
     overrides = cohort | {"seed": one["seed"], "batch_size": batch}
-    if not one["change"]:
+    if one not in RECIPE:
         overrides |= {"total_steps": steps, "eval.every": steps, "ckpt_every": min(200, steps)}
     config = load_config(f"{CONFIGS / one['config']}.py:{arguments}", overrides)
     with config.unlocked():
@@ -148,7 +151,7 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
 PARTS = {
     "grid": lambda rows: GRID,
     "models": lambda rows: MODELS,
-    "downsample": lambda rows: DOWNSAMPLE,
+    "downsample": lambda rows: DOWNSAMPLE + DEEPER,
     "duration": lambda rows: DURATION,
     "recipe": lambda rows: RECIPE,
     "best": best,

@@ -15,7 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from grid import DOWNSAMPLE, DURATION, GRID, MODELS, Entry, best, entry, key, read
+from grid import (
+    DEEPER,
+    DOWNSAMPLE,
+    DURATION,
+    GRID,
+    MODELS,
+    RECIPE,
+    Entry,
+    best,
+    entry,
+    key,
+    read,
+)
 
 from sleepjax import models
 
@@ -65,9 +77,14 @@ def tables(rows: Sequence[Entry]) -> str:
             [f"{one['extractor']} + {one['decoder']}", each, f"{np.mean(values):.3f}", spread]
         )
     text.append(table(["best five", "seeds 0, 1, 2", "mean", "SD"], lines))
-    for name, part in (("downsample", DOWNSAMPLE), ("duration", DURATION)):
+    sweeps = ("downsample", DOWNSAMPLE + DEEPER), ("duration", DURATION), ("change", RECIPE)
+    for name, part in sweeps:
         lines = [
-            [f"{one[name]:,}", score(one), f"{found.get(key(one), {}).get('cpu_seconds', 0):.0f} s"]
+            [
+                ", ".join(str(one[k]) for k in dict.fromkeys((name, "change")) if one[k] != ""),
+                score(one),
+                f"{found.get(key(one), {}).get('cpu_seconds', 0):.0f} s",
+            ]
             for one in part
         ]
         text.append(table([name, "event AP", "processor time of the run"], lines))
@@ -114,7 +131,9 @@ def main() -> None:
     args = parser.parse_args()
     rows = read(args.rows)
     missing = [
-        one for one in (*GRID, *MODELS, *DOWNSAMPLE, *DURATION) if key(one) not in map(key, rows)
+        one
+        for one in (*GRID, *MODELS, *DOWNSAMPLE, *DEEPER, *DURATION, *RECIPE)
+        if key(one) not in map(key, rows)
     ]
     print(tables(rows))
     print(f"{len(missing)} entries are missing" if missing else "all entries are there")

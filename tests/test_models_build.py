@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +103,7 @@ SMALL = {
 }
 
 
-def pair(extractor, decoder):
+def pair(extractor, decoder) -> dict[str, Any]:
     settings = SMALL | {"lstm decoder": dict(width=8, depth=1)}
     return dict(
         extractor=dict(name=extractor, **SMALL[extractor]),
