@@ -128,6 +128,20 @@ def test_a_clock_time_that_does_not_exist():
         read(["2018-03-11T01:59:55", "2018-03-11T02:00:00"], tz="America/New_York")
 
 
+def test_a_clock_that_was_not_put_back():
+    """Taken at their word the hours after the change would lie one too late, behind a gap."""
+    text = ["2024-10-27T01:59:55", "2024-10-27T02:00:00", "2024-10-27T02:00:05"]
+    message = (
+        r"row 1: the recorded time runs on to 2024-10-27 02:00:00 where clocks go back in "
+        r"Europe/London.*the device kept its clock; name its fixed offset: tz='Etc/GMT-1'"
+    )
+    with pytest.raises(InputError, match=message):
+        read(text, tz="Europe/London")
+    found, offset = read(text, tz="Etc/GMT-1")
+    assert np.diff(found).tolist() == [5000, 5000] and set(offset) == {3600}
+    read(["2024-10-27T01:30:00", "2024-10-27T02:10:00"], tz="Europe/London")  # a gap may hide it
+
+
 def test_polars_datetimes_are_read_like_text():
     moments = [datetime(2018, 11, 4, 5, 59, 55, tzinfo=UTC), datetime(2018, 11, 4, 6, tzinfo=UTC)]
     column = pl.Series(moments).dt.convert_time_zone("America/New_York")

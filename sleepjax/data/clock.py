@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -171,6 +171,15 @@ def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
         raise InputError(
             f"{place(row)}: {stamps[row]} does not exist in {tz}, where clocks go forward "
             f"then; if the device kept its clock, name a fixed offset: tz='Etc/GMT+5' is UTC-5."
+        )
+    passed, recorded = placed.diff(), stamps.diff()
+    ran_on = (passed > recorded) & recorded.is_between(timedelta(0), timedelta(minutes=1), "right")
+    if ran_on.any():
+        row = int(ran_on.fill_null(False).arg_max() or 0)
+        raise InputError(
+            f"{place(row)}: the recorded time runs on to {stamps[row]} where clocks go back in "
+            f"{tz}, and no hour is there twice: the device kept its clock; name its fixed offset: "
+            "tz='Etc/GMT-1' is UTC+1."
         )
     return placed
 
