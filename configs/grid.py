@@ -3,7 +3,9 @@ r"""Any extractor with any decoder, light, at one equal budget: the ablation gri
 python scripts/train.py --config configs/grid.py:extractor=panns,decoder=tcn
 python benchmarks/grid.py --out runs/grid.jsonl     # all of them; docs/models.md has the result
 
-``:demo`` changes nothing, the budget is that of two CPU cores.
+One or two minutes of one CPU core with most decoders, three or four with those of recurrences and
+attention. Event AP on held-out simulated participants, seed 0: 0.02 (spec, mlp) to 0.69 (panns,
+tcn). ``:demo`` changes nothing.
 """
 
 from typing import Any
