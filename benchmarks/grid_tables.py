@@ -119,7 +119,7 @@ def draw(rows: Sequence[Entry], path: Path) -> None:
         done = [one for one in part if key(one) in value]
         axis.plot(range(len(done)), [value[key(one)] for one in done], "o-", color="#0072B2")
         axis.set_xticks(range(len(done)), [f"{one[name]:,}" for one in done])
-        axis.set(title=f"cnn + unet1d by {name}", xlabel=unit, ylim=(0, None))
+        axis.set(title="cnn + unet1d", xlabel=unit, ylim=(0, 1.1 * np.nanmax(cells)))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
 
