@@ -2,7 +2,7 @@ r"""Train K folds x S seeds, score every series by models that have not seen it,
 
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 --together
-python scripts/predict.py --workdir runs/spec1d-demo-crossval --series ... --out submission.csv
+python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out submission.csv
 
 Every member is a run directory below --workdir. The same command goes on where it was stopped and
 skips finished members. The score is that of the last checkpoints: no epoch is chosen on the series
@@ -56,7 +56,9 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
 
     settings.check(config)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
-    members = plan(config, workdir, args.folds or config.data.folds, args.seeds)
+    members = plan(
+        config, workdir, config.data.folds if args.folds is None else args.folds, args.seeds
+    )
     execution.use_compilation_cache()
     try:
         train(members, args.together)
@@ -89,11 +91,13 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 def train(members: Members, side_by_side: bool) -> None:
     """Train what is not finished."""
-    from sleepjax.training import feed, loop, together, validation
+    from sleepjax.training import feed, loop, rundir, together, validation
 
-    todo = [m for m in members.values() if not validation.is_finished(m[1], m[0])]
+    finished = [path for config, path in members.values() if validation.is_finished(path, config)]
+    todo = [member for member in members.values() if member[1] not in finished]
     if todo:  # the last fold gets the fewest labelled nights: what it has, all have
-        feed.open_data(members[max(members)][0])
+        data = feed.open_data(members[max(members)][0])
+        rundir.check_labels(finished, data.facts()["labels"])
     if todo and side_by_side:
         together.train(*zip(*todo, strict=True))
     for number, (config, workdir) in enumerate(todo, 1):
@@ -110,6 +114,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     post = next(iter(members.values()))[0].post.to_dict()
     folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
     paths = [[members[fold, seed][1] for seed in seeds] for fold in folds]
+    rundir.check_labels([path for _, path in members.values()])
     found = out_of_fold.evaluate(paths, post)
     simulated = rundir.read(paths[0][0])[1]["simulated"]
     out_of_fold.save(workdir, found)

@@ -83,7 +83,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir
-    from sleepjax.training import execution, grid
+    from sleepjax.training import execution, grid, rundir
     from sleepjax.training.trials import Trials, write_table
 
     space = grid.parse(args.grid, config)
@@ -104,6 +104,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
         run_all(args, chosen)
     if not chosen:
         raise InputError(f"{workdir} holds no trial of this --grid yet; run without --table.")
+    rundir.check_labels([trial.workdir for trial in chosen if trial.is_finished()])
     print(write_table(chosen, workdir / "sweep.csv"))
     print(f"\nvalidation event AP of the last checkpoint; table: {workdir / 'sweep.csv'}")
     print("The best of many on the same series is flattered: score it with scripts/crossval.py.")

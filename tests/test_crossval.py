@@ -203,6 +203,21 @@ def test_another_config_does_not_go_on(main, command, workdir, capsys):
     assert "holds a run of another config: optim.lr: 0.0005 -> 0.1" in error
 
 
+def test_members_of_other_labels_are_not_pooled(main, command, workdir, tmp_path, capsys):
+    """One member knows labels that have been corrected since: said before any member trains."""
+    shutil.copytree(workdir, tmp_path / "members")
+    facts = json.loads((tmp_path / "members" / "fold0-seed1" / "run.json").read_text())
+    (tmp_path / "members" / "fold0-seed1" / "run.json").write_text(
+        json.dumps(facts | {"labels": "0" * 64})
+    )
+    args = [*command, "--workdir", str(tmp_path / "members")]
+    message = "fold0-seed1 was trained and scored on other labels than the rest"
+    assert main(args) == 2 and message in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "members" / "fold1-seed1")
+    assert main(args) == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / "members" / "fold1-seed1").exists()
+
+
 def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch, capsys):
     args = [*command, "--workdir", str(tmp_path / "new")]
     started = []

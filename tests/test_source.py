@@ -33,6 +33,14 @@ def few_labels(cohort, tmp_path_factory):
     return root, named
 
 
+def test_the_hash_of_labels_follows_every_label_and_no_order():
+    events = pl.DataFrame(
+        {"series_id": ["a", "a"], "event": ["onset", "wakeup"], "step": [12, None]}
+    )
+    moved = events.with_columns(step=pl.Series([13, None]))
+    assert source._hash(events) == source._hash(events.reverse()) != source._hash(moved)
+
+
 def test_no_series_is_in_both_parts_and_all_are_in_one(tiny_config):
     config = tiny_config()
     seen = []

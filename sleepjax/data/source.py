@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,14 @@ class TrainingData:
             "normalisers": self.store.normalisers,
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
+            "labels": _hash(self.store.events),
         }
+
+
+def _hash(events: pl.DataFrame | None) -> str:
+    """What changes with any label; the order of the rows is no change."""
+    assert events is not None, "only stores of phase train are trained on"
+    return hashlib.sha256(events.sort(events.columns).write_csv().encode()).hexdigest()
 
 
 def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> TrainingData:

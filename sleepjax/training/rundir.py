@@ -20,7 +20,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from sleepjax.training import distributed
 from sleepjax.training.lock import locked
 from sleepjax.types import InputError
 
-FORMAT = 4
+FORMAT = 5
 MODEL = "model.py"
 GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
@@ -126,6 +126,19 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
     if custom.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
         config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
     return ConfigDict(config), run
+
+
+def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:
+    """Raise InputError unless all runs know the same labels, those of the first or ``labels``."""
+    for workdir in workdirs:
+        own = read(workdir)[1]["labels"]
+        labels = own if labels is None else labels
+        if own != labels:
+            raise InputError(
+                f"{workdir} was trained and scored on other labels than the rest, so their scores "
+                "do not belong together; remove the runs of the old labels, or use another "
+                "--workdir."
+            )
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
