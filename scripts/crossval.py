@@ -2,7 +2,7 @@ r"""Train K folds x S seeds, score every series by models that have not seen it,
 
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 --together
-python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out submission.csv
+python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out found.csv
 
 Every member is a run directory below --workdir. The same command goes on where it was stopped and
 skips finished members. The score is that of the last checkpoints: no epoch is chosen on the series
