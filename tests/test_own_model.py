@@ -63,6 +63,11 @@ class Narrow(nn.Module):
     def __call__(self, x, *, train): return jnp.zeros((*x.shape[:2], 2)), {}
 class Bare(nn.Module):
     def __call__(self, x, *, train): return x
+class Slip(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train): return nn.Dense(3)(y), {}
+class NoTrain(nn.Module):
+    def __call__(self, x): return x, {}
 """
 
 
@@ -76,6 +81,12 @@ class Bare(nn.Module):
         ("{bad}:Narrow", {}, r"needs the settings width"),
         ("{bad}:Narrow", {"width": 1}, r"into logits \(2, 128, 2\); they must be \(2, 64, 3\)"),
         ("{bad}:Bare", {}, r"it must return \(logits \[B,T',3\], dictionary"),
+        ("{bad}:Slip", {}, r"fails on x .* in line 11: NameError: name 'y' is not defined"),
+        (
+            "{bad}:NoTrain",
+            {},
+            r"with train=False: TypeError: .*unexpected keyword argument 'train'",
+        ),
         ("{broken}:M", {}, r"cannot be loaded: No module named 'nothing_like_it'"),
     ],
 )

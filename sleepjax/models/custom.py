@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -119,7 +120,16 @@ def _check_output(name: str, model: nn.Module, given: Mapping[str, Any]) -> None
     downsample = given["downsample"]
     x = jax.ShapeDtypeStruct((2, _FRAMES * downsample, given["features"] or _FEATURES), jnp.float32)
     call = lambda key, x: model.init_with_output({"params": key, "dropout": key}, x, train=False)[0]
-    output = jax.eval_shape(call, jax.random.key(0), x)
+    try:
+        output = jax.eval_shape(call, jax.random.key(0), x)
+    except Exception as error:  # whatever a person's own lines raise
+        file = sys.modules[type(model).__module__].__file__
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise InputError(
+            f"model {name!r} fails on x {x.shape} with train=False{where}: "
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
+        ) from error
     want = (2, _FRAMES, len(CLASSES))
     if not (isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], dict)):
         raise InputError(
