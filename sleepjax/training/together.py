@@ -23,12 +23,12 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from sleepjax import sharding
+from sleepjax.data import qc
 from sleepjax.objectives import Batch
 from sleepjax.progress import Progress
 from sleepjax.training import feed, guard, rundir, settings
 from sleepjax.training.build import build
 from sleepjax.training.checkpoints import KINDS, Checkpoints
-from sleepjax.training.loop import say
 from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.state import TrainState
@@ -209,7 +209,7 @@ def resume(
     Each goes back where another one's checkpoint is damaged.
     """
     while step := common_step({w: s.steps() for w, s in zip(workdirs, saved, strict=True)}):
-        found = [one.resume(like, say, step) for one in saved]
+        found = [one.resume(like, qc.say, step) for one in saved]
         states = [state for state in found if state is not None and int(state.step) == step]
         if len(states) == len(saved):
             return step, states
