@@ -41,7 +41,7 @@ DAY_WINDOWS = 4
 
 KEYS = ("config", "extractor", "decoder", "downsample", "duration", "seed", "change")
 Entry = dict[str, Any]
-CHANGES: dict[str, dict[str, Any]] = {
+RECIPES: dict[str, dict[str, Any]] = {
     "none": {},
     "tolerance": {"loss.target": "tolerance", "loss.decay": 4000},
     "positive": {"loss.positive": (1.0, 5.0, 5.0)},
@@ -53,10 +53,14 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no EMA": {"ema": 0.0},
     "spec": {"model.extractor": {"name": "spec", "height": 16}},
     "panns": {"model.extractor": {"name": "panns", "height": 16}},
+}
+"""Name -> settings of configs/spec1d.py:demo."""
+
+LEVELS: dict[str, dict[str, Any]] = {
     "8 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96)},
     "9 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96, 96)},
 }
-"""Name -> settings."""
+"""Name -> settings of configs/grid.py."""
 
 
 def entry(
@@ -78,8 +82,8 @@ MODELS = [
     for name in ("spec1d", "spec2d", "lstm", "transformer", "centernet", "detr")
 ]
 DOWNSAMPLE = [entry(downsample=rate) for rate in (2, 4, 6, 8, 12)]
-DEEPER = [entry(downsample=2, change=change) for change in CHANGES if "levels" in change]
-RECIPE = [entry("", "", config="spec1d", change=name) for name in CHANGES if "levels" not in name]
+DEEPER = [entry(downsample=2, change=name) for name in LEVELS]
+RECIPE = [entry("", "", config="spec1d", change=name) for name in RECIPES]
 DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
 
 
@@ -121,7 +125,7 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
         overrides |= {"total_steps": steps, "eval.every": steps, "ckpt_every": min(200, steps)}
     config = load_config(f"{CONFIGS / one['config']}.py:{arguments}", overrides)
     with config.unlocked():
-        for name, value in CHANGES.get(one["change"], {}).items():
+        for name, value in (RECIPES | LEVELS).get(one["change"], {}).items():
             group, _, last = name.rpartition(".")
             setattr(attrgetter(group)(config) if group else config, last, value)
     start, cpu = time.monotonic(), time.process_time()

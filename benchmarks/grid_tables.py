@@ -77,17 +77,20 @@ def tables(rows: Sequence[Entry]) -> str:
             [f"{one['extractor']} + {one['decoder']}", each, f"{np.mean(values):.3f}", spread]
         )
     text.append(table(["best five", "seeds 0, 1, 2", "mean", "SD"], lines))
-    sweeps = ("downsample", DOWNSAMPLE + DEEPER), ("duration", DURATION), ("change", RECIPE)
-    for name, part in sweeps:
+    for names, part in (
+        (("downsample", "change"), DOWNSAMPLE + DEEPER),
+        (("duration",), DURATION),
+        (("change",), RECIPE),
+    ):
         lines = [
             [
-                ", ".join(str(one[k]) for k in dict.fromkeys((name, "change")) if one[k] != ""),
+                *(str(one[name]) for name in names),
                 score(one),
                 f"{found.get(key(one), {}).get('cpu_seconds', 0):.0f} s",
             ]
             for one in part
         ]
-        text.append(table([name, "event AP", "processor time of the run"], lines))
+        text.append(table([*names, "event AP", "processor time of the run"], lines))
     return "\n".join(text)
 
 
@@ -132,7 +135,7 @@ def main() -> None:
     rows = read(args.rows)
     missing = [
         one
-        for one in (*GRID, *MODELS, *DOWNSAMPLE, *DEEPER, *DURATION, *RECIPE)
+        for one in (*GRID, *MODELS, *DOWNSAMPLE, *DEEPER, *DURATION, *RECIPE, *best(rows))
         if key(one) not in map(key, rows)
     ]
     print(tables(rows))

@@ -1,7 +1,7 @@
 r"""Does the input starve the step? Batches per second, and time blocked, for each way to feed it.
 
 python benchmarks/input_pipeline.py --config configs/spec2d.py --config configs/spec1d.py:demo
-python benchmarks/input_pipeline.py --all --demo --out benchmarks/results/input_pipeline_cpu.json
+python benchmarks/input_pipeline.py --demo --out benchmarks/results/input_pipeline_cpu.json
 
 ``--all`` and ``--demo`` take every config of the folder ``configs``; without any flag `spec2d.py`
 and its demo variant are measured. Batches of a simulated cohort, made from memory maps. The step is

@@ -1,7 +1,7 @@
 r"""Cost of a config's model: parameters, arithmetic, prediction's time and memory, reach in time.
 
 python benchmarks/models.py --config configs/spec2d.py --batch 4
-python benchmarks/models.py --all --out benchmarks/results/models.json     # and their demos
+python benchmarks/models.py --all --demo --out benchmarks/results/models.json
 
 One JSON object per config, on noise windows. ``wall_ms`` is the fastest repeat per window,
 ``cpu_ms`` processor time over all cores; on a busy machine only the latter means much.
@@ -24,12 +24,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from train_step import add_configs, chosen_configs
 
 from sleepjax import models
 from sleepjax.config import load_config
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
-
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 def compiled(function, *args):
@@ -123,19 +122,14 @@ def measure(spec: str, batch: int, repeats: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", action="append", default=[], help="may be given repeatedly")
-    parser.add_argument("--all", action="store_true", help="every config and its demo")
+    add_configs(parser)
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     parser.add_argument("--batch", type=int, default=4, help="windows per step")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    specs = list(args.config)
-    if args.all:
-        names = [f"{CONFIGS.name}/{path.name}" for path in sorted(CONFIGS.glob("*.py"))]
-        specs += [name + variant for name in names for variant in ("", ":demo")]
     results = []
     try:
-        for spec in specs:
+        for spec in chosen_configs(args):
             results.append(measure(spec, args.batch, args.repeats))
             print(json.dumps(results[-1], indent=1), flush=True)
             if args.out:

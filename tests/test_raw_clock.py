@@ -133,7 +133,7 @@ def test_a_clock_that_was_not_put_back():
     text = ["2024-10-27T01:59:55", "2024-10-27T02:00:00", "2024-10-27T02:00:05"]
     message = (
         r"row 1: the recorded time runs on to 2024-10-27 02:00:00 where clocks go back in "
-        r"Europe/London.*the device kept its clock; name its fixed offset: tz='Etc/GMT-1'"
+        r"Europe/London.*the device kept its clock, at UTC\+01:00; name that fixed offset: tz='Etc"
     )
     with pytest.raises(InputError, match=message):
         read(text, tz="Europe/London")

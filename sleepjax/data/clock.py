@@ -178,8 +178,9 @@ def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
         row = int(ran_on.fill_null(False).arg_max() or 0)
         raise InputError(
             f"{place(row)}: the recorded time runs on to {stamps[row]} where clocks go back in "
-            f"{tz}, and no hour is there twice: the device kept its clock; name its fixed offset: "
-            "tz='Etc/GMT-1' is UTC+1."
+            f"{tz}, and no hour is there twice: the device kept its clock, at "
+            f"UTC{placed.dt.strftime('%:z')[row - 1]}; name that fixed offset: tz='Etc/GMT-1' is "
+            "UTC+1."
         )
     return placed
 
