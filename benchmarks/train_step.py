@@ -2,6 +2,7 @@ r"""Cost of a training step of a config: speed, compilation, memory, arithmetic,
 
 python benchmarks/train_step.py --config configs/spec2d.py --config configs/spec1d.py
 python benchmarks/train_step.py --demo --steps 20 --out benchmarks/results/train_step_cpu.json
+python benchmarks/train_step.py --all --steps 1 --out benchmarks/results/train_step_cpu_full.json
 
 The whole update as the loop runs it (augmentation, gradient, clipping, AdamW, EMA, guard), donated
 and without waiting between steps, on noise windows already on the device. ``--demo`` and ``--all``
