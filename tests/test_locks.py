@@ -1,6 +1,7 @@
 """Nothing is lost: a directory has one run, a damaged checkpoint and a full disk have a way out."""
 
 import gc
+import json
 import os
 import resource
 import shutil
@@ -156,6 +157,16 @@ def template(config):
     x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
     where = sharding.shardings(sharding.data_mesh())[0]
     return sharding.placed(jax.eval_shape(init, jax.random.key(0), x), where)
+
+
+def test_a_run_whose_labels_were_corrected_is_not_resumed(copied, tiny_config):
+    facts = json.loads((copied / "run.json").read_text())
+    assert len(facts["labels"]) == 64
+    (copied / "run.json").write_text(json.dumps(facts | {"labels": "0" * 64}))
+    with pytest.raises(
+        InputError, match="changed since the run began:\n  labels: (.|\n)*another --workdir"
+    ):
+        loop.run(tiny_config(), copied)
 
 
 def test_when_no_checkpoint_can_be_read_nothing_is_touched(copied, tiny_config):
