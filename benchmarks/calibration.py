@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sleepjax.evaluators.calibration import reliability
-from sleepjax.evaluators.comparison import read_run
+from sleepjax.evaluation.calibration import reliability
+from sleepjax.evaluation.compare import read_run
 from sleepjax.metrics import evaluate
 from sleepjax.types import STEPS_PER_MINUTE, InputError
 

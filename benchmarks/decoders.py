@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.metrics import PairedBootstrap, event_detection_ap, paired_bootstrap
-from sleepjax.training import rundir, validation
+from sleepjax.runs import directory, validation
 
 BASE = {
     "height": 0.001, "distance": 100, "soft": 0.0, "snap": True, "daily": 0.4, "prune": False,
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("workdir", nargs="+", type=Path)
     args = parser.parse_args()
     runs = [validation.load(path) for path in args.workdir]
-    simulated = any(rundir.read(path)[1]["simulated"] for path in args.workdir)
+    simulated = any(directory.read(path)[1]["simulated"] for path in args.workdir)
     decode = lambda curves, post: pl.concat([one.events(post) for one in curves])
     before = [decode(curves, BASE) for curves, _ in runs]
     scores = [event_detection_ap(truth, b) for (_, truth), b in zip(runs, before, strict=True)]

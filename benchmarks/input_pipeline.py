@@ -30,16 +30,16 @@ import jax
 import numpy as np
 from train_step import add_configs, chosen_configs
 
-from sleepjax import sharding
 from sleepjax.config import load_config
 from sleepjax.data import source
-from sleepjax.data.simulate import simulate_cohort
-from sleepjax.training import feed
+from sleepjax.parallel import sharding
+from sleepjax.simulation import simulate_cohort
+from sleepjax.training import input
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
 
 
-def timed_loop(feeder: feed.Feed, by_batch, step_s: float, steps: int, prefetch: bool) -> dict:
+def timed_loop(feeder: input.Feed, by_batch, step_s: float, steps: int, prefetch: bool) -> dict:
     """Feed so many steps of a device that takes ``step_s`` seconds each."""
     make = lambda step: sharding.to_global(feeder.batch_at(step), by_batch)
     expand = jax.jit(feeder.expand)
@@ -75,8 +75,8 @@ def measure(spec: str, data: Path, step_ms: float, steps: int) -> dict[str, Any]
         replicated=replicated,
         by_batch=by_batch,
     )
-    host = feed.make(found.train, **common, on_device=False)
-    device = feed.make(found.train, **common, on_device=True)
+    host = input.make(found.train, **common, on_device=False)
+    device = input.make(found.train, **common, on_device=True)
     expected = host.batch_at(1)
     cut = jax.jit(device.expand)(device.store, sharding.to_global(device.batch_at(1), by_batch))
     equal = all(np.array_equal(np.asarray(cut[name]), expected[name]) for name in expected)

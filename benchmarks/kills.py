@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sleepjax.training.checkpoints import HASHES, KINDS, Checkpoints
+from sleepjax.runs.checkpoints import HASHES, KINDS, Checkpoints
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = [

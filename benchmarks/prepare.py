@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sleepjax.data.simulate import simulate_cohort
+from sleepjax.simulation import simulate_cohort
 
 MEASURE = """
 import json, resource, sys, time

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from scipy.ndimage import median_filter
 
-from sleepjax.data.simulate import SimulatedSeries, simulate_series
-from sleepjax.data.simulate.clock import DAY
 from sleepjax.metrics import event_detection_ap
+from sleepjax.simulation import SimulatedSeries, simulate_series
+from sleepjax.simulation.clock import DAY
 from sleepjax.types import (
     EVENTS,
     STEPS_PER_DAY,

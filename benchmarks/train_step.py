@@ -24,8 +24,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from sleepjax import sharding
 from sleepjax.config import load_config, override_from_text
+from sleepjax.parallel import sharding
 from sleepjax.training.build import build
 from sleepjax.types import InputError
 

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.config import load_config
-from sleepjax.files import check_output
+from sleepjax.io import check_output
 from sleepjax.types import InputError
 
 NAMES = ("hdcza", "vanhees2015", "logistic")
@@ -55,7 +55,7 @@ def check_paths(args: argparse.Namespace) -> None:
 
 def score(args: argparse.Namespace) -> int:
     from sleepjax import baselines, metrics, postprocess
-    from sleepjax.metrics.report import as_text
+    from sleepjax.metrics.summary import as_text
 
     config, data = open_data(args)
     predict = baselines.BASELINES[args.name](data.train, config.seed)

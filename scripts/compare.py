@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.types import InputError
 
 
@@ -37,15 +37,15 @@ def compare(workdirs: list[Path], out: Path) -> int:
         raise InputError(f"--out {str(out)!r} is a file; give a folder.")
 
     # matplotlib and JAX are imported late: a wrong path is answered at once.
-    from sleepjax.evaluators import comparison
+    from sleepjax.evaluation import compare
 
     # Folders of the same name are told apart by their whole path.
     names = [path.name for path in workdirs]
     names = [n if names.count(n) == 1 else str(p) for n, p in zip(names, workdirs, strict=True)]
-    runs = [comparison.read_run(*pair) for pair in zip(workdirs, names, strict=True)]
-    text = comparison.markdown(runs, "learning_curves.png")
+    runs = [compare.read_run(*pair) for pair in zip(workdirs, names, strict=True)]
+    text = compare.markdown(runs, "learning_curves.png")
     out.mkdir(parents=True, exist_ok=True)
-    comparison.learning_curves(runs).savefig(out / "learning_curves.png")
+    compare.learning_curves(runs).savefig(out / "learning_curves.png")
     (out / "comparison.md").write_text(text)
     print(text)
     print(f"written to {out / 'comparison.md'}", file=sys.stderr)

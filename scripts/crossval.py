@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.config import load_from_arguments
-from sleepjax.training.preemption import resumable
+from sleepjax.runs.signals import resumable
 from sleepjax.types import EVENTS, InputError
 
 Members = dict[tuple[int, int], tuple[Any, Path]]
@@ -52,14 +52,15 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir
-    from sleepjax.training import execution, guard, settings
+    from sleepjax.runs import runtime
+    from sleepjax.training import checks, guard
 
-    settings.check(config)
+    checks.check(config)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
     members = plan(
         config, workdir, config.data.folds if args.folds is None else args.folds, args.seeds
     )
-    execution.use_compilation_cache()
+    runtime.use_compilation_cache()
     try:
         train(members, args.together)
     except guard.DivergedError as error:
@@ -91,15 +92,17 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 def train(members: Members, side_by_side: bool) -> None:
     """Train what is not finished."""
-    from sleepjax.training import feed, loop, rundir, together, validation
+    from sleepjax.experiments import members as side_by_side_training
+    from sleepjax.runs import directory, validation
+    from sleepjax.training import input, loop
 
     finished = [path for config, path in members.values() if validation.is_finished(path, config)]
     todo = [member for member in members.values() if member[1] not in finished]
     if todo:  # the last fold gets the fewest labelled nights: what it has, all have
-        data = feed.open_data(members[max(members)][0])
-        rundir.check_labels(finished, data.facts()["labels"])
+        data = input.open_data(members[max(members)][0])
+        directory.check_labels(finished, data.facts()["labels"])
     if todo and side_by_side:
-        together.train(*zip(*todo, strict=True))
+        side_by_side_training.train(*zip(*todo, strict=True))
     for number, (config, workdir) in enumerate(todo, 1):
         loop.say(f"{workdir.name}: {number} of {len(todo)} members to train")
         loop.run(config, workdir)
@@ -107,16 +110,16 @@ def train(members: Members, side_by_side: bool) -> None:
 
 def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     """Score the members, write and print what was found."""
-    from sleepjax.evaluators import out_of_fold
-    from sleepjax.metrics.report import as_dict
-    from sleepjax.training import ensemble, rundir
+    from sleepjax.evaluation import out_of_fold
+    from sleepjax.metrics.summary import as_dict
+    from sleepjax.runs import directory, ensemble
 
     post = next(iter(members.values()))[0].post.to_dict()
     folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
     paths = [[members[fold, seed][1] for seed in seeds] for fold in folds]
-    rundir.check_labels([path for _, path in members.values()])
+    directory.check_labels([path for _, path in members.values()])
     found = out_of_fold.evaluate(paths, post)
-    simulated = rundir.read(paths[0][0])[1]["simulated"]
+    simulated = directory.read(paths[0][0])[1]["simulated"]
     out_of_fold.save(workdir, found)
     ensemble.write(workdir, [path for _, path in members.values()], post)
     contents = {

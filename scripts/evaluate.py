@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from sleepjax.metrics import bootstrap, evaluate
-from sleepjax.metrics.report import as_dict, as_text, doubts, read_table
+from sleepjax.metrics.summary import as_dict, as_text, doubts, read_table
 from sleepjax.types import InputError
 
 
@@ -38,7 +38,7 @@ def main() -> int:
         result = evaluate(solution, submission)
         boot = bootstrap(solution, submission)
         if args.html:
-            from sleepjax.evaluators import report  # imported late: it brings matplotlib
+            from sleepjax.figures import report  # imported late: it brings matplotlib
 
             title = f"{Path(args.submission).name} against {Path(args.events).name}"
             Path(args.html).write_text(report.build(title, solution, submission, result=result))

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from sleepjax.evaluators.view import View
+    from sleepjax.figures.shown import View
 
 
 def main(argv: list[str]) -> int:
@@ -53,9 +53,9 @@ def draw(args: argparse.Namespace) -> int:
 
     # matplotlib and JAX are imported late: a wrong path is answered at once.
     from sleepjax.data.store_files import folder_name
-    from sleepjax.evaluators.actogram import actogram
-    from sleepjax.evaluators.night import night_figure
-    from sleepjax.metrics.report import read_table
+    from sleepjax.figures.actogram import actogram
+    from sleepjax.figures.night import night_figure
+    from sleepjax.metrics.summary import read_table
 
     events = read_table(args.events) if args.events else None
     count, seen = 0, []
@@ -81,7 +81,7 @@ def draw(args: argparse.Namespace) -> int:
 def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:
     """(what to draw, words for the title) of each series."""
     from sleepjax.data.raw import iter_recordings
-    from sleepjax.evaluators import view
+    from sleepjax.figures import shown
 
     if not args.series:
         yield from views_of_run(Path(args.workdir))
@@ -89,8 +89,8 @@ def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tup
     recordings = iter_recordings(args.series, tz=args.tz)
     if not args.workdir:
         for recording in recordings:
-            given = view.given(events, recording.meta.series_id)
-            yield view.of_recording(recording, **given), ""
+            given = shown.given(events, recording.meta.series_id)
+            yield shown.of_recording(recording, **given), ""
         return
     from sleepjax.predict import load
 
@@ -98,25 +98,25 @@ def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tup
     note = "model trained on SIMULATED data" if predictor.run["simulated"] else ""
     for found in predictor.find(recordings):
         known = {"found": found.events, "probabilities": found.probabilities}
-        given = view.given(events, found.recording.meta.series_id)
-        yield view.of_recording(found.recording, **known | given), note
+        given = shown.given(events, found.recording.meta.series_id)
+        yield shown.of_recording(found.recording, **known | given), note
 
 
 def views_of_run(workdir: Path) -> Iterator[tuple[View, str]]:
     """The validation series of a finished run, from what it saved and the data it used."""
     from sleepjax.data.source import open_training_data
-    from sleepjax.evaluators import view
-    from sleepjax.training import rundir, validation
+    from sleepjax.figures import shown
+    from sleepjax.runs import directory, validation
 
     config: Any
-    config, run = rundir.read(workdir)
+    config, run = directory.read(workdir)
     curves, solution = validation.load(workdir)
     store = open_training_data(config.data, config.simulate).store
     note = workdir.name + (", SIMULATED data" if run["simulated"] else "")
     for one in curves:
         series_id = one.meta.series_id
         yield (
-            view.of_store(
+            shown.of_store(
                 store,
                 series_id,
                 truth=solution.filter(series_id=series_id),

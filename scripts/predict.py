@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.command import answer
-from sleepjax.files import check_output
+from sleepjax.cli import answer
+from sleepjax.io import check_output
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def predict(args: argparse.Namespace) -> int:
     post = postprocess.read_settings(args.post) if args.post else None
 
     from sleepjax.predict import load
-    from sleepjax.training.execution import use_compilation_cache
+    from sleepjax.runs.runtime import use_compilation_cache
 
     use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)

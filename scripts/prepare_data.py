@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.data.features import DEFAULT_FEATURES, FEATURES
 from sleepjax.data.store import prepare
 

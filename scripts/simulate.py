@@ -13,8 +13,8 @@ import argparse
 import sys
 import time
 
-from sleepjax.command import answer
-from sleepjax.data.simulate import simulate_cohort
+from sleepjax.cli import answer
+from sleepjax.simulation import simulate_cohort
 
 
 def main(argv: list[str]) -> int:

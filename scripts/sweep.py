@@ -22,13 +22,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.config import load_from_arguments
-from sleepjax.training.preemption import resumable
+from sleepjax.runs.signals import resumable
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
-    from sleepjax.training.trials import Trial, Trials
+    from sleepjax.experiments.sweep import Trial, Trials
 
 ARRAY = """#!/bin/bash
 # Change what your cluster needs (account, partition, --gres=gpu:1), then: sbatch {script}
@@ -83,17 +83,18 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir
-    from sleepjax.training import execution, grid, rundir
-    from sleepjax.training.trials import Trials, write_table
+    from sleepjax.experiments import search_space
+    from sleepjax.experiments.sweep import Trials, write_table
+    from sleepjax.runs import directory, runtime
 
-    space = grid.parse(args.grid, config)
-    drawn = grid.random_points(space, args.random, args.seed) if args.random else None
-    points = drawn or grid.points(space)
+    space = search_space.parse(args.grid, config)
+    drawn = search_space.random_points(space, args.random, args.seed) if args.random else None
+    points = drawn or search_space.points(space)
     # All are built before the first is trained. What Optuna asks for lies between those checked.
     for point in points:
-        grid.check(config, point)
+        search_space.check(config, point)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "sweep"))
-    execution.use_compilation_cache()
+    runtime.use_compilation_cache()
     trials = Trials(workdir, config)
     if args.slurm:
         return write_array(args, rest, [trials.add(point) for point in points])
@@ -104,7 +105,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
         run_all(args, chosen)
     if not chosen:
         raise InputError(f"{workdir} holds no trial of this --grid yet; run without --table.")
-    rundir.check_labels([trial.workdir for trial in chosen if trial.is_finished()])
+    directory.check_labels([trial.workdir for trial in chosen if trial.is_finished()])
     print(write_table(chosen, workdir / "sweep.csv"))
     print(f"\nvalidation event AP of the last checkpoint; table: {workdir / 'sweep.csv'}")
     print("The best of many on the same series is flattered: score it with scripts/crossval.py.")
@@ -126,7 +127,7 @@ def run_all(args: argparse.Namespace, trials: list[Trial]) -> None:
 
 def search(args: argparse.Namespace, space: dict, trials: Trials) -> list[Trial]:
     """Train what Optuna asks for, after the trials so far, until there are as many as wanted."""
-    from sleepjax.training import grid
+    from sleepjax.experiments import search_space
 
     while True:
         chosen = trials.within(space)[: args.optuna]
@@ -134,7 +135,7 @@ def search(args: argparse.Namespace, space: dict, trials: Trials) -> list[Trial]
         if args.table or len(chosen) == args.optuna:
             return chosen
         told = [(trial.point, trial.event_ap()) for trial in chosen]
-        trials.add(grid.next_point(space, told, args.seed))
+        trials.add(search_space.next_point(space, told, args.seed))
 
 
 def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) -> int:

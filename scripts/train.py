@@ -25,9 +25,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.config import load_from_arguments
-from sleepjax.training.preemption import StopSignal, resumable
+from sleepjax.runs.signals import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES
 
 
@@ -86,27 +86,29 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
 
 def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: StopSignal) -> int:
     # JAX is imported late: a misspelt option is answered at once.
-    from sleepjax.training import distributed, execution, guard, loop, profiling
+    from sleepjax.parallel import processes
+    from sleepjax.runs import runtime
+    from sleepjax.training import guard, loop, profiling
 
-    how = execution.Execution(
+    how = runtime.Execution(
         resident=args.resident,
         shard_optimizer=args.shard_optimizer,
         profile=profiling.parse_steps(args.profile_steps) if args.profile_steps else None,
     )
     if args.deterministic:
-        execution.use_deterministic_kernels()
-    execution.use_compilation_cache()
+        runtime.use_deterministic_kernels()
+    runtime.use_compilation_cache()
     joined = (args.coordinator, args.num_processes, args.process_id)
     if args.distributed or joined != (None, None, None):
-        distributed.start(*joined)
+        processes.start(*joined)
         stop.defer()
     try:
-        with distributed.failing_together():
+        with processes.failing_together():
             result = loop.run(config, workdir, how)
     except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
-    if distributed.is_main():
+    if processes.is_main():
         report(result)
     return 0
 

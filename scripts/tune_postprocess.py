@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.command import answer
-from sleepjax.files import check_output
+from sleepjax.cli import answer
+from sleepjax.io import check_output
 
 
 def main(argv: list[str]) -> int:
@@ -42,9 +42,9 @@ def tune(args: argparse.Namespace) -> int:
     if args.out or workdir.is_dir():
         check_output("--out", out, suffix=".json", overwrite=args.overwrite)
 
-    from sleepjax.evaluators import tuning
+    from sleepjax.evaluation import tuning
     from sleepjax.progress import Progress
-    from sleepjax.training import validation
+    from sleepjax.runs import validation
 
     simulated, own = describe(workdir)
     curves, solution = validation.load(workdir)
@@ -76,14 +76,14 @@ def tune(args: argparse.Namespace) -> int:
 
 def describe(workdir: Path) -> tuple[bool, dict[str, Any]]:
     """(whether its data is simulated, its settings) of a run or of a cross-validation."""
-    from sleepjax.training import ensemble, rundir
+    from sleepjax.runs import directory, ensemble
 
     config: Any
     if not ensemble.is_ensemble(workdir):
-        config, run = rundir.read(workdir)
+        config, run = directory.read(workdir)
         return run["simulated"], config.post.to_dict()
     members, own = ensemble.read(workdir)
-    return any(rundir.read(member)[1]["simulated"] for member in members.values()), own
+    return any(directory.read(member)[1]["simulated"] for member in members.values()), own
 
 
 def report(args: argparse.Namespace, tuned, own: dict, simulated: bool) -> dict:

@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sleepjax import metrics, postprocess
     from sleepjax.config import load_config
-    from sleepjax.data.simulate import simulate
-    from sleepjax.evaluators.actogram import plot
+    from sleepjax.figures.actogram import plot
     from sleepjax.predict import load
+    from sleepjax.simulation import simulate
     from sleepjax.training.loop import run as train
     from sleepjax.types import InputError
 
@@ -57,8 +57,8 @@ _HOMES = {
     "InputError": ("sleepjax.types", "InputError"),
     "load": ("sleepjax.predict", "load"),
     "load_config": ("sleepjax.config", "load_config"),
-    "plot": ("sleepjax.evaluators.actogram", "plot"),
-    "simulate": ("sleepjax.data.simulate", "simulate"),
+    "plot": ("sleepjax.figures.actogram", "plot"),
+    "simulate": ("sleepjax.simulation", "simulate"),
     "train": ("sleepjax.training.loop", "run"),
 }
 

@@ -14,15 +14,16 @@ import polars as pl
 from matplotlib.figure import Figure
 
 import sleepjax
-from sleepjax import postprocess, sharding
+from sleepjax import postprocess
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.repair import Recording
-from sleepjax.evaluators.figures import nights_figure
-from sleepjax.training import ensemble, rundir
+from sleepjax.figures.curves import nights_figure
+from sleepjax.inference import predict_series
+from sleepjax.parallel import sharding
+from sleepjax.runs import directory, ensemble
+from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.training.build import build
-from sleepjax.training.checkpoints import Checkpoints
-from sleepjax.training.inference import predict_series
 from sleepjax.training.state import eval_variables
 from sleepjax.types import CLASSES, InputError
 
@@ -129,7 +130,7 @@ def load(
 def _load_member(workdir: Path, checkpoint: str, compiled: dict[str, Callable]) -> Member:
     """One run; members of one architecture share the compiled function."""
     config: Any
-    config, run = rundir.read(workdir)
+    config, run = directory.read(workdir)
     features.check_names(config.data.features)
     if run.get("normalisers") != features.NORMALISERS:
         raise InputError(

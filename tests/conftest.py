@@ -43,7 +43,7 @@ def real_recording() -> Path:
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory) -> Path:
     """A small simulated cohort in the competition's files."""
-    from sleepjax.data.simulate import simulate_cohort
+    from sleepjax.simulation import simulate_cohort
 
     root = tmp_path_factory.mktemp("data") / "cohort"
     simulate_cohort(root, series=6, days=3, seed=0)

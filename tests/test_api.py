@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 import sleepjax
-from sleepjax.frames import as_polars
+from sleepjax.io import as_polars
 from sleepjax.types import InputError
 
 
 @pytest.mark.parametrize(
     "name",
-    ["sleepjax", "sleepjax.config", "sleepjax.data.simulate.frames", "sleepjax.metrics.ap"]
-    + ["sleepjax.evaluators.actogram"],
+    ["sleepjax", "sleepjax.config", "sleepjax.simulation.frames", "sleepjax.metrics.ap"]
+    + ["sleepjax.figures.actogram"],
 )
 def test_examples_run(name, project, tmp_path, monkeypatch, finished):
     """``finished`` has compiled what the examples train."""

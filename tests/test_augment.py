@@ -14,10 +14,13 @@ from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax import augment, losses, objectives, sharding
+from sleepjax import objectives
 from sleepjax.data import features as features_of_data
 from sleepjax.data import windows
 from sleepjax.data.labels import make_labels
+from sleepjax.objectives import losses
+from sleepjax.parallel import sharding
+from sleepjax.training import augment
 from sleepjax.training.state import init_state
 from sleepjax.training.step import train_step
 from sleepjax.types import EVENTS, STEPS_PER_DAY, InputError, SeriesMeta

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from sleepjax.command import answer
+from sleepjax.cli import answer
 from sleepjax.types import InputError
 
 

@@ -7,7 +7,7 @@ import shutil
 import polars as pl
 import pytest
 
-from sleepjax.evaluators import comparison
+from sleepjax.evaluation import compare
 from sleepjax.metrics import event_detection_ap, paired_bootstrap
 from tests.test_predict import script
 
@@ -37,30 +37,30 @@ def test_script(project, pair, tmp_path, capsys, finished):
 
 
 def test_scores_are_paired_where_the_labels_are_the_same(pair):
-    first, second = (comparison.read_run(path, path.name) for path in pair)
+    first, second = (compare.read_run(path, path.name) for path in pair)
     ap = [event_detection_ap(run.solution, run.events) for run in (first, second)]
     boot = paired_bootstrap(first.solution, first.events, second.events, n=50)
-    (_, *_), (_, mean, _, _, loss, difference, p) = comparison.scores([first, second], draws=50)
+    (_, *_), (_, mean, _, _, loss, difference, p) = compare.scores([first, second], draws=50)
     assert mean.startswith(f"{ap[1]:.3f} (") and difference.startswith(f"{ap[1] - ap[0]:+.3f} (")
     assert p == f"{boot.p:.3f}"
     assert loss == f"{first.history[-1]['valid/loss']:.4f}"
     shorter = dataclasses.replace(second, solution=second.solution.filter(event="onset"))
-    assert comparison.scores([first, shorter], draws=5)[1][-2:] == ["other series", "-"]
+    assert compare.scores([first, shorter], draws=5)[1][-2:] == ["other series", "-"]
     shuffled = dataclasses.replace(
         second, solution=second.solution.sample(fraction=1, shuffle=True)
     )
-    assert comparison.same_labels(first, shuffled)
+    assert compare.same_labels(first, shuffled)
 
 
 def test_differences_of_nested_and_absent_settings():
-    run = lambda **settings: comparison.Run(
-        "r", comparison.flat(settings), False, pl.DataFrame(), pl.DataFrame(), []
+    run = lambda **settings: compare.Run(
+        "r", compare.flat(settings), False, pl.DataFrame(), pl.DataFrame(), []
     )
     one = run(a=1, optim=dict(lr=1e-3, clip=1.0), post={}, widths=(1, 2))
     two = run(a=1, optim=dict(lr=1e-4, clip=1.0), post={}, widths=(1, 2), new="x|y")
-    found = comparison.differences([one, two])
+    found = compare.differences([one, two])
     assert found == [["optim.lr", "0.001", "0.0001"], ["new", "absent", "x|y"]]
-    assert r"x\|y" in comparison._table(["a", "b", "c"], found)
+    assert r"x\|y" in compare._table(["a", "b", "c"], found)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ import pytest
 from sleepjax import metrics, predict
 from sleepjax.config import load_from_arguments
 from sleepjax.data import raw
-from sleepjax.evaluators import out_of_fold
-from sleepjax.training import feed, guard, loop, preemption, together, validation, writers
+from sleepjax.evaluation import out_of_fold
+from sleepjax.experiments import members
+from sleepjax.runs import log, signals, validation
+from sleepjax.training import guard, input, loop
 from sleepjax.types import InputError
 from tests.test_locks import flip_a_bit
 from tests.test_predict import script
@@ -49,7 +51,7 @@ def no_pictures():
     """Members without figures and pages, which take most of the time of so short a run."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("curves", "nights"):
-            patch.setattr(loop.figures, name, lambda *args: [])
+            patch.setattr(loop.curves, name, lambda *args: [])
         patch.setattr(loop.report, "write", lambda *args, **kwargs: None)
         yield
 
@@ -59,7 +61,7 @@ def workdir(main, command, tmp_path_factory):
     """A cross-validation trained together, which a signal stopped after the first step."""
     workdir = tmp_path_factory.mktemp("crossval") / "members"
     args = [*command, "--workdir", str(workdir), "--together"]
-    original = feed.windows.train_batch
+    original = input.windows.train_batch
 
     def signalling(*args, step, seed, **kwargs):
         if (step, seed) == (0, 0):
@@ -67,8 +69,8 @@ def workdir(main, command, tmp_path_factory):
         return original(*args, step=step, seed=seed, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed.windows, "train_batch", signalling)
-        assert main(args) == preemption.REQUEUE
+        patch.setattr(input.windows, "train_batch", signalling)
+        assert main(args) == signals.REQUEUE
     assert not (workdir / "crossval.json").exists()
     assert main(args) == 0
     return workdir
@@ -79,7 +81,7 @@ def test_every_member_is_a_run_directory(workdir):
         run = workdir / name
         config = json.loads((run / "config.json").read_text())
         assert f"fold{config['data']['fold']}-seed{config['seed']}" == name
-        rows = writers.read_metrics(run)
+        rows = log.read_metrics(run)
         assert [row["step"] for row in rows if "train/loss" in row] == [1, 2]
         assert [row["step"] for row in rows if "valid/loss" in row] == [2]
     assert {path.name for path in workdir.iterdir() if path.is_dir()} == {*NAMES, "validation"}
@@ -96,7 +98,7 @@ def test_members_trained_in_turn_are_the_same(main, command, workdir, tmp_path, 
     assert before == after
     assert "fold1-seed1: 1 of 1 members to train" in capsys.readouterr().err
 
-    one, other = (writers.read_metrics(folder / NAMES[-1]) for folder in (again, workdir))
+    one, other = (log.read_metrics(folder / NAMES[-1]) for folder in (again, workdir))
     assert [row["step"] for row in one] == [row["step"] for row in other]
     for a, b in zip(one, other, strict=True):
         for name in {"train/loss", "train/grad_norm", "train/lr", "valid/loss"} & set(b):
@@ -227,7 +229,7 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
         os.kill(os.getpid(), signal.SIGUSR1)
 
     monkeypatch.setattr(loop, "run", stopped)
-    assert main(args) == preemption.REQUEUE and started == ["fold0-seed0"]
+    assert main(args) == signals.REQUEUE and started == ["fold0-seed0"]
     assert "stopped by SIGUSR1 while nothing had to be saved" in capsys.readouterr().err
 
     def diverged(config, workdir):
@@ -242,17 +244,17 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
 
 def test_only_seed_and_fold_may_differ(tiny_config):
     configs = [tiny_config(), tiny_config({"seed": 3, "data.fold": 1})]
-    together.check_alike(configs)
+    members.check_alike(configs)
     with pytest.raises(
         InputError, match=r"may differ only in seed and data.fold.*optim.lr: 0.0005"
     ):
-        together.check_alike([*configs, tiny_config({"optim.lr": 1e-3})])
+        members.check_alike([*configs, tiny_config({"optim.lr": 1e-3})])
 
 
 def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp_path, monkeypatch):
     spec, rest = command[1], [item for item in command if item.startswith("--config.")]
     members = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
-    original = feed.windows.train_batch
+    original = input.windows.train_batch
 
     def poisoned(*args, step, seed, **kwargs):
         batch = original(*args, step=step, seed=seed, **kwargs)
@@ -260,11 +262,11 @@ def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp
             batch["x"] = np.full_like(batch["x"], np.nan)
         return batch
 
-    monkeypatch.setattr(feed.windows, "train_batch", poisoned)
+    monkeypatch.setattr(input.windows, "train_batch", poisoned)
     configs, workdirs = zip(*members.values(), strict=True)
-    together.train(configs, workdirs)
+    members.train(configs, workdirs)
     for (_, seed), (_, run) in members.items():
-        skipped = [row["train/skipped"] for row in writers.read_metrics(run)]
+        skipped = [row["train/skipped"] for row in log.read_metrics(run)]
         assert skipped == [0, 1 if seed else 0]
 
     strict = [config.copy_and_resolve_references().unlock() for config in configs]
@@ -272,7 +274,7 @@ def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp
         config.guard.patience = 1
     message = "steps 1 to 1 were all skipped.*fold0-seed1/skipped.json"
     with pytest.raises(guard.DivergedError, match=message):
-        together.train(strict, [tmp_path / "strict" / run.name for run in workdirs])
+        members.train(strict, [tmp_path / "strict" / run.name for run in workdirs])
     assert not (tmp_path / "strict" / NAMES[0] / "checkpoints" / "latest" / "2").exists()
 
 
@@ -284,7 +286,7 @@ def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, c
     )
     runs = [run for _, run in members.values()]
     flip_a_bit(runs[1] / "checkpoints" / "latest" / "2")
-    together.train(*zip(*members.values(), strict=True))
+    members.train(*zip(*members.values(), strict=True))
     said = capsys.readouterr().err
     assert said.count("Going back to step 1; 2 is kept in checkpoints/damaged") == 1
     assert f"{NAMES[1]}/checkpoints/latest/2 cannot be read" in said
@@ -293,7 +295,7 @@ def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, c
         assert step == 2
         leaves_equal(tree, whole)
         losses = [
-            [row["train/loss"] for row in writers.read_metrics(folder) if "train/loss" in row]
+            [row["train/loss"] for row in log.read_metrics(folder) if "train/loss" in row]
             for folder in (run, workdir / name)
         ]
         assert losses[0] == losses[1]
@@ -311,10 +313,10 @@ def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, c
     ],
 )
 def test_runs_go_on_from_the_last_step_they_share(tmp_path, saved, step):
-    assert together.common_step({tmp_path / str(i): own for i, own in enumerate(saved)}) == step
+    assert members.common_step({tmp_path / str(i): own for i, own in enumerate(saved)}) == step
 
 
 def test_runs_too_far_apart_do_not_go_on_together(tmp_path):
     saved = {tmp_path / "a": [10, 15], tmp_path / "b": []}
     with pytest.raises(InputError, match="a at 15, b at 0. Train them one after the other"):
-        together.common_step(saved)
+        members.common_step(saved)

@@ -11,7 +11,7 @@ import pytest
 from sleepjax import postprocess
 from sleepjax.data import raw
 from sleepjax.predict import Predictor, load
-from sleepjax.training import ensemble
+from sleepjax.runs import ensemble
 from sleepjax.types import InputError
 from tests.test_predict import script
 

@@ -5,7 +5,8 @@ import os
 import jax
 import pytest
 
-from sleepjax.training import execution, profiling
+from sleepjax.runs import runtime
+from sleepjax.training import profiling
 from sleepjax.types import InputError
 
 CACHE = "jax_compilation_cache_dir"
@@ -35,20 +36,20 @@ def cache_dir(monkeypatch):
 
 def test_the_compilation_cache_is_the_users(cache_dir, monkeypatch, tmp_path):
     before = cache_dir()
-    monkeypatch.setenv(execution.CACHE_VARIABLE, "elsewhere")
-    execution.use_compilation_cache()
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, "elsewhere")
+    runtime.use_compilation_cache()
     assert cache_dir() == before  # JAX itself reads the variable
-    monkeypatch.delenv(execution.CACHE_VARIABLE)
+    monkeypatch.delenv(runtime.CACHE_VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    execution.use_compilation_cache()
+    runtime.use_compilation_cache()
     assert cache_dir() == str(tmp_path / "sleepjax" / "xla")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    execution.use_compilation_cache()
+    runtime.use_compilation_cache()
     assert cache_dir() == str(tmp_path / "home" / ".cache" / "sleepjax" / "xla")
 
 
 def test_deterministic_kernels_are_asked_for_beside_other_flags(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
-    execution.use_deterministic_kernels()
+    runtime.use_deterministic_kernels()
     assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"

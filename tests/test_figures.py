@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics
-from sleepjax.evaluators.figures import nights_figure, precision_recall_figure
-from sleepjax.evaluators.palette import printable
+from sleepjax.figures.curves import nights_figure, precision_recall_figure
+from sleepjax.figures.palette import printable
 from sleepjax.types import STEPS_PER_DAY, SeriesMeta
 
 T = 2 * STEPS_PER_DAY

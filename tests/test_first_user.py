@@ -15,7 +15,7 @@ from sleepjax import metrics, models
 from sleepjax.config import load_config
 from sleepjax.data import raw, splits
 from sleepjax.predict import load
-from sleepjax.training import rundir
+from sleepjax.runs import directory
 from sleepjax.types import InputError
 from tests.test_predict import script
 
@@ -55,7 +55,7 @@ def test_the_run_directory_is_a_file(tmp_path, tiny_config):
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with (
             pytest.raises(InputError, match="cannot be a folder"),
-            rundir.opened(path, tiny_config(), {}),
+            directory.opened(path, tiny_config(), {}),
         ):
             pass
 
@@ -63,7 +63,7 @@ def test_the_run_directory_is_a_file(tmp_path, tiny_config):
 def test_checkpoints_without_their_config(tmp_path, tiny_config):
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(InputError, match="holds checkpoints but no config.json"):
-        rundir.write(tmp_path, tiny_config(), {})
+        directory.write(tmp_path, tiny_config(), {})
 
 
 def test_damaged_run_directories(finished, cohort, project, tmp_path):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sleepjax.training import guard, loop, writers
+from sleepjax.runs import log
+from sleepjax.training import guard, loop
 from sleepjax.training.state import Guard, TrainState
 from tests.test_training import final_state, leaves_equal
 
@@ -92,7 +93,7 @@ def poisoned(monkeypatch):
 def test_one_bad_batch_is_skipped_and_counted(tiny_config, tmp_path, poisoned):
     poisoned(1)
     result = loop.run(tiny_config(), tmp_path)
-    rows = [r for r in writers.read_metrics(tmp_path) if "train/skipped" in r]
+    rows = [r for r in log.read_metrics(tmp_path) if "train/skipped" in r]
     assert [row["train/skipped"] for row in rows] == [1, 0]
     assert all(np.isfinite(row["train/loss"]) for row in rows)
     assert np.isfinite(result.metrics["loss"]) and not (tmp_path / guard.FILE).exists()
@@ -114,15 +115,15 @@ def test_too_many_in_a_row_end_the_run_and_name_the_windows(tiny_config, tmp_pat
 
 
 def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
-    from sleepjax import sharding
     from sleepjax.data import source
-    from sleepjax.training import feed
+    from sleepjax.parallel import sharding
+    from sleepjax.training import input
 
     config = tiny_config()
     data = source.open_training_data(config.data, config.simulate)
     where = sharding.shardings(sharding.data_mesh())
     cut: Any = dict(duration=960, downsample=12, background=0.5)
-    made = feed.make(
+    made = input.make(
         data.train, seed=3, batch=8, **cut, on_device=False, replicated=where[0], by_batch=where[1]
     )
     by_id = {one.meta.series_id: one for one in data.train}

@@ -156,7 +156,7 @@ def test_a_read_only_disk(run, finished, cohort, project, tmp_path, name, argume
 
 
 def test_without_tensorboard(monkeypatch, tmp_path):
-    from sleepjax.training.writers import MetricWriter
+    from sleepjax.runs.log import MetricWriter
     from sleepjax.types import InputError
 
     monkeypatch.setitem(sys.modules, "tensorboardX", None)

@@ -9,27 +9,33 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sleepjax"
 
 # Longest prefix wins. (layer, group): an import goes to a lower layer, or stays in its group.
 PLACES = {
-    "types": (0, "base"),
-    "frames": (0, "base"),
-    "command": (0, "base"),
-    "config": (0, "base"),
-    "files": (0, "base"),
-    "progress": (0, "base"),
     "": (0, "base"),
+    "types": (0, "base"),
+    "cli": (0, "base"),
+    "config": (0, "base"),
+    "io": (0, "base"),
+    "progress": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),
-    "augment": (1, "augment"),
-    "losses": (1, "objectives"),
     "objectives": (1, "objectives"),
-    "optim": (1, "optim"),
-    "sharding": (1, "sharding"),
+    "parallel": (1, "parallel"),
     "postprocess": (1, "postprocess"),
     "metrics": (1, "metrics"),
-    "training": (2, "training"),
-    "evaluators": (2, "training"),
-    "baselines": (2, "baselines"),
-    "training.loop": (3, "loop"),
-    "predict": (3, "predict"),
+    "figures.palette": (1, "palette"),
+    "simulation": (2, "simulation"),
+    "data.source": (3, "source"),
+    "runs": (3, "runs"),
+    "inference": (3, "inference"),
+    "baselines": (3, "baselines"),
+    "parallel.processes": (3, "runs"),
+    "training.state": (2, "state"),
+    "training.guard": (2, "state"),
+    "training": (4, "training"),
+    "evaluation": (4, "evaluation"),
+    "figures": (5, "figures"),
+    "predict": (6, "predict"),
+    "training.loop": (6, "loop"),
+    "experiments": (7, "experiments"),
 }
 
 
@@ -81,7 +87,7 @@ def test_imports_go_down(path):
 
 def test_the_rule_can_fail():
     assert place("sleepjax.data.labels") == (1, "data")
-    assert place("sleepjax.training.loop") == (3, "loop")
+    assert place("sleepjax.training.loop") == (6, "loop")
     assert "sleepjax.training.loop" not in imports(PACKAGE / "data" / "windows.py")
     assert "sleepjax.data.labels" in imports(PACKAGE / "data" / "windows.py")
 

@@ -10,9 +10,10 @@ import sys
 
 import pytest
 
-from sleepjax.training import lock, loop
-from sleepjax.training.checkpoints import HASHES, Checkpoints
-from sleepjax.training.writers import read_metrics
+from sleepjax.runs import lock
+from sleepjax.runs.checkpoints import HASHES, Checkpoints
+from sleepjax.runs.log import read_metrics
+from sleepjax.training import loop
 from sleepjax.types import InputError
 from tests.test_training import final_state, leaves_equal
 
@@ -148,7 +149,9 @@ def template(config):
     import jax
     import jax.numpy as jnp
 
-    from sleepjax import models, optim, sharding
+    from sleepjax import models
+    from sleepjax.parallel import sharding
+    from sleepjax.training import optim
     from sleepjax.training.state import init_state
 
     model = models.build(**config.model, downsample=config.data.downsample)

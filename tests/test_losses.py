@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sleepjax import losses, objectives
+from sleepjax import objectives
+from sleepjax.objectives import losses
 from sleepjax.types import TOLERANCES, InputError
 from tests.reference import losses as reference
 

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from sleepjax.models.attention import SelfAttention
+from sleepjax.models.blocks import (
+    Conv,
+    FrameConv,
+    LinearUpsample,
+    Upsample,
+    batch_norm,
+    layer_norm,
+)
 from sleepjax.models.extractors import SpecFeatureExtractor
-from sleepjax.models.layers import Conv, FrameConv, LinearUpsample, Upsample, batch_norm, layer_norm
 from sleepjax.models.pretrained import place_of
 from sleepjax.models.recurrent import BiLSTM, linear_recurrence
 from sleepjax.models.unet2d import BasicBlock

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.models.attention import LocalAttention, rotate
-from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
-from sleepjax.models.initializers import he_uniform, lecun_uniform
-from sleepjax.models.layers import (
+from sleepjax.models.blocks import (
     FrameConv,
     LinearUpsample,
     Upsample,
@@ -20,6 +18,8 @@ from sleepjax.models.layers import (
     max_pool,
     pixels_from_blocks,
 )
+from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
+from sleepjax.models.initializers import he_uniform, lecun_uniform
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU, linear_recurrence
 from sleepjax.models.unet2d import Stem
 from tests.reference import models as reference

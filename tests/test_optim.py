@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from sleepjax import optim
+from sleepjax.training import optim
 from sleepjax.types import InputError
 
 SETTINGS: dict[str, Any] = dict(lr=1e-3, warmup=10, weight_decay=0.1, clip=1.0)

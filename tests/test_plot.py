@@ -9,10 +9,10 @@ import pytest
 
 import sleepjax
 from sleepjax.data.raw import iter_recordings, recordings_from_frame
-from sleepjax.evaluators import view as views
-from sleepjax.evaluators.actogram import actogram
-from sleepjax.evaluators.night import night_figure, stretch_figure
-from sleepjax.evaluators.palette import png
+from sleepjax.figures import shown as views
+from sleepjax.figures.actogram import actogram
+from sleepjax.figures.night import night_figure, stretch_figure
+from sleepjax.figures.palette import png
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 from tests.test_predict import script
 

@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.postprocess import decode, decode_series, decoders, find_peaks, with_timestamps
+from sleepjax.postprocess import (
+    decode,
+    decode_series,
+    decoders,
+    find_peaks,
+    with_timestamps,
+)
 from sleepjax.postprocess.decoders import Candidates
-from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, TOLERANCES, InputError, SeriesMeta
+from sleepjax.types import (
+    STEPS_PER_DAY,
+    STEPS_PER_HOUR,
+    TOLERANCES,
+    InputError,
+    SeriesMeta,
+)
 
 START = 1_534_278_600  # 2018-08-14 20:30:00 UTC, 16:30 in New York
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from sleepjax.evaluators import mistakes, report
-from sleepjax.evaluators.calibration import reliability
+from sleepjax.evaluation.calibration import reliability
+from sleepjax.figures import mistakes, report
 from sleepjax.metrics import bootstrap, evaluate
 from tests.reference import calibration as oracle
 

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import strategies as st
 from jax.sharding import AxisType, SingleDeviceSharding
 
-from sleepjax import models, sharding
+from sleepjax import models
 from sleepjax.data import source, windows
-from sleepjax.training import execution, feed, loop, preemption, resident
+from sleepjax.parallel import sharding
+from sleepjax.runs import runtime, signals
+from sleepjax.training import input, loop, resident
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
 from tests.test_training import (
@@ -112,12 +114,12 @@ def test_a_run_goes_on_with_other_devices_and_another_execution(
     def stopping(self, step, wait_for):
         original(self, step, wait_for)
         if step == 2:
-            os.kill(os.getpid(), preemption.SIGNALS[0])
+            os.kill(os.getpid(), signals.SIGNALS[0])
 
     monkeypatch.setattr(loop.Profile, "at", stopping)
     monkeypatch.setattr(sharding, "data_mesh", lambda: mesh_of(2))
-    how = execution.Execution(resident=True, shard_optimizer=True, profile=(1, 2))
-    with pytest.raises(preemption.Interrupted, match="step 3"):
+    how = runtime.Execution(resident=True, shard_optimizer=True, profile=(1, 2))
+    with pytest.raises(signals.Interrupted, match="step 3"):
         loop.run(tiny_config(), tmp_path, how)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
     monkeypatch.undo()
@@ -208,7 +210,7 @@ def test_resident_windows_are_those_of_the_host(cutter, seed, step):
 def test_resident_batches_are_split_over_the_devices(data):
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     make = partial(
-        feed.make, data.train, seed=0, batch=8, duration=960, background=0.5, downsample=12,
+        input.make, data.train, seed=0, batch=8, duration=960, background=0.5, downsample=12,
         replicated=replicated, by_batch=by_batch,
     )  # fmt: skip
     host, device = make(on_device=False), make(on_device=True)

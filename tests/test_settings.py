@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sleepjax.config import load_config
-from sleepjax.training import settings
+from sleepjax.training import checks
 from sleepjax.types import InputError
 
 CONFIGS = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
@@ -15,12 +15,12 @@ CONFIGS = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("variant", ["", ":demo", ":tiny"])
 def test_shipped_configs_are_within_bounds(project, name, variant):
-    settings.check(load_config(f"{project / 'configs' / name}.py{variant}"))
+    checks.check(load_config(f"{project / 'configs' / name}.py{variant}"))
 
 
 def test_bounds_name_settings_that_exist(project):
     config = load_config(f"{project / 'configs' / 'spec2d.py'}")
-    for key in settings.BOUNDS:
+    for key in checks.BOUNDS:
         node: Any = config
         for part in key.split("."):
             node = node[part]
@@ -57,4 +57,4 @@ def test_bounds_name_settings_that_exist(project):
 def test_out_of_bounds(project, key, value, message):
     config = load_config(f"{project / 'configs' / 'spec1d.py'}:tiny", {key: value})
     with pytest.raises(InputError, match=message):
-        settings.check(config)
+        checks.check(config)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax.data.simulate import simulate_series
-from sleepjax.data.simulate.annotate import (
+from sleepjax.simulation import simulate_series
+from sleepjax.simulation.annotate import (
     HALF_HOUR,
     MINUTE_COUNTS,
     Window,
@@ -16,9 +16,9 @@ from sleepjax.data.simulate.annotate import (
     sleep_windows,
     true_windows,
 )
-from sleepjax.data.simulate.clock import make_clock
-from sleepjax.data.simulate.series import series_id
-from sleepjax.data.simulate.wear import fill_with_copies
+from sleepjax.simulation.clock import make_clock
+from sleepjax.simulation.series import series_id
+from sleepjax.simulation.wear import fill_with_copies
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_MINUTE
 from tests.reference import simulate as oracle
 

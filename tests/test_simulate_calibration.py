@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from sleepjax.data.simulate import simulate_series
-from sleepjax.data.simulate.calibration import PUBLISHED, measure
-from sleepjax.data.simulate.cohort import EVENT_SCHEMA, TRUTH_SCHEMA
 from sleepjax.metrics import event_detection_ap
+from sleepjax.simulation import simulate_series
+from sleepjax.simulation.calibration import PUBLISHED, measure
+from sleepjax.simulation.cohort import EVENT_SCHEMA, TRUTH_SCHEMA
 from sleepjax.types import EVENTS
 
 SERIES = 60

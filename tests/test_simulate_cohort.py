@@ -8,7 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax.data.simulate import VERSION, cohort, is_simulated, simulate_cohort, simulate_series
+from sleepjax.simulation import (
+    VERSION,
+    cohort,
+    is_simulated,
+    simulate_cohort,
+    simulate_series,
+)
 from sleepjax.types import InputError
 from tests.reference import simulate as oracle
 
@@ -143,7 +149,7 @@ def test_an_interrupted_run_leaves_no_recordings_and_can_be_repeated(tmp_path, m
 
 MEASURE = """
 import resource, sys
-from sleepjax.data.simulate import simulate_cohort
+from sleepjax.simulation import simulate_cohort
 simulate_cohort(sys.argv[1], series=int(sys.argv[2]), days=15, seed=0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -14,7 +14,7 @@ from sleepjax.config import load_config
 from sleepjax.data import source
 from sleepjax.data.source import open_training_data, uses_simulation
 from sleepjax.data.store import prepare
-from sleepjax.evaluators import event_ap
+from sleepjax.evaluation import event_ap
 from sleepjax.types import InputError
 from tests.conftest import PROJECT
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from sleepjax.training import grid, loop, preemption, writers
-from sleepjax.training.trials import Trial, Trials, write_table
+from sleepjax.experiments import search_space
+from sleepjax.experiments.sweep import Trial, Trials, write_table
+from sleepjax.runs import log, signals
+from sleepjax.training import loop
 from sleepjax.types import InputError
 from tests.test_predict import script
 
@@ -25,20 +27,20 @@ def config(tiny_config) -> Any:
 
 def test_a_grid_is_every_combination_in_the_types_of_the_config(config):
     text = "optim.lr=1e-4,1 model.decoder.widths=(8,16),(8, 16, 24)  data.downsample=6"
-    space = grid.parse(text, config)
+    space = search_space.parse(text, config)
     assert space == {
         "optim.lr": (1e-4, 1.0),
         "model.decoder.widths": ((8, 16), (8, 16, 24)),
         "data.downsample": (6,),
     }
     assert isinstance(space["optim.lr"][1], float)
-    points = grid.points(space)
+    points = search_space.points(space)
     assert len(points) == 4 and points[1] == {
         "optim.lr": 1e-4,
         "model.decoder.widths": (8, 16, 24),
         "data.downsample": 6,
     }
-    own: Any = grid.configured(config, points[1])
+    own: Any = search_space.configured(config, points[1])
     assert own.optim.lr == 1e-4 and own.model.decoder.widths == (8, 16, 24)
     assert config.model.decoder.widths == (8, 16)
 
@@ -58,7 +60,7 @@ def test_a_grid_is_every_combination_in_the_types_of_the_config(config):
 )
 def test_grids_that_cannot_be_read(config, text, message):
     with pytest.raises(InputError, match="^" + message.replace("(", r"\(").replace("?", r"\?")):
-        grid.parse(text, config)
+        search_space.parse(text, config)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +78,15 @@ def test_grids_that_cannot_be_read(config, text, message):
 )
 def test_points_that_no_run_takes(config, point, message):
     with pytest.raises(InputError, match=message):
-        grid.check(config, point)
+        search_space.check(config, point)
 
 
 def test_random_points_fill_the_ranges_and_are_a_prefix_of_more(config):
-    space = grid.parse("optim.lr=1e-5,1e-3,1e-1 ema=0.0,0.9 data.downsample=2,4,6", config)
-    points = grid.random_points(space, 200, seed=3)
-    assert points[:50] == grid.random_points(space, 50, seed=3)
-    assert points != grid.random_points(space, 200, seed=4)
-    assert all(grid.contains(space, point) for point in points)
+    space = search_space.parse("optim.lr=1e-5,1e-3,1e-1 ema=0.0,0.9 data.downsample=2,4,6", config)
+    points = search_space.random_points(space, 200, seed=3)
+    assert points[:50] == search_space.random_points(space, 50, seed=3)
+    assert points != search_space.random_points(space, 200, seed=4)
+    assert all(search_space.contains(space, point) for point in points)
     assert len({str(point) for point in points}) == 200
     logs = [math.log10(point["optim.lr"]) for point in points]
     assert sum(log < -3 for log in logs) == pytest.approx(100, abs=30)  # even in the logarithm
@@ -94,22 +96,22 @@ def test_random_points_fill_the_ranges_and_are_a_prefix_of_more(config):
 
 
 def test_more_points_than_there_are(config):
-    space = grid.parse("data.downsample=2,4 seed=0,1", config)
-    assert len(grid.random_points(space, 4, seed=0)) == 4
+    space = search_space.parse("data.downsample=2,4 seed=0,1", config)
+    assert len(search_space.random_points(space, 4, seed=0)) == 4
     with pytest.raises(InputError, match="--random 5 asks for more than the 4 points"):
-        grid.random_points(space, 5, seed=0)
+        search_space.random_points(space, 5, seed=0)
 
 
 def test_optuna_finds_the_peak_and_is_a_function_of_what_it_was_told(config):
     pytest.importorskip("optuna")
-    space = grid.parse("optim.lr=1e-5,1e-1 data.downsample=2,4,6", config)
+    space = search_space.parse("optim.lr=1e-5,1e-1 data.downsample=2,4,6", config)
     score = lambda p: -abs(math.log10(p["optim.lr"]) + 3) - (p["data.downsample"] != 4)
     told = [({"optim.lr": 1e-5, "data.downsample": 2}, math.nan)]
     for _ in range(40):
-        point = grid.next_point(space, told, seed=1)
-        assert grid.contains(space, point)
+        point = search_space.next_point(space, told, seed=1)
+        assert search_space.contains(space, point)
         told.append((point, score(point)))
-    assert grid.next_point(space, told[:9], seed=1) == told[9][0]
+    assert search_space.next_point(space, told[:9], seed=1) == told[9][0]
     asked = [value for _, value in told[10:]]
     assert sum(asked) / len(asked) > -1.2 and max(asked) > -0.1  # at random -1.7 in the mean
 
@@ -126,8 +128,8 @@ def fake_run(finished, monkeypatch):
         started.append(workdir.name)
         shutil.copytree(finished.workdir, workdir)
         (workdir / "config.json").write_text(config.to_json())
-        last = writers.read_metrics(workdir)[-1] | {"valid/event_ap": config.optim.lr}
-        with (workdir / writers.FILE).open("a") as file:
+        last = log.read_metrics(workdir)[-1] | {"valid/event_ap": config.optim.lr}
+        with (workdir / log.FILE).open("a") as file:
             file.write(json.dumps(last) + "\n")
 
     monkeypatch.setattr(loop, "run", run)
@@ -200,7 +202,7 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
         raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")
 
     monkeypatch.setattr(loop, "run", run)
-    assert sweep("--grid", "seed=0,1") == preemption.REQUEUE
+    assert sweep("--grid", "seed=0,1") == signals.REQUEUE
     assert "stopped by SIGTERM while nothing had to be saved" in capsys.readouterr().err
     assert sweep("--grid", "seed=0,1") == 0  # 000 diverged; 001 is tried
     rows = table(tmp_path)
@@ -252,7 +254,7 @@ def test_seconds_are_those_of_the_steps(finished, config, tmp_path):
     trial = Trial({}, config, tmp_path)
     rows = [(2, 0.5), (4, 2.0)]
     lines = [json.dumps({"step": s, "train/steps_per_second": r}) for s, r in rows]
-    (tmp_path / writers.FILE).write_text("\n".join(lines) + "\n")
+    (tmp_path / log.FILE).write_text("\n".join(lines) + "\n")
     assert trial.seconds() == pytest.approx(2 / 0.5 + 2 / 2.0)
     assert trial.state() == "waiting" and math.isnan(trial.event_ap())
     assert "| nan | 5 |" in write_table([trial], tmp_path / "t.csv")

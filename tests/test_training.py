@@ -12,10 +12,12 @@ import numpy as np
 import optax
 import pytest
 
-from sleepjax import models, objectives, optim, sharding
+from sleepjax import models, objectives
 from sleepjax.objectives import to_steps
-from sleepjax.training import loop, preemption, rundir, writers
-from sleepjax.training.checkpoints import Checkpoints
+from sleepjax.parallel import sharding
+from sleepjax.runs import directory, log, signals
+from sleepjax.runs.checkpoints import Checkpoints
+from sleepjax.training import loop, optim
 from sleepjax.training.state import eval_variables, init_state
 from sleepjax.training.step import eval_step, predict_step, train_step
 from sleepjax.types import InputError
@@ -184,7 +186,7 @@ def final_state(workdir, kind="latest"):
 
 def lines_without_speed(workdir):
     drop = lambda row: {k: v for k, v in row.items() if "per_second" not in k and "wait" not in k}
-    return [drop(row) for row in writers.read_metrics(workdir)]
+    return [drop(row) for row in log.read_metrics(workdir)]
 
 
 def test_a_run_directory_is_complete(finished):
@@ -194,7 +196,7 @@ def test_a_run_directory_is_complete(finished):
     assert run["simulated"] is True and finished.simulated
     assert not set(run["train_series"]) & set(run["valid_series"])
     assert run["versions"]["jax"] == jax.__version__
-    rows = writers.read_metrics(finished.workdir)
+    rows = log.read_metrics(finished.workdir)
     written = {key for row in rows for key in row}
     assert {
         "step", "train/loss", "train/grad_norm", "train/lr", "train/steps_per_second",
@@ -227,7 +229,7 @@ def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
         return original(self, step, wait_for)
 
     monkeypatch.setattr(loop.Profile, "at", signalling)
-    with pytest.raises(preemption.Interrupted, match=f"{number.name} at step {at} of 4"):
+    with pytest.raises(signals.Interrupted, match=f"{number.name} at step {at} of 4"):
         loop.run(tiny_config(), tmp_path / "run")
     assert final_state(tmp_path / "run")[0] == at
     page = tmp_path / "run" / "report.html"
@@ -281,16 +283,16 @@ def test_stalling():
 def test_early_stopping_ends_the_run(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "has_stalled", lambda history, **kw: len(history) >= 2)
     result = loop.run(tiny_config(), tmp_path)
-    assert [row["step"] for row in writers.read_metrics(result.workdir)] == [2, 2]
+    assert [row["step"] for row in log.read_metrics(result.workdir)] == [2, 2]
 
 
 # ---- files of a run
 
 
 def test_metrics_forget_what_follows_the_resumed_step_and_a_cut_line(tmp_path):
-    path = tmp_path / writers.FILE
+    path = tmp_path / log.FILE
     path.write_text('{"step": 1, "a": 1}\n{"step": 2, "a": 2}\n{"step": 3, "a": 3}\n{"step": 4, "')
-    with writers.MetricWriter(tmp_path, resume_step=2) as writer:
+    with log.MetricWriter(tmp_path, resume_step=2) as writer:
         writer.write(3, {"a": math.nan})
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
         {"step": 1, "a": 1},
@@ -302,7 +304,11 @@ def test_metrics_forget_what_follows_the_resumed_step_and_a_cut_line(tmp_path):
 def test_differences_name_the_leaves():
     old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
     new = {"a": {"b": 2, "c": [1, 2]}, "e": 1}
-    assert rundir.differences(old, new) == ["a.b: 1 -> 2", "d: 1 -> 'absent'", "e: 'absent' -> 1"]
+    assert directory.differences(old, new) == [
+        "a.b: 1 -> 2",
+        "d: 1 -> 'absent'",
+        "e: 'absent' -> 1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +324,7 @@ def test_a_damaged_run_directory(finished, tmp_path, name, text, message):
         (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
     (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
-        rundir.read(tmp_path)
+        directory.read(tmp_path)
 
 
 def test_each_step_compiles_once_in_a_run(tiny_config, tmp_path, caplog):

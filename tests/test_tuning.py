@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics, postprocess
-from sleepjax.evaluators import tuning
+from sleepjax.evaluation import tuning
 from sleepjax.postprocess.settings import checked
-from sleepjax.training import validation
+from sleepjax.runs import validation
 from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
 from tests.test_predict import script
 

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 import pytest
 
-from sleepjax.training import distributed, writers
-from sleepjax.training.checkpoints import HASHES
+from sleepjax.parallel import processes
+from sleepjax.runs import log
+from sleepjax.runs.checkpoints import HASHES
 from sleepjax.types import InputError
 from tests.test_scaling import QUICK
 from tests.test_training import final_state
@@ -64,12 +65,12 @@ def compare(one, two):
         for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
     losses = [
-        [row["valid/loss"] for row in writers.read_metrics(run) if "valid/loss" in row]
+        [row["valid/loss"] for row in log.read_metrics(run) if "valid/loss" in row]
         for run in (one, two)
     ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     losses = [
-        {row["step"]: row["train/loss"] for row in writers.read_metrics(run) if "train/loss" in row}
+        {row["step"]: row["train/loss"] for row in log.read_metrics(run) if "train/loss" in row}
         for run in (one, two)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -102,9 +103,9 @@ def test_two_processes_are_killed_resume_and_equal_one(finished, cohort, project
 def test_two_processes_of_four_devices_equal_one_of_eight(cohort, project, tmp_path):
     common = [f"--config.data.root={cohort}", "--config.total_steps=20", "--config.batch_size=16"]
     common += ["--config.eval.every=10", "--config.eval.batch_size=8", "--config.log_every=1"]
-    for name, processes, devices in (("one", 1, 8), ("two", 2, 4)):
+    for name, count, devices in (("one", 1, 8), ("two", 2, 4)):
         flags = ["--workdir", str(tmp_path / name), *common]
-        codes, log = finish(start(project, tmp_path, flags, devices, processes), tmp_path)
+        codes, log = finish(start(project, tmp_path, flags, devices, count), tmp_path)
         assert set(codes) == {0}, log
     compare(tmp_path / "one", tmp_path / "two")
 
@@ -131,7 +132,7 @@ def test_two_processes_of_four_devices_equal_one_of_eight(cohort, project, tmp_p
 def test_joining_says_what_is_missing(given, environment, message, monkeypatch):
     monkeypatch.setattr("jax._src.xla_bridge.backends_are_initialized", lambda: False)
     with pytest.raises(InputError, match=message):
-        distributed.start(**given, environment=environment)
+        processes.start(**given, environment=environment)
 
 
 @pytest.mark.entry
@@ -152,8 +153,8 @@ def test_a_login_node_with_some_of_slurms_variables_answers_at_once(project, tmp
 
 
 def test_alone_nothing_is_asked():
-    assert distributed.is_main()
-    assert distributed.anyone(True) and not distributed.anyone(False)
-    assert distributed.agreed(True, ask=False)
-    assert distributed.from_main(lambda: "text") == "text"
-    distributed.barrier("none")
+    assert processes.is_main()
+    assert processes.anyone(True) and not processes.anyone(False)
+    assert processes.agreed(True, ask=False)
+    assert processes.from_main(lambda: "text") == "text"
+    processes.barrier("none")

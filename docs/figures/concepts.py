@@ -17,8 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from sleepjax.data.labels import make_labels
-from sleepjax.data.simulate import simulate
-from sleepjax.evaluators.palette import COLOURS, DARK, GREY, SHADE, bare, picture, png
+from sleepjax.figures.palette import (
+    COLOURS,
+    DARK,
+    GREY,
+    SHADE,
+    bare,
+    picture,
+    png,
+)
+from sleepjax.simulation import simulate
 from sleepjax.types import STEPS_PER_HOUR
 
 LIGHT = "#F3F6F9"

@@ -15,7 +15,12 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from sleepjax.postprocess.decoders import local_clock
-from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, SeriesMeta
+from sleepjax.types import (
+    STEPS_PER_DAY,
+    STEPS_PER_HOUR,
+    STEPS_PER_MINUTE,
+    SeriesMeta,
+)
 
 MEDIAN_STEPS = 5 * STEPS_PER_MINUTE
 """The rolling median looks at the changes inside this many successive steps."""

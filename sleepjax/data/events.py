@@ -16,7 +16,7 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data import clock
-from sleepjax.files import check_table
+from sleepjax.io import check_table
 from sleepjax.types import EVENTS, STEP_SECONDS, InputError, SeriesMeta
 
 COLUMNS = {

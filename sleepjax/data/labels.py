@@ -1,7 +1,7 @@
 """From events to per-step arrays: who is asleep, how far the nearest event is, and what is known.
 
 A night the annotators left empty says nothing: its steps are unknown and carry mask 0. Soft targets
-are functions of the signed distance and are computed inside the jitted step (`sleepjax.losses`).
+are functions of the signed distance, computed inside the jitted step (`objectives.losses`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data.repair import Recording, make_recording
-from sleepjax.files import TABLES, check_table
-from sleepjax.frames import as_polars
+from sleepjax.io import TABLES, as_polars, check_table
 from sleepjax.types import InputError
 
 COLUMNS = {

@@ -14,7 +14,13 @@ import polars as pl
 
 from sleepjax.data import clock
 from sleepjax.data.features import NORMALISERS
-from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
+from sleepjax.types import (
+    STEP_SECONDS,
+    STEPS_PER_DAY,
+    STEPS_PER_HOUR,
+    InputError,
+    SeriesMeta,
+)
 
 RANGES = {"anglez": (-90.0, 90.0), "enmo": (0.0, 13.0)}
 """Degrees; g (the norm of a device of ±8 g per axis ends at 12.9 g after gravity is taken off)."""

@@ -13,10 +13,10 @@ import polars as pl
 
 from sleepjax.data import splits, windows
 from sleepjax.data.raw import find_files
-from sleepjax.data.simulate import simulate_cohort
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST, read_json
-from sleepjax.files import TABLES
+from sleepjax.io import TABLES
+from sleepjax.simulation import simulate_cohort
 from sleepjax.types import STEPS_PER_HOUR, InputError
 
 DEFAULT_ROOT = Path("data/child-mind")

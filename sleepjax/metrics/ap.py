@@ -20,8 +20,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from sleepjax.metrics.frames import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs, match
+from sleepjax.metrics.tables import EventArrays, Problem, check_tolerances, encode
 from sleepjax.types import STEPS_PER_MINUTE, TOLERANCES
 
 Tolerances = Sequence[float] | Mapping[str, Sequence[float]]

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from sleepjax.metrics.ap import Tolerances, score_problem
-from sleepjax.metrics.frames import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs
+from sleepjax.metrics.tables import EventArrays, Problem, check_tolerances, encode
 from sleepjax.types import TOLERANCES, InputError
 
 BLOCK = 4_000_000

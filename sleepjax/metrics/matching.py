@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sleepjax.metrics.frames import EventArrays, stable_order
+from sleepjax.metrics.tables import EventArrays, stable_order
 
 
 class Pairs(NamedTuple):

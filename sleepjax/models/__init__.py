@@ -15,7 +15,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
-from sleepjax.models import custom
+from sleepjax.models import registry
+from sleepjax.models.blocks import NORMS, UPSAMPLES
 from sleepjax.models.decoders import (
     LSTMDecoder,
     MinGRUDecoder,
@@ -32,7 +33,6 @@ from sleepjax.models.extractors import (
     SpecFeatureExtractor,
 )
 from sleepjax.models.head import CLASS_BIAS, KEYPOINT_BIAS
-from sleepjax.models.layers import NORMS, UPSAMPLES
 from sleepjax.models.spec import CenterNet, Spec1D, Spec2DCNN
 from sleepjax.models.transformer import TransformerEncoder
 from sleepjax.models.unet1d import UNet1DDecoder
@@ -102,8 +102,8 @@ def build(
         "features": features,
         "bias": KEYPOINT_BIAS if name == "centernet" else CLASS_BIAS,
     }
-    if custom.is_custom(name):
-        return custom.build(name, settings, common)
+    if registry.is_custom(name):
+        return registry.build(name, settings, common)
     return _make("model", {"name": name, **settings}, common)
 
 

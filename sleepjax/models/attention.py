@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from sleepjax.models.blocks import Dtype, dense
 from sleepjax.models.initializers import he_uniform
-from sleepjax.models.layers import Dtype, dense
 from sleepjax.types import InputError
 
 

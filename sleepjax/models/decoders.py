@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.attention import Patches, TransformerBlock
+from sleepjax.models.blocks import Conv, Dtype, Norm, Outputs, batch_norm, dense
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.initializers import he_uniform
-from sleepjax.models.layers import Conv, Dtype, Norm, Outputs, batch_norm, dense
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
 
 

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads
+from sleepjax.models.blocks import Dtype, Norm, Outputs, batch_norm, dense
 from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
 from sleepjax.models.initializers import lecun_uniform
-from sleepjax.models.layers import Dtype, Norm, Outputs, batch_norm, dense
 from sleepjax.models.spec import check_features, real_frames
 from sleepjax.types import STEPS_PER_HOUR
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sleepjax.models.layers import Dtype, FrameConv, centred_size, frame_conv
+from sleepjax.models.blocks import Dtype, FrameConv, centred_size, frame_conv
 from sleepjax.models.recurrent import BiLSTM
 from sleepjax.types import InputError
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.layers import Outputs
+from sleepjax.models.blocks import Outputs
 
 
 def check_features(x: jax.Array, features: int | None) -> None:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
+from sleepjax.models.blocks import Dtype, FrameConv, Outputs
 from sleepjax.models.head import CLASS_BIAS, Head
-from sleepjax.models.layers import Dtype, FrameConv, Outputs
 from sleepjax.models.spec import check_features, real_frames
 
 

@@ -8,8 +8,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from sleepjax.models.blocks import (
+    DoubleConv,
+    Dtype,
+    Norm,
+    Outputs,
+    Upsample,
+    batch_norm,
+    max_pool,
+)
 from sleepjax.models.head import CLASS_BIAS, Head
-from sleepjax.models.layers import DoubleConv, Dtype, Norm, Outputs, Upsample, batch_norm, max_pool
 
 
 class UNet1DDecoder(nn.Module):

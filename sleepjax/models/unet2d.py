@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from sleepjax.models.initializers import he_uniform
-from sleepjax.models.layers import (
+from sleepjax.models.blocks import (
     Conv,
     DoubleConv,
     Dtype,
@@ -25,6 +24,7 @@ from sleepjax.models.layers import (
     max_pool,
     pixels_from_blocks,
 )
+from sleepjax.models.initializers import he_uniform
 
 
 class BasicBlock(nn.Module):

@@ -13,8 +13,15 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from sleepjax import losses
-from sleepjax.objectives.base import Batch, Objective, Output, centres, columns, to_steps
+from sleepjax.objectives import losses
+from sleepjax.objectives.base import (
+    Batch,
+    Objective,
+    Output,
+    centres,
+    columns,
+    to_steps,
+)
 from sleepjax.objectives.intervals import intervals_of
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
 

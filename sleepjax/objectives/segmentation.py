@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import jax
 
-from sleepjax import losses
+from sleepjax.objectives import losses
 from sleepjax.objectives.base import Batch, Objective, Output, columns, to_steps
 from sleepjax.types import CLASSES
 

@@ -3,7 +3,7 @@
 from sleepjax.postprocess.decode import decode, decode_series, with_timestamps
 from sleepjax.postprocess.peaks import find_peaks, find_peaks_each
 from sleepjax.postprocess.settings import read_settings
-from sleepjax.postprocess.stitching import stitch
+from sleepjax.postprocess.stitch import stitch
 from sleepjax.postprocess.submission import submission, write_submission
 
 __all__ = [

@@ -11,7 +11,12 @@ import numpy as np
 
 from sleepjax.postprocess.peaks import local_maxima
 from sleepjax.postprocess.suppression import unsuppressed
-from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_MINUTE, SeriesMeta
+from sleepjax.types import (
+    STEP_SECONDS,
+    STEPS_PER_DAY,
+    STEPS_PER_MINUTE,
+    SeriesMeta,
+)
 
 MIN_SLEEP = 30 * STEPS_PER_MINUTE
 """Annotators mark no sleep period shorter than 30 minutes."""

@@ -1,1 +1,1 @@
-"""Training: state, step, checkpoints, writers and the one loop."""
+"""Training: state, step, input and the one loop."""

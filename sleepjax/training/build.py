@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sleepjax import augment, models, objectives, optim
+from sleepjax import models, objectives
+from sleepjax.training import augment, optim
 from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
 

@@ -15,19 +15,22 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import objectives, sharding
+from sleepjax import objectives
 from sleepjax.data import windows
-from sleepjax.evaluators import event_ap, figures, report
+from sleepjax.evaluation import event_ap
+from sleepjax.figures import curves, report
+from sleepjax.parallel import processes, sharding
 from sleepjax.progress import Progress
-from sleepjax.training import distributed, feed, guard, rundir, settings, validation
+from sleepjax.runs import directory, validation
+from sleepjax.runs.checkpoints import Checkpoints
+from sleepjax.runs.log import MetricWriter, Mute, read_metrics
+from sleepjax.runs.runtime import AS_USUAL, Execution
+from sleepjax.runs.signals import Interrupted, StopSignal
+from sleepjax.training import checks, guard, input
 from sleepjax.training.build import build
-from sleepjax.training.checkpoints import Checkpoints
-from sleepjax.training.execution import AS_USUAL, Execution
-from sleepjax.training.preemption import Interrupted, StopSignal
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
 from sleepjax.training.state import TrainState, eval_variables, parameter_table
-from sleepjax.training.writers import MetricWriter, Mute, read_metrics
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,21 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     SIGUSR1 or Ctrl-C, when the state has been saved.
     """
     workdir = Path(workdir)
-    settings.check(config)
-    total, main = config.total_steps, distributed.is_main()
+    checks.check(config)
+    total, main = config.total_steps, processes.is_main()
 
     # ---- mesh, model, optimiser
     mesh = sharding.data_mesh()
     replicated, by_batch = sharding.shardings(mesh)
-    settings.check_batches(config, mesh.size)
+    checks.check_batches(config, mesh.size)
     built = build(config)
     keys = lambda: tuple(jax.random.split(jax.random.key(config.seed)))
     init_key, train_key = jax.jit(keys, out_shardings=replicated)()
 
     # ---- data
-    data = feed.open_data(config)
+    data = input.open_data(config)
     cut = dict(duration=config.data.duration, downsample=config.data.downsample)
-    batches = feed.make(
+    batches = input.make(
         data.train,
         seed=config.seed,
         batch=config.batch_size,
@@ -94,7 +97,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     )
 
     with (
-        rundir.opened(workdir, config, data.facts()),
+        directory.opened(workdir, config, data.facts()),
         Checkpoints(workdir) as checkpoints,
         StopSignal() as stop,
     ):
@@ -119,7 +122,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
             """Draw the curves and write the report, in the first process."""
             if not isinstance(writer, MetricWriter):
                 return []
-            drawn = figures.curves(evaluation, history, title(step))
+            drawn = curves.curves(evaluation, history, title(step))
             paths = [writer.figure(step, name, figure) for name, figure in drawn]
             report.write(workdir, data, evaluation, config, title(step))
             return paths
@@ -161,7 +164,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                     if row["train/skipped"]:
                         progress.say(f"step {step}: {row['train/skipped']:.0f} updates skipped")
                     pending, since, waited = [], time.monotonic(), ahead.waited
-                stopping = distributed.agreed(bool(stop), due(config.log_every))
+                stopping = processes.agreed(bool(stop), due(config.log_every))
                 if due(config.ckpt_every) or due(config.eval.every) or stopping:  # sync point
                     summary(pending, step)  # a diverged run is not saved any further
                     checkpoints.save(state)
@@ -203,9 +206,9 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 paths = show(evaluation, step)
             if isinstance(writer, MetricWriter):
                 validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
-                for name, figure in figures.nights(data, evaluation, title(step)):
+                for name, figure in curves.nights(data, evaluation, title(step)):
                     paths.append(writer.figure(step, name, figure))
-            distributed.barrier("end")
+            processes.barrier("end")
     return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
 
 
@@ -234,5 +237,5 @@ def has_stalled(history: Sequence[dict[str, float]], *, metric: str, patience: i
 
 def say(text: str) -> None:
     """A line for the person at the terminal, once in all processes."""
-    if distributed.is_main():
+    if processes.is_main():
         print(text, file=sys.stderr, flush=True)

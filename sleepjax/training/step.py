@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from sleepjax.augment import Augment, mixed_loss, unchanged
 from sleepjax.objectives import Batch, Objective
+from sleepjax.training.augment import Augment, mixed_loss, unchanged
 from sleepjax.training.guard import guarded
 from sleepjax.training.state import TrainState
 

@@ -1,0 +1,143 @@
+"""Runs beside each other: what was set differently, what came of it, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from sleepjax.figures.palette import DARK, SERIES, bare, picture
+from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
+from sleepjax.runs import directory, validation
+from sleepjax.runs.log import read_metrics
+from sleepjax.types import EVENTS
+
+DASHES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is compared of a finished run."""
+
+    name: str
+    settings: dict[str, Any]
+    """``optim.lr`` -> value."""
+    simulated: bool
+    solution: pl.DataFrame
+    events: pl.DataFrame
+    history: list[dict[str, float]]
+    """The lines of metrics.jsonl."""
+
+
+def read_run(workdir: str | Path, name: str) -> Run:
+    """Read a run directory. Raises InputError when it is not one, or is not finished."""
+    workdir = Path(workdir)
+    config: Any
+    config, facts = directory.read(workdir)
+    curves, solution = validation.load(workdir)
+    events = pl.concat([one.events(config.post) for one in curves])
+    history = read_metrics(workdir)
+    return Run(name, flat(config.to_dict()), facts["simulated"], solution, events, history)
+
+
+def flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested settings as ``optim.lr`` -> value."""
+    leaves = {}
+    for key, inner in value.items():
+        here = f"{path}.{key}" if path else key
+        leaves |= flat(inner, here) if isinstance(inner, Mapping) and inner else {here: inner}
+    return leaves
+
+
+def differences(runs: Sequence[Run]) -> list[list[str]]:
+    """[setting, value of each run] of the settings that are not the same in all."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    shown = lambda run, key: str(run.settings[key]) if key in run.settings else "absent"
+    rows = [[key, *(shown(run, key) for run in runs)] for key in keys]
+    return [row for row in rows if len(set(row[1:])) > 1]
+
+
+def scores(runs: Sequence[Run], draws: int = 1000) -> list[list[str]]:
+    """[name, AP with interval, AP of each event, loss, difference to the first run, p] of each."""
+    rows = []
+    for run in runs:
+        result = evaluate(run.solution, run.events)
+        low, high = bootstrap(run.solution, run.events, n=draws).interval()
+        losses = [row["valid/loss"] for row in run.history if row.get("valid/loss") is not None]
+        row = [run.name, f"{result.ap:.3f} ({low:.3f} to {high:.3f})"]
+        row += [f"{result.per_event[e]:.3f}" if e in result.per_event else "-" for e in EVENTS]
+        row += [f"{losses[-1]:.4f}" if losses else "-", *_against(runs[0], run, draws)]
+        rows.append(row)
+    return rows
+
+
+def _against(first: Run, run: Run, draws: int) -> tuple[str, str]:
+    """(difference with its interval, p) of a paired bootstrap; dashes where it has no meaning."""
+    if run is first:
+        return "-", "-"
+    if not same_labels(first, run):
+        return "other series", "-"
+    pair = paired_bootstrap(first.solution, first.events, run.events, n=draws)
+    low, high = pair.interval()
+    return f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f})", f"{pair.p:.3f}"
+
+
+def same_labels(first: Run, second: Run) -> bool:
+    """Whether two runs were validated on the same events."""
+    key = ["series_id", "event", "step"]
+    one, other = (run.solution.select(key).sort(key, nulls_last=True) for run in (first, second))
+    return one.equals(other)
+
+
+def learning_curves(runs: Sequence[Run]) -> Figure:
+    """Validation loss and event AP of all runs over their steps."""
+    figure = picture(10, 4)
+    axes = figure.subplots(1, 2)
+    for axis, key, title in (
+        (axes[0], "valid/loss", "validation loss"),
+        (axes[1], "valid/event_ap", "validation event AP"),
+    ):
+        for i, run in enumerate(runs):
+            points = [(row["step"], row[key]) for row in run.history if row.get(key) is not None]
+            if points:
+                axis.plot(
+                    *zip(*points, strict=True), label=run.name, color=SERIES[i % len(SERIES)],
+                    ls=DASHES[i % len(DASHES)], marker="o", ms=3,
+                )  # fmt: skip
+        axis.set_title(title, fontsize=10, color=DARK)
+        axis.set_xlabel("step")
+        bare(axis)
+    axes[1].set_ylim(0, 1)
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure
+
+
+def markdown(runs: Sequence[Run], picture_path: str) -> str:
+    """The comparison as markdown, ready for a paper's draft or a pull request."""
+    head = ["run", "event AP (95 %)", *EVENTS, "loss", f"against {runs[0].name} (95 %)", "p"]
+    parts = ["# " + " against ".join(run.name for run in runs)]
+    simulated = [run.name for run in runs if run.simulated]
+    if simulated:
+        parts.append(
+            f"**Simulated data** in {', '.join(simulated)}: these scores say nothing about people."
+        )
+    changed = differences(runs)
+    parts += ["## Settings that differ"]
+    parts.append(_table(["setting", *(run.name for run in runs)], changed) if changed else "None.")
+    parts += ["## Scores", _table(head, scores(runs))]
+    parts.append(
+        "Intervals and p from 1000 draws of whole series; differences are paired: each draw "
+        "scores both runs on the same series."
+    )
+    parts += ["## Learning curves", f"![Loss and event AP over steps]({picture_path})"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    line = lambda cells: "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])

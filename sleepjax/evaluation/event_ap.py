@@ -1,0 +1,72 @@
+"""Validation: the loss on the soft targets of training, and event-detection AP of whole series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import polars as pl
+
+from sleepjax import metrics, postprocess
+from sleepjax.data import windows
+from sleepjax.inference import predict_series
+from sleepjax.types import EVENTS, TOLERANCES
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one evaluation found."""
+
+    metrics: dict[str, float]
+    """``loss``, ``event_ap``, ``event_ap/onset`` and ``event_ap/onset@36`` with their likes."""
+    result: metrics.APResult
+    events: pl.DataFrame
+    """series_id, step, event, score."""
+    probabilities: dict[str, np.ndarray]
+    """Series id -> float32 [T,3]: asleep, onset, wakeup."""
+
+
+def evaluate(
+    series: Sequence[windows.Series],
+    solution: pl.DataFrame,
+    eval_fn: Callable[[windows.Batch], tuple[jax.Array, jax.Array, jax.Array]],
+    *,
+    window: dict[str, Any],
+    post: dict[str, Any],
+) -> Evaluation:
+    """Score a model on labelled series.
+
+    Args:
+      series: recordings with labels.
+      solution: their true events (series_id, event, step).
+      eval_fn: batch -> (probabilities [B,T,3], loss sum, loss count).
+      window: duration, stride, trim, batch_size and downsample of `predict_series`.
+      post: arguments of `sleepjax.postprocess.decode`.
+    """
+    sums = []
+
+    def predict(batch: windows.Batch) -> jax.Array:
+        probs, total, count = eval_fn(batch)
+        sums.append((total, count))
+        return probs
+
+    found, probabilities = [], {}
+    for i, probs in predict_series(series, predict, **window):
+        found.append(
+            postprocess.decode_series(probs, series[i].meta, valid=series[i].valid, **post)
+        )
+        probabilities[series[i].meta.series_id] = probs
+    events = pl.concat(found)
+
+    result = metrics.evaluate(solution, events)
+    total, count = np.asarray(jax.device_get(sums), np.float64).sum(axis=0)
+    values = {"loss": float(total / max(count, 1.0)), "event_ap": result.ap}
+    for event in EVENTS:  # NaN where the solution has no event of the class
+        values[f"event_ap/{event}"] = result.per_event.get(event, math.nan)
+        for tol in TOLERANCES:
+            values[f"event_ap/{event}@{tol}"] = result.table.get((event, tol), math.nan)
+    return Evaluation(values, result, events, probabilities)

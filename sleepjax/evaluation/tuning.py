@@ -1,0 +1,216 @@
+"""Search for settings of the post-processing, and an honest score of the search.
+
+The search is nested. Series are dealt into folds; for each fold settings are chosen on the other
+series and scored on the fold, which the choice has not seen. What is handed out in the end is
+chosen on all series in the same way; its own score there would be too good, so the score reported
+is that of the procedure, from the folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sleepjax import metrics
+from sleepjax.runs.validation import Curves
+from sleepjax.types import InputError
+
+SPACE: dict[str, tuple] = {
+    "height": (0.0003, 0.001, 0.003, 0.01),
+    "distance": (24, 50, 100, 180, 360, 720),
+    "soft": (0.0, 0.03, 0.1, 0.3),
+    "snap": (False, True),
+    "daily": (None, 0.1, 0.2, 0.4, 0.8, 1.6),
+    "prune": (False, True),
+    "pair": (False, True),
+}
+"""Values tried for each setting of `postprocess.decode_series`."""
+
+Post = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Settings chosen without the series they are scored on."""
+
+    series: tuple[str, ...]
+    """Held out."""
+    post: Post
+    inner: float
+    """Score on the series they were chosen on."""
+    outer: float
+    """Score on the series held out."""
+    own: float
+    """Score of the settings to beat on the series held out."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Result of `tune`."""
+
+    post: Post
+    """Chosen on all series."""
+    folds: tuple[Fold, ...]
+    score: metrics.Bootstrap
+    """Of settings chosen without the series, mean over folds weighted by their events."""
+    own: metrics.Bootstrap
+    """Of the settings to beat, in the same way."""
+    difference: metrics.PairedBootstrap
+
+
+def tune(
+    curves: Sequence[Curves],
+    solution: pl.DataFrame,
+    own: Post,
+    *,
+    trials: int,
+    n_folds: int = 4,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
+) -> Tuned:
+    """Choose settings among `SPACE`, starting from ``own``.
+
+    Args:
+      curves: probabilities of labelled series.
+      solution: their true events (series_id, event, step).
+      own: settings to beat, arguments of `postprocess.decode_series`.
+      trials: settings tried for each choice, ``own`` among them.
+      n_folds: parts that the series are dealt into; fewer where there are fewer series.
+      seed: of the deal, the search and the bootstrap.
+      advance: called after each of the (n_folds + 1) * trials tries.
+
+    Raises InputError for fewer than two series with events or fewer than one trial.
+    """
+    if trials < 1:
+        raise InputError(f"trials={trials}; it must be at least 1.")
+    steps = pl.col("step").is_not_null()
+    series = solution.filter(steps)["series_id"].unique(maintain_order=True).to_list()
+    if len(series) < 2:
+        raise InputError(
+            f"{len(series)} validation series have events; tuning needs two at least, so that "
+            "one can be held out. Train with fewer folds (data.folds) or more series."
+        )
+    decode = _Decoded(curves)
+    choose = partial(_choose, decode, solution, own, trials, seed, advance)
+    order = np.random.default_rng(seed).permutation(len(series))
+    parts = [[series[i] for i in order[k::n_folds]] for k in range(min(n_folds, len(series)))]
+    folds, draws, weights = [], [], []
+    for number, part in enumerate(parts):
+        post, inner = choose([name for name in series if name not in part])
+        truth = solution.filter(pl.col("series_id").is_in(part))
+        before, after = decode(own), decode(post)
+        score = metrics.bootstrap(truth, after, seed=seed + number)
+        beat = metrics.bootstrap(truth, before, seed=seed + number)
+        folds.append(Fold(tuple(part), post, inner, score.ap, beat.ap))
+        draws.append(
+            (score, beat, metrics.paired_bootstrap(truth, before, after, seed=seed + number))
+        )
+        weights.append(len(truth.filter(steps)))
+    mean = lambda values: np.average(np.array(list(values)), axis=0, weights=weights)
+    score, beat, gain = zip(*draws, strict=True)
+    return Tuned(
+        choose(series)[0],
+        tuple(folds),
+        metrics.Bootstrap(float(mean(b.ap for b in score)), mean(b.samples for b in score), {}),
+        metrics.Bootstrap(float(mean(b.ap for b in beat)), mean(b.samples for b in beat), {}),
+        metrics.PairedBootstrap(
+            float(mean(d.difference for d in gain)), mean(d.samples for d in gain)
+        ),
+    )
+
+
+def _choose(
+    decode: Callable[[Post], pl.DataFrame],
+    solution: pl.DataFrame,
+    own: Post,
+    trials: int,
+    seed: int,
+    advance: Callable[[], None],
+    names: Sequence[str],
+) -> tuple[Post, float]:
+    """The settings that score best on some series, and their score there."""
+    truth = solution.filter(pl.col("series_id").is_in(names))
+    score = lambda post: metrics.event_detection_ap(truth, decode(post))
+    best, best_score = own, score(own)
+    advance()
+    for post, tell in _search(trials - 1, seed, own, best_score):
+        value = score(own | post)
+        tell(value)
+        advance()
+        if value > best_score:
+            best, best_score = own | post, value
+    return best, best_score
+
+
+class _Decoded:
+    """Events of all series by settings, each settings decoded once."""
+
+    def __init__(self, curves: Sequence[Curves]):
+        self.curves = curves
+        self.known: dict[tuple, pl.DataFrame] = {}
+
+    def __call__(self, post: Post) -> pl.DataFrame:
+        key = tuple(sorted(post.items()))
+        if key not in self.known:
+            self.known[key] = pl.concat([one.events(post) for one in self.curves])
+        return self.known[key]
+
+
+def engine() -> str:
+    """``optuna`` where it is installed, ``sweep`` otherwise."""
+    try:
+        import optuna  # type: ignore  # noqa: F401
+    except ImportError:
+        return "sweep"
+    return "optuna"
+
+
+Trials = Iterator[tuple[Post, Callable[[float], object]]]
+"""Settings to try, each with a function that takes their score before the next are asked for."""
+
+
+def _search(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """``n`` settings to try after ``own``."""
+    return {"sweep": _sweep, "optuna": _optuna}[engine()](n, seed, own, own_score)
+
+
+def _sweep(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """One setting at a time, in random order, until no value improves; then points at random."""
+    rng = np.random.default_rng(seed)
+    best, best_score, sweep_score = own, own_score, -np.inf
+    while best_score > sweep_score:
+        sweep_score = best_score
+        for name in rng.permutation(list(SPACE)).tolist():
+            base = best
+            for post in (base | {name: value} for value in SPACE[name]):
+                if post == base:
+                    continue
+                if not n:
+                    return
+                n, told = n - 1, []
+                yield post, told.append
+                if told[0] > best_score:
+                    best, best_score = post, told[0]
+    sizes = [len(values) for values in SPACE.values()]
+    for at in zip(*np.unravel_index(rng.permutation(math.prod(sizes))[:n], sizes), strict=True):
+        yield {k: v[i] for (k, v), i in zip(SPACE.items(), at, strict=True)}, lambda score: None
+
+
+def _optuna(n: int, seed: int, own: Post, own_score: float) -> Trials:
+    """Points of the grid `SPACE` that Optuna's TPE sampler asks for, told of ``own`` first."""
+    import optuna  # type: ignore
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    at = {k: v.index(own[k]) for k, v in SPACE.items() if own.get(k) in v and k in own}
+    study.enqueue_trial(at)
+    for _ in range(n):
+        trial = study.ask()
+        post = {k: v[trial.suggest_categorical(k, range(len(v)))] for k, v in SPACE.items()}
+        yield post, lambda score, trial=trial: study.tell(trial, score)

@@ -1,1 +1,0 @@
-"""What is measured and drawn of a model: event AP and figures."""

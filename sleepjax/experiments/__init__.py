@@ -1,0 +1,1 @@
+"""Several runs at once: cross-validation, sweeps, ensembles trained side by side."""

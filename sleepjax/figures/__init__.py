@@ -1,0 +1,1 @@
+"""Pictures and pages: nights, actograms, curves, mistakes, the report of a run."""

@@ -1,0 +1,168 @@
+"""What is drawn of one recording: signals, local clock, what is known and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sleepjax.config import nearest
+from sleepjax.data import features
+from sleepjax.data.raw import recordings_from_frame
+from sleepjax.data.repair import Recording
+from sleepjax.data.store import Store
+from sleepjax.io import as_polars
+from sleepjax.types import (
+    EVENTS,
+    STEP_SECONDS,
+    STEPS_PER_HOUR,
+    InputError,
+    SeriesMeta,
+)
+
+HOUR, DAY = 3600, 86_400
+MOTIONLESS = 3 * STEPS_PER_HOUR
+"""Steps without any movement of the arm after which the watch was probably not worn."""
+STILL_DEGREES = 1.0
+
+
+@dataclass(frozen=True)
+class View:
+    """One recording of T steps."""
+
+    meta: SeriesMeta
+    anglez: np.ndarray
+    """float32 [T], degrees."""
+    enmo: np.ndarray
+    """float32 [T], g."""
+    valid: np.ndarray
+    """bool [T]: False where nothing was measured."""
+    copied: np.ndarray
+    """bool [T]: an exact copy of another day stands in for a watch that was not worn."""
+    truth: pl.DataFrame | None = None
+    """event and step of the annotations."""
+    found: pl.DataFrame | None = None
+    """event, step and score."""
+    probabilities: np.ndarray | None = None
+    """float32 [T,3]: asleep, onset, wakeup."""
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """int64 [T]: local clock minus UTC, seconds."""
+        first = np.array([row for row, _ in self.meta.offsets])
+        seconds = np.array([seconds for _, seconds in self.meta.offsets])
+        return seconds[np.searchsorted(first, np.arange(self.meta.n_steps), side="right") - 1]
+
+    @cached_property
+    def clock(self) -> np.ndarray:
+        """int64 [T]: local clock, seconds since 1970-01-01 00:00 local time."""
+        return self.meta.start + STEP_SECONDS * np.arange(self.meta.n_steps) + self.offset
+
+    @cached_property
+    def day(self) -> np.ndarray:
+        """int64 [T]: local date, days since 1970-01-01; it never decreases."""
+        return np.maximum.accumulate(self.clock // DAY)
+
+    @cached_property
+    def motionless(self) -> np.ndarray:
+        """bool [T]: measured stretches in which the arm did not move for `MOTIONLESS` steps."""
+        moved = np.abs(np.diff(self.anglez, prepend=self.anglez[:1])) > STILL_DEGREES
+        still = ~moved & self.valid & ~self.copied
+        long = np.zeros(len(still), bool)
+        for low, high in runs(still):
+            long[low:high] = high - low >= MOTIONLESS
+        return long
+
+    def rows(self, events: pl.DataFrame | None, event: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, scores) of the events of one kind that lie inside; the score of a label is 1."""
+        if events is None:
+            return np.zeros(0, np.int64), np.zeros(0)
+        events = events.filter(pl.col("event") == event, pl.col("step").is_not_null())
+        rows = events["step"].to_numpy().astype(np.int64) - self.meta.first_step
+        scores = events["score"].to_numpy() if "score" in events.columns else np.ones(len(rows))
+        inside = (rows >= 0) & (rows < self.meta.n_steps)
+        return rows[inside], scores[inside]
+
+
+def runs(mask: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(first, end) of each stretch of True in a bool array [T]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def of_recording(recording: Recording, **known: Any) -> View:
+    """The view of a recording; ``known`` are truth, found and probabilities."""
+    frame = recording.frame
+    return View(
+        recording.meta,
+        frame["anglez"].to_numpy(),
+        frame["enmo"].to_numpy(),
+        frame["valid"].to_numpy(),
+        features.compute(recording, ("repeat",))[:, 0] >= 0.5,
+        **known,
+    )
+
+
+def of_store(store: Store, series_id: str, **known: Any) -> View:
+    """The view of a series of a feature store, whose z-scores are turned back to degrees and g."""
+
+    def signal(name: str) -> np.ndarray:
+        if name not in store.features:  # a store may have been prepared without it
+            return np.zeros(store.meta(series_id).n_steps, np.float32)
+        scale = store.normalisers.get(name, {"mean": 0.0, "std": 1.0})
+        return store.array(series_id, name) * np.float32(scale["std"]) + np.float32(scale["mean"])
+
+    return View(
+        store.meta(series_id),
+        signal("anglez"),
+        signal("enmo"),
+        np.asarray(store.valid(series_id)),
+        signal("repeat") >= 0.5,
+        **known,
+    )
+
+
+def of_frame(
+    series: pl.DataFrame, events: pl.DataFrame | None, truth: pl.DataFrame | None, tz: str | None
+) -> View:
+    """The view of a frame of one series; events without a score are labels.
+
+    Raises InputError for a frame that cannot be used or that holds several series.
+    """
+    recordings = recordings_from_frame(series, tz=tz)
+    if len(recordings) > 1:
+        ids = ", ".join(one.meta.series_id for one in recordings[:5])
+        raise InputError(
+            f"the given frame holds {len(recordings)} series ({ids}"
+            f"{', ...' * (len(recordings) > 5)}); choose one: series.filter(series_id=...)."
+        )
+    (recording,) = recordings
+    known = given(events, recording.meta.series_id)
+    if truth is not None:
+        labels = as_polars(truth, "the given truth").drop("score", strict=False)
+        known |= given(labels, recording.meta.series_id)
+    return of_recording(recording, **known)
+
+
+def given(events: pl.DataFrame | None, series_id: str) -> dict[str, pl.DataFrame]:
+    """Events of one series as ``{"found": ...}``, or as ``{"truth": ...}`` if they have no score.
+
+    A frame without the column series_id is about this series. Raises InputError for columns that
+    are missing.
+    """
+    if events is None:
+        return {}
+    events = as_polars(events, "the given events")
+    for name in ("event", "step"):
+        if name not in events.columns:
+            raise InputError(
+                f"the given events have no column {name!r}{nearest(name, events.columns)} They "
+                f"hold {', '.join(events.columns)} and need event ({' or '.join(EVENTS)}) and step."
+            )
+    if "series_id" in events.columns:
+        events = events.filter(pl.col("series_id").cast(pl.String) == series_id)
+    return {"found" if "score" in events.columns else "truth": events}

@@ -1,0 +1,146 @@
+"""The score as a table for people and as a dictionary for programs; reading the files to score."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sleepjax.io import check_table
+from sleepjax.metrics.ap import APResult
+from sleepjax.metrics.bootstrap import Bootstrap
+from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
+
+
+def read_table(path: str | Path) -> pl.DataFrame:
+    """Read events or detections from a csv or parquet file.
+
+    Series ids are text even if they look like numbers. Raises InputError when the file does not
+    exist, is of another kind, or cannot be read.
+    """
+    path = Path(path)
+    check_table(path)
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        types = {"series_id": pl.String, "event": pl.String}
+        return pl.read_csv(path, schema_overrides=types, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+
+
+def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
+    """What makes one doubt that the right two files were scored, in a line each."""
+    lines = []
+    for name, found in (
+        ("events", list(result.per_event)),
+        ("submission", submission["event"].cast(pl.String).drop_nulls().unique().sort()),
+    ):
+        unknown = [event for event in found if event not in EVENTS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].lower(), EVENTS, n=1, cutoff=0.5)
+            hint = f", did you mean {near[0]!r}?" if near else "."
+            known = " and ".join(EVENTS)
+            lines.append(f"{name}: event is {unknown[0]!r}{hint} Sleep events are called {known}.")
+    twice = sum(int(a.n_truth.sum()) - len(a.truth_step) for a in result.problem.events.values())
+    if twice:
+        lines.append(
+            f"events: {twice} rows repeat an event; they count as events that nothing can find."
+        )
+    left_out = len(submission) - result.n_detections
+    if 2 * left_out > len(submission):
+        ids = submission["series_id"].cast(pl.String).drop_nulls()
+        others = ids.filter(~ids.is_in(result.problem.series))
+        example = (
+            f", such as {others[0]!r} (not {result.problem.series[0]!r})" if len(others) else ""
+        )
+        lines.append(
+            f"{left_out} of {len(submission)} detections are left out of the score{example}; do "
+            "the two files belong together?"
+        )
+    return lines
+
+
+def as_dict(result: APResult, boot: Bootstrap) -> dict[str, Any]:
+    """All that `as_text` shows, in plain types; AP under the keys of metrics.jsonl."""
+    values = {"event_ap": result.ap}
+    values |= {f"event_ap/{event}": ap for event, ap in result.per_event.items()}
+    values |= {f"event_ap/{event}@{tol}": ap for (event, tol), ap in result.table.items()}
+    intervals = {"event_ap": boot.interval()}
+    intervals |= {f"event_ap/{event}": boot.interval(event=event) for event in result.per_event}
+    errors = {
+        event: {
+            "matched": e.n,
+            "median": e.median if e.n else None,
+            "bias": e.bias if e.n else None,
+            "quantiles": {str(q): v if e.n else None for q, v in e.quantiles.items()},
+        }
+        for event, e in result.errors.items()
+    }
+    return values | {
+        "interval_95": intervals,
+        "error_minutes": errors,
+        "n_series": result.n_series,
+        "n_events": result.n_events,
+        "n_detections": result.n_detections,
+        "ignored": result.ignored,
+    }
+
+
+def as_text(result: APResult, boot: Bootstrap) -> str:
+    """A readable account of the score, some 20 lines."""
+    low, high = boot.interval()
+    lines = [
+        f"event-detection AP {result.ap:.4f}   95 % interval {low:.4f} to {high:.4f} "
+        f"({len(boot.samples)} draws of {result.n_series} series)",
+        "",
+        *_ap_table(result, boot),
+        "",
+        *_error_table(result),
+        "",
+        f"scored: {result.n_detections} detections in {result.n_series} series",
+    ]
+    lines += [f"left out: {count} {reason}" for reason, count in result.ignored.items()]
+    return "\n".join(lines)
+
+
+def _ap_table(result: APResult, boot: Bootstrap) -> list[str]:
+    tolerances = sorted({tolerance for _, tolerance in result.table})
+    rows = [
+        ["error below, min", *(f"{t / STEPS_PER_MINUTE:g}" for t in tolerances), "mean", "95 %"]
+    ]
+    for event, mean in result.per_event.items():
+        cells = (result.table.get((event, tolerance)) for tolerance in tolerances)
+        low, high = boot.interval(event=event)
+        rows.append(
+            [
+                event,
+                *("" if cell is None else f"{cell:.3f}" for cell in cells),
+                f"{mean:.4f}",
+                f"{low:.3f} to {high:.3f}",
+            ]
+        )
+    return _columns(rows)
+
+
+def _error_table(result: APResult) -> list[str]:
+    rows = [["", "events", "matched", "median error", "middle half", "95 % below", "bias"]]
+    for event, e in result.errors.items():
+        row = [event, str(result.n_events[event]), str(e.n)]
+        if e.n:
+            q = e.quantiles
+            row += [f"{e.median:.1f} min", f"{q[0.25]:.1f} to {q[0.75]:.1f}", f"{q[0.95]:.1f}"]
+            row += [f"{e.bias:+.1f}"]
+        rows.append(row)
+    return _columns(rows)
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    rows = [row + [""] * (len(rows[0]) - len(row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]

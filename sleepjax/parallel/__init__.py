@@ -1,0 +1,1 @@
+"""Devices and processes: how arrays are split, how hosts agree."""

@@ -1,0 +1,1 @@
+"""Run directories: config, checkpoints, metrics, locks, and signals that stop a run."""

@@ -1,0 +1,76 @@
+"""Taking the watch off: the stretches of non-wear, and their filling with copies of other days."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sleepjax.simulation.clock import QUARTER_HOUR, Clock
+from sleepjax.simulation.nights import HOUR, Night
+from sleepjax.simulation.participant import Participant
+from sleepjax.types import STEPS_PER_DAY
+
+
+def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ...]):
+    """Sorted (first row, end row) of non-wear on whole quarter hours, within the recording."""
+    spans: list[tuple[float, float]] = []
+    for night in nights:
+        # Diligence wears off: most nights without the watch lie in the second half.
+        if rng.random() < person.night_off * (0.3 + 1.4 * night.bed / clock.n_steps):
+            spans.append(_night_span(rng, night))
+        if rng.random() < person.day_off:
+            start = night.rise + rng.uniform(0.5, 12) * HOUR
+            spans.append((start, start + rng.uniform(1.0, 3.0) * HOUR))
+    for _ in range(rng.poisson(person.gaps * clock.n_steps / (30 * STEPS_PER_DAY))):
+        start = rng.uniform(0, clock.n_steps)
+        spans.append((start, start + rng.lognormal(np.log(1.8), 0.7) * STEPS_PER_DAY))
+    if person.worn_share < 1:
+        first = max(person.worn_share * clock.n_steps, rng.uniform(0.05, 0.3) * STEPS_PER_DAY)
+        spans.append((first, clock.n_steps))
+    return _merged(spans, clock.n_steps)
+
+
+def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
+    """The watch left off overnight, or taken off for a part of the night."""
+    if rng.random() < 0.7:
+        return night.bed - rng.uniform(0, 2.0) * HOUR, night.rise + rng.uniform(0, 2.0) * HOUR
+    start = rng.uniform(night.onset - HOUR, night.wakeup - HOUR)
+    return start, start + rng.uniform(1.25, 4.0) * HOUR
+
+
+def _merged(spans: list[tuple[float, float]], n_steps: int) -> list[tuple[int, int]]:
+    """Round to quarter hours, cut to the recording, join what overlaps."""
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        first = max(0, round(start / QUARTER_HOUR) * QUARTER_HOUR)
+        last = min(n_steps, round(end / QUARTER_HOUR) * QUARTER_HOUR)
+        if last <= first:
+            continue
+        if result and first <= result[-1][1]:
+            result[-1] = (result[-1][0], max(last, result[-1][1]))
+        else:
+            result.append((first, last))
+    return result
+
+
+def fill_with_copies(rng, arrays: tuple[np.ndarray, ...], spans: list[tuple[int, int]]) -> None:
+    """Overwrite each stretch, in place, with the same clock time of another day.
+
+    The other day mostly is the day before, now and then an earlier one; a stretch longer than a
+    day repeats it. On the first day the copy comes from the day after, and a stretch that covers
+    both keeps its first day, which stands for a day taken from elsewhere, and repeats that.
+    """
+    day = STEPS_PER_DAY
+    n_steps = len(arrays[0])
+    for start, end in spans:
+        lag = day * (1 if rng.random() < 0.85 else int(rng.integers(2, 5)))
+        lag = day if lag > start else lag
+        for values in arrays:
+            if start < day and end + day <= n_steps and end - start <= day:
+                values[start:end] = values[start + day : end + day]
+                continue
+            if start >= day:
+                stop = min(start + day, end)
+                values[start:stop] = values[start - lag : stop - lag]
+            for row in range(start + day, end, day):
+                stop = min(row + day, end)
+                values[row:stop] = values[row - day : stop - day]

@@ -1,0 +1,99 @@
+"""Bounds of the numbers in a config, checked before anything is read or compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from sleepjax.config import nearest
+from sleepjax.data.features import check_names
+from sleepjax.objectives import TERMS
+from sleepjax.parallel import sharding
+from sleepjax.postprocess.settings import checked as check_post
+from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "data.split_seed": (0, 2**63 - 1),
+    "simulate.seed": (0, 2**63 - 1),
+    "total_steps": (1, float("inf")),
+    "batch_size": (1, float("inf")),
+    "accumulate": (1, float("inf")),
+    "ema": (0, 0.999999),
+    "log_every": (1, float("inf")),
+    "ckpt_every": (1, float("inf")),
+    "data.duration": (1, float("inf")),
+    "data.background": (0, 1),
+    "data.folds": (2, float("inf")),
+    "data.fold": (0, float("inf")),
+    "data.downsample": (1, float("inf")),
+    "loss.sigma": (1e-6, float("inf")),
+    "optim.lr": (0, float("inf")),
+    "optim.warmup": (0, float("inf")),
+    "optim.weight_decay": (0, float("inf")),
+    "optim.clip": (1e-12, float("inf")),
+    "guard.spike": (1, 1e30),
+    "guard.patience": (1, float("inf")),
+    "eval.every": (1, float("inf")),
+    "eval.batch_size": (1, float("inf")),
+    "eval.stride": (1, float("inf")),
+    "eval.trim": (0, float("inf")),
+    "early_stop.patience": (0, float("inf")),
+    "simulate.series": (1, float("inf")),
+    "simulate.days": (1, float("inf")),
+}
+"""Setting -> lowest and highest value allowed."""
+
+
+def check(config: ConfigDict) -> None:
+    """Raise InputError for the first setting that is out of its bounds, naming the bound."""
+    check_names(config.data.features)
+    for key, (low, high) in BOUNDS.items():
+        value: Any = config
+        for name in key.split("."):
+            value = value[name]
+        if not low <= value <= high:
+            most = f" and at most {high:g}" if high < float("inf") else ""
+            raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
+    duration, evaluation = config.data.duration, config.eval
+    longest = duration - 2 * evaluation.trim
+    if longest < 1:
+        raise InputError(
+            f"eval.trim={evaluation.trim} must be less than half of data.duration={duration}."
+        )
+    if evaluation.stride > longest:
+        raise InputError(
+            f"eval.stride={evaluation.stride} leaves steps that no window covers: it must be at "
+            f"most {longest} (data.duration={duration} less eval.trim={evaluation.trim} twice)."
+        )
+    try:
+        check_post(config.post)
+    except InputError as error:
+        raise InputError(f"config.post: {error}") from None
+    metric = config.early_stop.metric
+    known = ["loss", "event_ap", *(f"event_ap/{event}" for event in EVENTS)]
+    known += [f"event_ap/{event}@{tolerance}" for event in EVENTS for tolerance in TOLERANCES]
+    if metric.removeprefix("valid/") not in known or not metric.startswith("valid/"):
+        names = [f"valid/{name}" for name in known]
+        raise InputError(
+            f"early_stop.metric={metric!r} is not written by validation"
+            f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
+        )
+    check_weights(config.loss.name, config.loss.weights)
+
+
+def check_batches(config: ConfigDict, devices: int) -> None:
+    """Raise InputError unless the batches of training and validation divide over the devices."""
+    sharding.check_batch(config.batch_size, devices * config.accumulate, "batch_size")
+    sharding.check_batch(config.eval.batch_size, devices, "eval.batch_size")
+
+
+def check_weights(loss: str, weights: tuple[float, ...]) -> None:
+    """Raise InputError unless there is a weight for each term of the loss of that name."""
+    terms = TERMS.get(loss, CLASSES)  # an unknown name is refused where the loss is made
+    if len(weights) != len(terms) or min(weights) < 0 or sum(weights) <= 0:
+        raise InputError(
+            f"loss.weights={weights} must be {len(terms)} numbers of at least 0, not all 0: for "
+            f"{', '.join(terms)}."
+        )

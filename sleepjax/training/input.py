@@ -1,0 +1,89 @@
+"""The training batches of a run: whole windows from the host, or indices to a store on the device.
+
+Either way a batch is a function of (seed, step), and each process makes only its own share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+
+from sleepjax.data import source, windows
+from sleepjax.objectives import Batch
+from sleepjax.parallel import processes
+from sleepjax.training import resident
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where batches come from; `make` builds one."""
+
+    batch_at: Callable[[int], windows.Batch]
+    """Step -> this process's share, as it crosses to the device."""
+    windows_at: Callable[[int], list[list[Any]]]
+    """Step -> [series id, first row] of every window of the global batch."""
+    store: Any
+    """What lives on the device for the whole run."""
+    expand: Callable[[Any, Batch], Batch]
+    """(store, batch on the device) -> windows; part of the jitted step."""
+
+
+def open_data(config: Any) -> source.TrainingData:
+    """`source.open_training_data`, where only process 0 simulates, prepares and warns."""
+    if jax.process_count() == 1:
+        return source.open_training_data(config.data, config.simulate)
+    opened = lambda: source.open_training_data(config.data, config.simulate)
+    root = processes.from_main(lambda: str(opened().store.root.absolute()))
+    return source.open_training_data(dict(config.data, root=root), config.simulate)
+
+
+def make(
+    series: Sequence[windows.Series],
+    *,
+    seed: int,
+    batch: int,
+    duration: int,
+    background: float,
+    downsample: int,
+    on_device: bool,
+    replicated: NamedSharding,
+    by_batch: NamedSharding,
+) -> Feed:
+    """Batches of random windows of labelled series; see `windows` for the other arguments."""
+    sampler = windows.make_sampler(series, duration, background)
+    process, processes = jax.process_index(), jax.process_count()
+
+    def windows_at(step: int) -> list[list[Any]]:
+        which, start = sampler.indices(seed, step, batch)
+        pairs = zip(which, start, strict=True)
+        return [[series[i].meta.series_id, int(s)] for i, s in pairs]
+
+    def whole_windows(step: int) -> windows.Batch:
+        return windows.train_batch(
+            series,
+            sampler,
+            seed=seed,
+            step=step,
+            batch=batch,
+            downsample=downsample,
+            process=process,
+            processes=processes,
+        )
+
+    def indices(step: int) -> windows.Batch:
+        which, start = sampler.indices(seed, step, batch)
+        share = windows.share(batch, process, processes)
+        return {"series": which[share].astype(np.int32), "start": start[share].astype(np.int32)}
+
+    if not on_device:
+        return Feed(whole_windows, windows_at, {}, lambda store, batch: batch)
+    store = jax.device_put(resident.flatten(series, duration), replicated)
+    cut = partial(resident.cut, duration=duration, downsample=downsample)
+    expand = lambda store, batch: jax.lax.with_sharding_constraint(cut(store, batch), by_batch)
+    return Feed(indices, windows_at, store, expand)
