@@ -115,12 +115,21 @@ def test_unknown_and_repeated_names():
         features.compute(found, ())
 
 
-def test_fingerprint_follows_the_definition(monkeypatch):
-    before = features.fingerprint("enmo")
-    assert before != features.fingerprint("anglez")
-    assert before == features.fingerprint("enmo")
-    monkeypatch.setitem(features.FEATURES, "enmo", pl.col("enmo") * 2)
-    assert features.fingerprint("enmo") != before
+def test_definitions_follow_every_constant_and_option(monkeypatch):
+    names = ("enmo", "repeat", "hour_sin")
+    before = features.definitions(names)
+    assert before == features.definitions(names) and len(set(before.values())) == 3
+    edited = {
+        "enmo": features._zscore("enmo", pl.col("enmo").clip(upper_bound=2.0)),
+        "repeat": pl.col("valid").rolling_mean(window_size=719),
+        "hour_sin": features._phase(24 * 3600 + 1).sin(),
+    }
+    for name, expression in edited.items():
+        monkeypatch.setitem(features.FEATURES, name, expression)
+    after = features.definitions(names)
+    assert all(after[name] != before[name] for name in names)
+    monkeypatch.setitem(features.FEATURES, "repeat", pl.col("valid").rolling_mean(window_size=720))
+    assert features.definitions(names)["repeat"] != after["repeat"]
 
 
 @pytest.mark.parametrize("lag", [1, 3])

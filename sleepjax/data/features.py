@@ -110,6 +110,14 @@ def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
     return np.stack([columns[name].to_numpy() for name in names], axis=-1)
 
 
-def fingerprint(name: str) -> str:
-    """Hash of a feature's definition: it changes with the expression or a normaliser."""
-    return hashlib.sha256(str(FEATURES[name]).encode()).hexdigest()[:16]
+def definitions(names: Sequence[str]) -> dict[str, str]:
+    """Hash of each feature's definition: it changes with the expression and every constant in it.
+
+    Raises InputError for an unknown name. The text that is hashed is that of polars, so a hash of
+    another version of polars may differ where nothing else does.
+    """
+    # str(expression) would leave out options such as the window of a rolling mean.
+    text = lambda name: FEATURES[name].meta.serialize(format="json")
+    return {
+        name: hashlib.sha256(text(name).encode()).hexdigest()[:16] for name in check_names(names)
+    }

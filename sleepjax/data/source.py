@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from sleepjax.data import splits, windows
+from sleepjax.data.features import definitions
 from sleepjax.data.raw import find_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST, read_json
@@ -34,6 +35,8 @@ class TrainingData:
     valid: tuple[windows.Series, ...]
     solution: pl.DataFrame
     """True events of the validation series."""
+    features: tuple[str, ...]
+    """What the model sees."""
 
     @property
     def simulated(self) -> bool:
@@ -46,10 +49,18 @@ class TrainingData:
         return {
             "simulated": self.simulated,
             "normalisers": self.store.normalisers,
+            "features": definitions(self.features),
+            "recordings": _hash_contents(self.store),
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
             "labels": _hash(self.store.events),
         }
+
+
+def _hash_contents(store: Store) -> str:
+    """What changes with any sample of any recording, or with how it was repaired."""
+    contents = sorted(store.content_groups.items())
+    return hashlib.sha256(repr(contents).encode()).hexdigest()
 
 
 def _hash(events: pl.DataFrame | None) -> str:
@@ -94,6 +105,7 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
         tuple(one for s, one in series.items() if s not in held_out),
         tuple(series[s] for s in held_out),
         events.filter(pl.col("series_id").is_in(held_out)),
+        tuple(data["features"]),
     )
 
 

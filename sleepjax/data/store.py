@@ -21,9 +21,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.data import features as definitions
 from sleepjax.data import qc, raw, writing
-from sleepjax.data.features import DEFAULT_FEATURES
+from sleepjax.data.features import DEFAULT_FEATURES, check_names, definitions
 from sleepjax.data.store_files import (
     EVENTS,
     FORMAT,
@@ -136,7 +135,7 @@ def prepare(
 
     Raises InputError for inputs that cannot be used, or an ``out`` that holds something else.
     """
-    names = definitions.check_names(features)
+    names = check_names(features)
     files = raw.find_files(data, phase)
     out = Path(out)
     report = qc.silent if quiet else qc.say
@@ -145,7 +144,7 @@ def prepare(
             settings = {
                 "phase": phase,
                 "simulated": files.simulated,
-                "features": {name: definitions.fingerprint(name) for name in names},
+                "features": definitions(names),
                 "tz": tz,
                 "drop_bad": drop_bad,
                 "inputs": [_describe(p) for p in (*files.series, files.events) if p],
