@@ -17,7 +17,7 @@ import sleepjax
 from sleepjax import postprocess
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
-from sleepjax.data.repair import Recording
+from sleepjax.data.recording import Recording
 from sleepjax.figures.curves import nights_figure
 from sleepjax.inference import predict_series
 from sleepjax.parallel import sharding

@@ -1,6 +1,7 @@
 """Imports inside the package go strictly downwards, and layer-1 groups do not know each other."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ PLACES = {
     "cli": (0, "base"),
     "config": (0, "base"),
     "io": (0, "base"),
+    "local_time": (0, "base"),
     "progress": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),
@@ -47,8 +49,8 @@ def place(module: str) -> tuple[int, str]:
     raise AssertionError(f"{module} has no layer: add it to PLACES and to docs/design.md")
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of the package that a file imports when it is run, not those of TYPE_CHECKING."""
+def imports(path: Path, typing: bool = False) -> set[str]:
+    """Modules of the package that a file imports; those of TYPE_CHECKING only with ``typing``."""
     found = set()
     tree = ast.parse(path.read_text())
     typing_only = {
@@ -58,7 +60,7 @@ def imports(path: Path) -> set[str]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if node in typing_only:
+        if node in typing_only and not typing:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -83,6 +85,19 @@ def test_imports_go_down(path):
         other_layer, other_group = place(name)
         allowed = other_layer < layer or other_group == group
         assert allowed, f"{module} (layer {layer}) must not import {name} (layer {other_layer})"
+
+
+def test_no_module_imports_itself_through_others():
+    """Not for types either: two modules that need each other's names are one module, or three."""
+    name = lambda path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    modules = {name(path).removesuffix(".__init__"): path for path in FILES}
+    # A package's __init__ collects its modules, which is no circle among them.
+    graph = {
+        module: imports(path, typing=True) - {module}
+        for module, path in modules.items()
+        if path.name != "__init__.py"
+    }
+    list(graphlib.TopologicalSorter(graph).static_order())  # CycleError names the circle
 
 
 def test_the_rule_can_fail():

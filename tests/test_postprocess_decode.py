@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleepjax.local_time import local_seconds
 from sleepjax.postprocess import (
     decode,
     decode_series,
@@ -98,7 +99,7 @@ def test_daily_normalisation_shares_a_night_between_its_candidates():
     found = candidates(
         [(h * STEPS_PER_HOUR, s) for h, s in zip(hours, (0.3, 0.1, 0.2), strict=True)]
     )
-    clock = decoders.local_clock(meta(2 * STEPS_PER_DAY), found.position)
+    clock = local_seconds(meta(2 * STEPS_PER_DAY), found.position)
     result = decoders.normalise_daily(found, clock, cut_hour=17.0, constant=0.4)
     np.testing.assert_allclose(result.score, [0.3 / 0.8, 0.1 / 0.8, 0.2 / 0.6])
     np.testing.assert_array_equal(result.position, found.position)
@@ -108,9 +109,9 @@ def test_daily_normalisation_shares_a_night_between_its_candidates():
     assert len(decoders.normalise_daily(nothing, clock[:0], cut_hour=0, constant=1).score) == 0
 
 
-def test_local_clock_follows_the_change_of_offset():
+def test_local_seconds_follow_the_change_of_offset():
     m = meta(100, offsets=((0, -4 * 3600), (50, -5 * 3600)))
-    clock = decoders.local_clock(m, np.array([0, 49, 50]))
+    clock = local_seconds(m, np.array([0, 49, 50]))
     assert clock.tolist() == [START - 14400, START - 14400 + 245, START - 18000 + 250]
 
 

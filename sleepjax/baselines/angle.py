@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import median_filter
 
-from sleepjax.postprocess.decoders import local_clock
+from sleepjax.local_time import local_seconds
 from sleepjax.types import (
     STEPS_PER_DAY,
     STEPS_PER_HOUR,
@@ -46,7 +46,7 @@ def hdcza(anglez: np.ndarray, meta: SeriesMeta) -> np.ndarray:
     if it was recorded to its end and the period found there does end after noon. Sleep that both
     of two days see is given once; a day without any movement, as of a watch on a table, has none.
     """
-    clock = local_clock(meta, np.arange(meta.n_steps))
+    clock = local_seconds(meta, np.arange(meta.n_steps))
     evenings = _days(clock, 18)
     periods = []
     for day, (first, last) in _days(clock, 12).items():

@@ -10,16 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
+from sleepjax.data.recording import Recording
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
-
-if TYPE_CHECKING:
-    from sleepjax.data.repair import Recording
 
 NORMALISERS = {
     "anglez": {"mean": -8.810476, "std": 35.521877},

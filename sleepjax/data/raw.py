@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.data.repair import Recording, make_recording
+from sleepjax.data.recording import Recording
+from sleepjax.data.repair import make_recording
 from sleepjax.io import TABLES, as_polars, check_table
 from sleepjax.types import InputError
 

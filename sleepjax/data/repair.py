@@ -14,6 +14,8 @@ import polars as pl
 
 from sleepjax.data import clock
 from sleepjax.data.features import NORMALISERS
+from sleepjax.data.recording import Recording
+from sleepjax.local_time import local_seconds
 from sleepjax.types import (
     STEP_SECONDS,
     STEPS_PER_DAY,
@@ -37,19 +39,6 @@ NOT_WORN = 6 * STEPS_PER_HOUR
 """Steps without a change of posture after which the watch was not worn: sleepers turn."""
 _STEP_MS = STEP_SECONDS * 1000
 _ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One validated series of T steps.
-
-    ``frame`` holds ``anglez`` (float32, degrees), ``enmo`` (float32, g), ``clock`` (local wall
-    clock, datetime[ms]) and ``valid`` (bool). Where ``valid`` is False the signals hold the mean of
-    the training data; the clock is right everywhere.
-    """
-
-    meta: SeriesMeta
-    frame: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -281,9 +270,6 @@ def _assemble(
             f"{where}: the UTC offset changes {len(turns) - 1} times (at most "
             f"{MAX_CLOCK_CHANGES}); write all timestamps of a recording by one wall clock."
         )
-    local = offset * 1000
-    local += start * 1000
-    local += np.arange(0, n * _STEP_MS, _STEP_MS)
     meta = SeriesMeta(
         series_id=series_id,
         n_steps=n,
@@ -292,5 +278,6 @@ def _assemble(
         offsets=tuple((int(row), int(offset[row])) for row in turns),
         qc=qc | {"n_clock_changes": len(turns) - 1},
     )
+    local = 1000 * local_seconds(meta, np.arange(n))
     frame = pl.DataFrame({"anglez": signals[0], "enmo": signals[1], "clock": local, "valid": valid})
     return Recording(meta, frame.with_columns(pl.col("clock").cast(pl.Datetime("ms"))))

@@ -20,7 +20,8 @@ import polars as pl
 from sleepjax.data import events as event_files
 from sleepjax.data import features, raw
 from sleepjax.data import store_files as disk
-from sleepjax.data.repair import Recording, make_recording
+from sleepjax.data.recording import Recording
+from sleepjax.data.repair import make_recording
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
 

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from sleepjax.figures.palette import COLOURS, DARK, GREY, SHADE, bare, picture
 from sleepjax.figures.shown import runs
+from sleepjax.local_time import local_seconds
 from sleepjax.metrics import APResult
 from sleepjax.types import (
     CLASSES,
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
 DAY = 86_400
 SHORTEST_NOTE = 4 * STEPS_PER_HOUR
 """Shorter stretches without labels are not named."""
-
-
-def local_seconds(meta: SeriesMeta) -> np.ndarray:
-    """int64 [T]: the local clock of every row, as seconds since 1970-01-01 00:00 local time."""
-    first = np.array([row for row, _ in meta.offsets])
-    offset = np.array([seconds for _, seconds in meta.offsets])
-    rows = np.arange(meta.n_steps)
-    current = offset[np.searchsorted(first, rows, side="right") - 1]
-    return meta.start + STEP_SECONDS * rows + current
 
 
 def nights_figure(
@@ -75,7 +67,7 @@ def nights_figure(
       max_days: later days are left out, and the title says so.
       min_score: weaker events are not drawn.
     """
-    clock = local_seconds(meta) - DAY // 2  # days begin at noon
+    clock = local_seconds(meta, np.arange(meta.n_steps)) - DAY // 2  # days begin at noon
     day = clock // DAY - clock[0] // DAY
     days = int(min(day[-1] + 1, max_days))
     figure = picture(11, 1.3 + 0.75 * days)

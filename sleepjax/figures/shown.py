@@ -13,12 +13,12 @@ import polars as pl
 from sleepjax.config import nearest
 from sleepjax.data import features
 from sleepjax.data.raw import recordings_from_frame
-from sleepjax.data.repair import Recording
+from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store
 from sleepjax.io import as_polars
+from sleepjax.local_time import local_seconds
 from sleepjax.types import (
     EVENTS,
-    STEP_SECONDS,
     STEPS_PER_HOUR,
     InputError,
     SeriesMeta,
@@ -51,16 +51,9 @@ class View:
     """float32 [T,3]: asleep, onset, wakeup."""
 
     @cached_property
-    def offset(self) -> np.ndarray:
-        """int64 [T]: local clock minus UTC, seconds."""
-        first = np.array([row for row, _ in self.meta.offsets])
-        seconds = np.array([seconds for _, seconds in self.meta.offsets])
-        return seconds[np.searchsorted(first, np.arange(self.meta.n_steps), side="right") - 1]
-
-    @cached_property
     def clock(self) -> np.ndarray:
         """int64 [T]: local clock, seconds since 1970-01-01 00:00 local time."""
-        return self.meta.start + STEP_SECONDS * np.arange(self.meta.n_steps) + self.offset
+        return local_seconds(self.meta, np.arange(self.meta.n_steps))
 
     @cached_property
     def day(self) -> np.ndarray:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import decoders
 from sleepjax.postprocess.peaks import check
-from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, InputError, SeriesMeta
+from sleepjax.types import CLASSES, EVENTS, InputError, SeriesMeta
 
 SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
 
@@ -76,7 +77,7 @@ def decode_series(
             x = np.where(valid, x, -np.inf)
         candidates = decoders.pick(x, height=height, distance=distance, soft=soft)
         if daily is not None:
-            clock = decoders.local_clock(meta, candidates.position)
+            clock = local_seconds(meta, candidates.position)
             candidates = decoders.normalise_daily(
                 candidates, clock, cut_hour=day_cut_hour, constant=daily
             )
@@ -94,17 +95,8 @@ def decode_series(
 
 def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
     """Add ``timestamp``, the local clock with its UTC offset, like 2018-08-14T22:26:00-0400."""
-    position = events["step"].to_numpy() - meta.first_step
-    local = decoders.local_clock(meta, position)
-    offset = local - meta.start - STEP_SECONDS * position
-    stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s")
-    text = [f"{stamp}{_offset_text(o)}" for stamp, o in zip(stamps, offset.tolist(), strict=True)]
-    return events.with_columns(timestamp=pl.Series(text, dtype=pl.String))
-
-
-def _offset_text(seconds: int) -> str:
-    hours, minutes = divmod(abs(seconds) // 60, 60)
-    return f"{'-' if seconds < 0 else '+'}{hours:02d}{minutes:02d}"
+    stamps = timestamps(meta, events["step"].to_numpy() - meta.first_step)
+    return events.with_columns(timestamp=pl.Series(stamps, dtype=pl.String))
 
 
 def check_settings(

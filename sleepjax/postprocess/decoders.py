@@ -137,12 +137,5 @@ def minute_row(meta: SeriesMeta) -> float:
     return (-meta.start % 60) / STEP_SECONDS
 
 
-def local_clock(meta: SeriesMeta, position: np.ndarray) -> np.ndarray:
-    """Local time [N] of rows in seconds since 1970-01-01 local, with the offset in force there."""
-    rows, offsets = np.array(meta.offsets, np.int64).reshape(-1, 2).T
-    entry = (np.searchsorted(rows, position, side="right") - 1).clip(min=0)
-    return meta.start + STEP_SECONDS * position + offsets[entry]
-
-
 def _at(candidates: Candidates, index: np.ndarray) -> Candidates:
     return Candidates(candidates.position[index], candidates.score[index])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
+from sleepjax import local_time
 from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY
 
 ZONE = ZoneInfo("America/New_York")
@@ -34,11 +35,7 @@ class Clock:
 
     def local_seconds(self) -> np.ndarray:
         """Local clock of every row in seconds since 1970 as the clock shows it, int64 [T]."""
-        seconds = self.start + STEP_SECONDS * np.arange(self.n_steps, dtype=np.int64)
-        bounds = [row for row, _ in self.offsets[1:]] + [self.n_steps]
-        for (row, offset), end in zip(self.offsets, bounds, strict=True):
-            seconds[row:end] += offset
-        return seconds
+        return local_time.local_seconds(self, np.arange(self.n_steps))
 
     def rows_at(self, local: np.ndarray) -> np.ndarray:
         """Row at a local clock time in seconds; may lie before or after the recording."""
@@ -65,20 +62,13 @@ class Clock:
 
     def timestamp(self, row: int) -> str:
         """The text of one row."""
-        offset = [offset for first, offset in self.offsets if first <= row][-1]
-        moment = datetime.fromtimestamp(self.start + STEP_SECONDS * row + offset, UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S") + _offset_text(offset)
-
-
-def _offset_text(offset: int) -> str:
-    hours, minutes = divmod(abs(offset) // 60, 60)
-    return f"{'-' if offset < 0 else '+'}{hours:02d}{minutes:02d}"
+        return local_time.timestamps(self, np.array([row]))[0]
 
 
 @cache
 def _times_of_day(offset: int) -> pl.Series:
     """``T00:00:00-0400`` and so on for the 17,280 steps of a day."""
-    suffix = _offset_text(offset)
+    suffix = local_time.offset_text(offset)
     seconds = range(0, DAY, STEP_SECONDS)
     return pl.Series([f"T{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}{suffix}" for s in seconds])
 
