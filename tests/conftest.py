@@ -1,4 +1,4 @@
-"""Settings every test shares: four fake devices, no silent rank promotion, errors for warnings."""
+"""Settings every test shares: four fake devices, no silent rank promotion, shapes as annotated."""
 
 import os
 import tempfile
@@ -14,11 +14,25 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("default")
+
+# While the tests run, annotations such as Float[Array, "B T F"] are checked at every call of the
+# modules named here; elsewhere they cost nothing. An int may stand for a float.
+jaxtyping.install_import_hook(
+    [
+        "sleepjax.models",
+        "sleepjax.objectives",
+        "sleepjax.training.augment",
+        "sleepjax.training.optim",
+        "sleepjax.training.step",
+    ],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
 

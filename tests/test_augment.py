@@ -204,6 +204,7 @@ def test_the_loss_of_a_mixture_is_the_loss_on_mixed_targets():
         "asleep": rng.random((SAMPLES, frames)).astype(np.float32),
         "distance": rng.integers(-60, 60, (SAMPLES, frames, 2)).astype(np.float32),
     }
+    batch = jax.tree.map(jnp.asarray, batch)
     out = maker(mixup=0.6)(batch, KEY)
     ids = np.asarray(out["x"][:, 0, 0]) / 10_000  # w b + (1 - w) (b + 1 mod B)
     own = np.arange(SAMPLES)
@@ -219,7 +220,7 @@ def test_the_loss_of_a_mixture_is_the_loss_on_mixed_targets():
         "segmentation", downsample=DOWNSAMPLE, sigma=20.0, weights=(1, 2, 3), positive=up
     )
     found = augment.mixed_loss(objective.loss, (logits, {}), out, jnp.asarray(0))
-    targets = losses.gaussian_targets(jnp.asarray(batch["asleep"]), batch["distance"], 20.0)
+    targets = losses.gaussian_targets(batch["asleep"], batch["distance"], 20.0)
     w = jnp.asarray(weight[:, None, None], jnp.float32)
     targets = w * targets + (1 - w) * targets[partner]
     both = np.where(mixed[:, None], batch["mask"] * batch["mask"][partner], batch["mask"])

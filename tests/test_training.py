@@ -48,9 +48,9 @@ def make_batch(seed=0, batch=8, steps=96):
 
 @pytest.fixture(scope="module")
 def fresh():
-    batch = make_batch()
+    x = jnp.asarray(make_batch()["x"])
     return lambda ema=0.0, model=MODEL: init_state(
-        jax.random.key(0), batch["x"], model=model, tx=TX, ema=ema
+        jax.random.key(0), x, model=model, tx=TX, ema=ema
     )
 
 
