@@ -156,7 +156,7 @@ def test_windows_longer_than_every_recording(tiny_config):
 
 
 def test_timestamps_without_offset_and_series_left_out(cohort, tiny_config, tmp_path):
-    """What the config says of preparing is kept by later runs that say nothing."""
+    """What this config says decides, whatever an earlier one said of the same store."""
     naive = pl.col("timestamp").str.slice(0, 19)
     frame = pl.read_parquet(cohort / "train_series.parquet").with_columns(naive)
     bad = pl.col("series_id") == frame["series_id"][0]
@@ -175,12 +175,21 @@ def test_timestamps_without_offset_and_series_left_out(cohort, tiny_config, tmp_
     data = open_with(tz="America/New_York", drop_bad=True)
     assert len(data.train) + len(data.valid) == 5
     written = (data.store.root / "manifest.json").stat().st_mtime_ns
-    assert open_with().store.series_ids == data.store.series_ids
-    prepared = str(data.store.root)
-    assert open_with(root=prepared, tz="America/New_York").store.series_ids
-    with pytest.raises(InputError, match="data.tz='Europe/London' comes too late: .* 'America/New"):
-        open_with(root=prepared, tz="Europe/London")
+    prepared = dict(root=str(data.store.root), tz="America/New_York", drop_bad=True)
+    assert open_with(**prepared).store.series_ids == data.store.series_ids
+    for change, message in {
+        ("tz", "Europe/London"): "data.tz='Europe/London', but .* with 'America/New_York'; set --c",
+        ("tz", ""): "data.tz=None, but .* with 'America/New_York'; set --config.data.tz=America/N",
+        ("drop_bad", False): "data.drop_bad=False, but .* with True; set --config.data.drop_bad=T",
+        ("store", "elsewhere"): "data.store='elsewhere' would not be used: .* Leave data.store out",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            open_with(**prepared | dict([change]))
     assert (data.store.root / "manifest.json").stat().st_mtime_ns == written
+    with pytest.raises(InputError, match="100%; at most 50%"):
+        open_with(tz="America/New_York")
+    with pytest.raises(InputError, match="has no UTC offset"):
+        open_with(drop_bad=False)
 
 
 def test_a_class_without_events_scores_nan(tiny_config):

@@ -33,6 +33,32 @@ def test_folds_share_the_strata():
     assert empty == [2] * 5
 
 
+def moved(before, after):
+    """Series that are in both and changed their fold."""
+    fold = lambda parts: {s: k for k, part in enumerate(parts) for s in part}
+    old, new = fold(before), fold(after)
+    return [s for s in old.keys() & new.keys() if old[s] != new[s]]
+
+
+def test_content_moves_no_series():
+    """Another hash of one recording, and names of groups in another order, change nothing."""
+    nights = {f"s{i:02d}": 8 + i % 7 for i in range(60)}
+    content = {s: f"hash of {s}" for s in nights}
+    before = kfold(nights, 5, 0, content)
+    for changed in ("zzz", "000"):
+        assert kfold(nights, 5, 0, content | {"s07": changed}) == before
+    assert kfold(nights, 5, 0) == before
+
+
+@given(st.integers(0, 20), st.integers(0, 14))
+def test_a_series_more_or_less_moves_few(seed, labelled):
+    nights = {f"s{i:02d}": 8 + i % 7 for i in range(60)}
+    more = kfold(nights | {"new": labelled}, 5, seed)
+    assert len(moved(kfold(nights, 5, seed), more)) <= 8
+    fewer = kfold({s: n for s, n in nights.items() if s != "s30"}, 5, seed)
+    assert len(moved(kfold(nights, 5, seed), fewer)) <= 8
+
+
 @given(st.integers(0, 20))
 def test_a_group_stays_together(seed):
     nights = {f"s{i}": i % 4 for i in range(24)}

@@ -15,7 +15,7 @@ from sleepjax.data import splits, windows
 from sleepjax.data.features import definitions
 from sleepjax.data.raw import find_files
 from sleepjax.data.store import Store, open_store, prepare
-from sleepjax.data.store_files import MANIFEST, read_json
+from sleepjax.data.store_files import MANIFEST
 from sleepjax.io import TABLES
 from sleepjax.simulation import simulate_cohort
 from sleepjax.types import STEPS_PER_HOUR, InputError
@@ -121,16 +121,9 @@ def _check_duration(store: Store, duration: int) -> None:
 
 def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     root, out = Path(data["root"]), data["store"]
+    how = {"tz": data.get("tz") or None, "drop_bad": data.get("drop_bad", False)}
     if (root / MANIFEST).exists():
-        store = open_store(root)
-        for name in ("tz", "drop_bad"):
-            prepared_with = store.manifest["settings"][name]
-            if data.get(name) and data[name] != prepared_with:
-                raise InputError(
-                    f"data.{name}={data[name]!r} comes too late: {root} was prepared with "
-                    f"{prepared_with!r}. Leave it out, or prepare again."
-                )
-        return store
+        return _open_prepared(root, out, how)
     if uses_simulation(data):
         name = "series{series}-days{days}-seed{seed}".format(**simulate)
         folder = SIMULATED / name
@@ -142,7 +135,7 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
             file=sys.stderr,
         )
         simulate_cohort(folder, **simulate, overwrite=True)
-        return prepare(folder, Path(out) if out else folder / "prepared", "train")
+        return prepare(folder, Path(out) if out else folder / "prepared", "train", **how)
     if not _has_recordings(root):
         try:
             find_files(root, "train")
@@ -151,12 +144,26 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
                 f"data.root: {error} To train on simulated data leave data.root at "
                 f"{str(DEFAULT_ROOT)!r}."
             ) from None
-    store = Path(out) if out else root / "prepared"
-    # What was prepared with a zone, or without bad series, stays so unless the config says more.
-    before = (read_json(store / MANIFEST) or {}).get("settings", {})
-    tz = data.get("tz") or before.get("tz")
-    drop_bad = data.get("drop_bad") or before.get("drop_bad", False)
-    return prepare(root, store, "train", tz=tz, drop_bad=drop_bad)
+    return prepare(root, Path(out) if out else root / "prepared", "train", **how)
+
+
+def _open_prepared(root: Path, out: str, how: Mapping[str, Any]) -> Store:
+    """The store that ``data.root`` is; InputError where the config says it was made otherwise."""
+    if out:
+        raise InputError(
+            f"data.store={out!r} would not be used: data.root={str(root)!r} is a prepared store "
+            "already. Leave data.store out."
+        )
+    store = open_store(root)
+    for name, value in how.items():
+        before = store.manifest["settings"][name]
+        if value != before:
+            remedy = f"set --config.data.{name}={before}" if before else f"leave data.{name} out"
+            raise InputError(
+                f"data.{name}={value!r}, but {root} was prepared with {before!r}; {remedy}, or "
+                "prepare it again."
+            )
+    return store
 
 
 def uses_simulation(data: Mapping[str, Any]) -> bool:
