@@ -32,7 +32,7 @@ import numpy as np
 import sleepjax
 from sleepjax import models
 from sleepjax.config import load_config
-from sleepjax.runs.lock import InUseError
+from sleepjax.lock import InUseError
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

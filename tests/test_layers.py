@@ -16,6 +16,7 @@ PLACES = {
     "config": (0, "base"),
     "io": (0, "base"),
     "local_time": (0, "base"),
+    "lock": (0, "base"),
     "progress": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from sleepjax.runs import lock
+from sleepjax import lock
+from sleepjax.runs import directory
 from sleepjax.runs.checkpoints import HASHES, Checkpoints
 from sleepjax.runs.log import read_metrics
 from sleepjax.training import loop
@@ -24,17 +25,17 @@ HOLD = (
 
 def test_a_directory_in_use_is_refused(tiny_config, tmp_path):
     with (
-        lock.locked(tmp_path),
+        directory.locked(tmp_path),
         pytest.raises(
             InputError, match=rf"in use by another run \(process {os.getpid()} on .*wait"
         ),
     ):
         loop.run(tiny_config(), tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {lock.FILE}
+    assert {p.name for p in tmp_path.iterdir()} == {directory.LOCK}
 
 
 def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path):
-    path = tmp_path / lock.FILE
+    path = tmp_path / directory.LOCK
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD + "; sys.stdin.read()", str(path)],
         stdin=subprocess.PIPE,
@@ -42,19 +43,22 @@ def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path):
     )
     with holder:
         assert holder.stdout and holder.stdout.readline()
-        with pytest.raises(lock.InUseError, match="in use"), lock.locked(tmp_path):
+        with pytest.raises(lock.InUseError, match="in use"), directory.locked(tmp_path):
             pass
         holder.kill()
         holder.wait()
-    with lock.locked(tmp_path):
+    with directory.locked(tmp_path):
         assert f"process {os.getpid()} on" in path.read_text()
-    with lock.locked(tmp_path):
+    with directory.locked(tmp_path):
         pass
 
 
 def test_a_workdir_that_is_a_file(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(InputError, match="cannot be a folder"), lock.locked(tmp_path / "run"):
+    with (
+        pytest.raises(InputError, match="cannot be made or written to"),
+        directory.locked(tmp_path / "run"),
+    ):
         pass
 
 

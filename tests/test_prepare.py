@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from sleepjax import lock
 from sleepjax.data import features, raw, store_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.writing import WORKERS
@@ -178,12 +181,44 @@ def test_a_store_copied_without_hidden_files_is_still_ours(cohort, tmp_path):
     assert build(cohort, tmp_path / "out").series_ids == ("a1", "B/2", "c3")
 
 
-def test_two_at_once(cohort, tmp_path):
+def test_two_at_once_prepare_once(cohort, tmp_path, monkeypatch, capfd):
+    """The second waits, says so, and then has nothing to do."""
+    out, first = tmp_path / "out", build(cohort, tmp_path / "first")
+    monkeypatch.setattr("sleepjax.lock._POLL", 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        with store_files.locked(out):
+            second = pool.submit(prepare, cohort, out, "train")
+            while "waiting for it" not in (said := capfd.readouterr().err):
+                assert not second.done()
+                time.sleep(0.01)
+            assert f"out is being prepared by another process (process {os.getpid()} on" in said
+            shutil.copytree(first.root, out, dirs_exist_ok=True)
+        before = modified(out)
+        assert second.result().series_ids == first.series_ids
+    assert "up to date" in capfd.readouterr().err and modified(out) == before
+
+
+def test_waiting_has_an_end(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr("sleepjax.lock.WAIT", 0.05)
     with (
         store_files.locked(tmp_path / "out"),
-        pytest.raises(InputError, match="being prepared by another process"),
+        pytest.raises(InputError, match=r"being prepared .*, still after 0 s; wait for it or stop"),
     ):
         build(cohort, tmp_path / "out")
+
+
+def test_a_store_that_is_up_to_date_is_not_locked(cohort, tmp_path, monkeypatch):
+    """So that it can lie in a read-only folder, and many trainings can start on it at once."""
+    out = tmp_path / "out"
+    build(cohort, out)
+    (out / store_files.LOCK).unlink()
+
+    def refuse(*args, **kwargs):
+        pytest.fail("locked")
+
+    monkeypatch.setattr(lock, "held", refuse)
+    assert build(cohort, out).series_ids == ("a1", "B/2", "c3")
+    assert not (out / store_files.LOCK).exists()
 
 
 def test_a_bad_series_stops_or_is_left_out_and_named(cohort, tmp_path, capsys):

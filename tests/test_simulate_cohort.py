@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,6 +23,10 @@ from tests.reference import simulate as oracle
 FILES = (*cohort.FILES, cohort.MARKER)
 
 
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("simulated") / "cohort"
@@ -29,7 +35,7 @@ def root(tmp_path_factory):
 
 
 def test_files_are_the_competitions(root):
-    assert sorted(path.name for path in root.iterdir()) == sorted(FILES)
+    assert visible(root) == sorted(FILES)
     series = pl.read_parquet(root / "train_series.parquet")
     assert dict(series.schema) == cohort.SERIES_SCHEMA
     assert series["series_id"].n_unique() == 5 and len(series) == 5 * 3 * 17_280
@@ -144,7 +150,7 @@ def test_an_interrupted_run_leaves_no_recordings_and_can_be_repeated(tmp_path, m
     assert is_simulated(tmp_path)
     assert not any((tmp_path / name).exists() for name in cohort.FILES)
     simulate_cohort(tmp_path, series=5, days=2, seed=0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+    assert visible(tmp_path) == sorted(FILES)
 
 
 MEASURE = """
@@ -181,3 +187,17 @@ def test_script(tmp_path, project):
     done = subprocess.run(run, cwd=project, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and str(out) in done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_two_simulations_at_once_write_one_cohort(tmp_path, monkeypatch, capfd):
+    """The second waits and says so; nothing of a complete cohort is written again."""
+    monkeypatch.setattr("sleepjax.lock._POLL", 0.01)
+    small = partial(simulate_cohort, tmp_path, series=2, days=1, seed=3)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(small) for _ in range(2)]
+    assert both[0].result() == both[1].result()
+    assert capfd.readouterr().err.count("being simulated by another process (process ") == 1
+    when = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert set(FILES) < set(when)
+    small()
+    assert when == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

@@ -139,28 +139,35 @@ def prepare(
     files = raw.find_files(data, phase)
     out = Path(out)
     report = qc.silent if quiet else qc.say
-    try:
+    settings = {
+        "phase": phase,
+        "simulated": files.simulated,
+        "features": definitions(names),
+        "tz": tz,
+        "drop_bad": drop_bad,
+        "inputs": [_describe(p) for p in (*files.series, files.events) if p],
+    }
+    # Looked at before locking, and again after waiting for another process that did the same work.
+    if not (store := _finished(out, settings)):
         with locked(out):
-            settings = {
-                "phase": phase,
-                "simulated": files.simulated,
-                "features": definitions(names),
-                "tz": tz,
-                "drop_bad": drop_bad,
-                "inputs": [_describe(p) for p in (*files.series, files.events) if p],
-            }
-            _check_kind(out, files.simulated)
-            store = _finished(out, settings)
-            if store:
-                report(f"{out}: up to date with {data}, nothing to do.")
-                return store
-            if (out / MANIFEST).exists():
-                report(f"{out}: inputs or settings changed, bringing the store up to date.")
-                (out / MANIFEST).unlink()
-            written = writing.write_store(files, out, settings, quiet=quiet)
-            store = open_store(out)
+            if not (store := _finished(out, settings)):
+                return _write(files, out, settings, quiet=quiet)
+    report(f"{out}: up to date with {data}, nothing to do.")
+    return store
+
+
+def _write(files: raw.CohortFiles, out: Path, settings: dict, *, quiet: bool) -> Store:
+    """Write what is missing or differs, and say what was written and repaired."""
+    report = qc.silent if quiet else qc.say
+    _check_kind(out, files.simulated)
+    try:
+        if (out / MANIFEST).exists():
+            report(f"{out}: inputs or settings changed, bringing the store up to date.")
+            (out / MANIFEST).unlink()
+        written = writing.write_store(files, out, settings, quiet=quiet)
     except OSError as error:
         raise InputError(f"cannot write the feature store {str(out)!r}: {error}.") from error
+    store = open_store(out)
     metas = [store.meta(series_id) for series_id in store.series_ids]
     steps = sum(meta.n_steps for meta in metas)
     report(

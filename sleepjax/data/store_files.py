@@ -8,9 +8,10 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from sleepjax import lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
@@ -72,23 +73,15 @@ def remove_others(folder: Path, keep: Collection[str] = ()) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold the folder of a store for this process; refuse one that holds anything else.
+def locked(out: Path) -> AbstractContextManager[None]:
+    """Hold the folder of a store for this process, waiting for another one that prepares it.
 
-    The operating system drops the lock when the process ends, however it ends.
+    Raises InputError for a folder that holds anything else.
     """
-    import fcntl  # absent on Windows, where stores can be read but not yet written
-
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; the feature store needs a folder.")
     ours = (out / LOCK).exists() or (read_json(out / MANIFEST) or {}).get("format") == FORMAT
     if out.is_dir() and any(out.iterdir()) and not ours:
         raise InputError(f"{out} holds other files; give an empty or new folder for the store.")
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{out} is being prepared by another process; wait for it.") from None
-        yield
+    state = "being prepared by another process"
+    return lock.held(out / LOCK, state=state, remedy="wait for it or stop it", wait=lock.WAIT)

@@ -6,7 +6,7 @@ metrics.jsonl       one object per write (see `writers`)
 tensorboard/        the same, with figures
 checkpoints/        the latest two and the best; damaged ones that a resumed run set aside
 skipped.json        which windows were in the batches that ended a run (see `guard`)
-.lock               held by the process that trains (see `lock`)
+.lock               held by the process that trains (see `sleepjax.lock`)
 figures/            pictures of the end of the run
 report.html         what came of it, in one page (see `sleepjax.figures.report`)
 model.py            a copy of the file of a model of one's own (see `sleepjax.models.registry`)
@@ -21,20 +21,21 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 import sleepjax
+from sleepjax import lock
 from sleepjax.models import registry
 from sleepjax.parallel import processes
-from sleepjax.runs.lock import locked
 from sleepjax.types import InputError
 
 FORMAT = 5
 MODEL = "model.py"
+LOCK = ".lock"
 GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 
@@ -51,6 +52,12 @@ def opened(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> Iterator[N
 
         processes.from_main(open_it)
         yield
+
+
+def locked(workdir: Path) -> AbstractContextManager[None]:
+    """Hold a run directory, made where it is missing; raises `lock.InUseError` while it is held."""
+    remedy = "wait for it or stop it, or use another --workdir"
+    return lock.held(workdir / LOCK, state="in use by another run", remedy=remedy)
 
 
 def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from sleepjax import lock
 from sleepjax.progress import Progress
 from sleepjax.simulation.series import VERSION, series_id, simulate_series
 from sleepjax.types import InputError
 
 MARKER = "simulation.json"
+LOCK = ".simulate.lock"
 SERIES_SCHEMA = {
     "series_id": pl.String,
     "step": pl.UInt32,
@@ -74,10 +76,25 @@ def simulate_cohort(
         "test_series": TEST_SERIES,
         "days": days,
     }
-    before, complete = _marker(folder), {**wanted, "complete": True}
-    if before == complete and all((folder / f).is_file() for f in FILES):
-        return wanted
-    if before.get("complete") and before != complete and not overwrite:
+    # Looked at before locking, and again after waiting for another process that did the same work.
+    if not _is_complete(folder, wanted):
+        state, remedy = "being simulated by another process", "wait for it or stop it"
+        with lock.held(folder / LOCK, state=state, remedy=remedy, wait=lock.WAIT):
+            if not _is_complete(folder, wanted):
+                _write(folder, wanted, overwrite=overwrite)
+    return wanted
+
+
+def _is_complete(folder: Path, wanted: dict[str, Any]) -> bool:
+    """Whether the folder holds this very cohort, whole."""
+    complete = _marker(folder) == {**wanted, "complete": True}
+    return complete and all((folder / name).is_file() for name in FILES)
+
+
+def _write(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> None:
+    """Write the cohort that ``wanted`` describes; the lock on the folder is held."""
+    before = _marker(folder)
+    if before.get("complete") and before != {**wanted, "complete": True} and not overwrite:
         what = ", ".join(
             f"{key}={before.get(key)}" for key in ("series", "days", "seed", "version")
         )
@@ -85,7 +102,7 @@ def simulate_cohort(
             f"{folder} holds another simulated cohort ({what}); give another folder, or "
             "--overwrite."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    series, days, seed = (wanted[name] for name in ("series", "days", "seed"))
     # The marker comes first: whatever an interruption leaves behind is known to be simulated.
     _write_marker(folder, {**wanted, "complete": False})
     test = [FIRST_TEST_INDEX + i for i in range(TEST_SERIES)]
@@ -101,8 +118,7 @@ def simulate_cohort(
     (folder / FILES[-1]).unlink(missing_ok=True)
     for name in FILES:
         _partial(folder, name).replace(folder / name)
-    _write_marker(folder, complete)
-    return wanted
+    _write_marker(folder, {**wanted, "complete": True})
 
 
 def check(series: int, days: float | None, seed: int) -> None:
