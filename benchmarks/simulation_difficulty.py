@@ -17,7 +17,7 @@ from scipy.ndimage import median_filter
 
 from sleepjax.metrics import event_detection_ap
 from sleepjax.simulation import SimulatedSeries, simulate_series
-from sleepjax.simulation.clock import DAY
+from sleepjax.simulation.recording_clock import DAY
 from sleepjax.types import (
     EVENTS,
     STEPS_PER_DAY,

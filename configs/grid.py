@@ -67,7 +67,9 @@ def get_config(arg=None):
     c.eval = dict(every=1_000, batch_size=8, stride=arg.duration // 2, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
-    c.simulate = dict(series=80, days=14, seed=0)  # stands in where root holds no recordings
+    c.simulate = dict(  # stands in where root holds no recordings
+        population="competition", series=80, days=14, seed=0, truth="annotated", devices=()
+    )
     if arg.tiny:  # seconds; tests
         c.update(dict(total_steps=4, log_every=2, ckpt_every=2, data=dict(duration=960, folds=3)))
         c.update(dict(optim=dict(warmup=1), eval=dict(every=2, batch_size=4, stride=720, trim=60)))

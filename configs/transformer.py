@@ -54,7 +54,9 @@ def get_config(arg=None):
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
     c.early_stop = dict(metric="valid/event_ap", patience=0)
-    c.simulate = dict(series=80, days=14, seed=0)  # stands in where root holds no recordings
+    c.simulate = dict(  # stands in where root holds no recordings
+        population="competition", series=80, days=14, seed=0, truth="annotated", devices=()
+    )
     if arg.demo:  # minutes on two CPU cores
         c.update(
             dict(

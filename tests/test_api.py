@@ -16,7 +16,7 @@ from sleepjax.types import InputError
 
 @pytest.mark.parametrize(
     "name",
-    ["sleepjax", "sleepjax.config", "sleepjax.simulation.frames", "sleepjax.metrics.ap"]
+    ["sleepjax", "sleepjax.config", "sleepjax.simulation.cohort", "sleepjax.metrics.ap"]
     + ["sleepjax.figures.actogram"],
 )
 def test_examples_run(name, project, tmp_path, monkeypatch, finished):

@@ -12,7 +12,8 @@ import pytest
 
 from sleepjax.simulation import (
     VERSION,
-    cohort,
+    Cohort,
+    cohort_files,
     is_simulated,
     simulate_cohort,
     simulate_series,
@@ -20,7 +21,7 @@ from sleepjax.simulation import (
 from sleepjax.types import InputError
 from tests.reference import simulate as oracle
 
-FILES = (*cohort.FILES, cohort.MARKER)
+FILES = (*cohort_files.FILES, cohort_files.MARKER)
 
 
 def visible(folder):
@@ -37,7 +38,7 @@ def root(tmp_path_factory):
 def test_files_are_the_competitions(root):
     assert visible(root) == sorted(FILES)
     series = pl.read_parquet(root / "train_series.parquet")
-    assert dict(series.schema) == cohort.SERIES_SCHEMA
+    assert dict(series.schema) == cohort_files.SERIES_SCHEMA
     assert series["series_id"].n_unique() == 5 and len(series) == 5 * 3 * 17_280
     assert series.null_count().sum_horizontal().item() == 0
     assert pl.read_parquet(root / "test_series.parquet")["series_id"].n_unique() == 3
@@ -88,7 +89,7 @@ def test_a_participant_is_the_same_in_a_cohort_of_any_size(root, tmp_path):
 
 def test_the_marker_says_what_was_simulated(root, tmp_path):
     assert is_simulated(root) and not is_simulated(tmp_path)
-    marker = json.loads((root / cohort.MARKER).read_text())
+    marker = json.loads((root / cohort_files.MARKER).read_text())
     expected = {"simulated": True, "complete": True, "seed": 2, "series": 5, "days": 3}
     assert marker | expected == marker and marker["version"] == VERSION
 
@@ -104,7 +105,7 @@ def test_an_equal_cohort_is_kept_and_another_replaced_when_asked(tmp_path):
         simulate_cohort(tmp_path, series=1, days=2, seed=1)
     assert (tmp_path / "train_series.parquet").stat().st_mtime_ns == before
     simulate_cohort(tmp_path, series=1, days=2, seed=1, overwrite=True)
-    assert json.loads((tmp_path / cohort.MARKER).read_text())["seed"] == 1
+    assert json.loads((tmp_path / cohort_files.MARKER).read_text())["seed"] == 1
 
 
 @pytest.mark.parametrize("name", ["train_series.parquet", "test_series.csv", "holiday.jpg"])
@@ -138,17 +139,17 @@ def test_values_out_of_bounds_are_named(tmp_path, bad, text):
 
 
 def test_an_interrupted_run_leaves_no_recordings_and_can_be_repeated(tmp_path, monkeypatch):
-    def fail_at_three(seed, index, days=None):
+    def fail_at_three(cohort, index):
         if index == 3:
             raise RuntimeError("power cut")
-        return simulate_series(seed, index, days)
+        return simulate_series(cohort.seed, index, cohort.days)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cohort, "simulate_series", fail_at_three)
+        patch.setattr(Cohort, "recording", fail_at_three)
         with pytest.raises(Exception, match="power cut"):
             simulate_cohort(tmp_path, series=5, days=2, seed=0)
     assert is_simulated(tmp_path)
-    assert not any((tmp_path / name).exists() for name in cohort.FILES)
+    assert not any((tmp_path / name).exists() for name in cohort_files.FILES)
     simulate_cohort(tmp_path, series=5, days=2, seed=0)
     assert visible(tmp_path) == sorted(FILES)
 
@@ -183,7 +184,7 @@ def test_script(tmp_path, project):
     other = [*run[:-1], "6"]
     done = subprocess.run(other, cwd=project, capture_output=True, text=True)
     assert done.returncode == 2 and "give another folder, or --overwrite" in done.stderr
-    (out / cohort.MARKER).unlink()
+    (out / cohort_files.MARKER).unlink()
     done = subprocess.run(run, cwd=project, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and str(out) in done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1

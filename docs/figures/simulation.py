@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.simulation import SimulatedSeries, simulate_series
-from sleepjax.simulation.calibration import PUBLISHED, measure
+from sleepjax.simulation.published import PUBLISHED, measure
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
 
 ANGLE, ENMO, SLEEP, UNWORN = "#2b5c8a", "#8a3b2b", "#9fb8d8", "#d9d2c4"

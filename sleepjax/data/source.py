@@ -17,7 +17,7 @@ from sleepjax.data.raw import find_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
 from sleepjax.io import TABLES
-from sleepjax.simulation import simulate_cohort
+from sleepjax.simulation import Cohort, simulate_cohort
 from sleepjax.types import STEPS_PER_HOUR, InputError
 
 DEFAULT_ROOT = Path("data/child-mind")
@@ -75,7 +75,7 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     Args:
       data: the config's group ``data``: root, store, features, duration, folds, fold, split_seed;
         tz and drop_bad are those of `prepare`.
-      simulate: series, days and seed of the cohort that stands in where the default root is empty.
+      simulate: settings of the `Cohort` that stands in where the default root is empty.
     """
     if not 0 <= data["fold"] < data["folds"]:
         raise InputError(f"data.fold={data['fold']} must be from 0 to {data['folds'] - 1}.")
@@ -125,8 +125,7 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     if (root / MANIFEST).exists():
         return _open_prepared(root, out, how)
     if uses_simulation(data):
-        name = "series{series}-days{days}-seed{seed}".format(**simulate)
-        folder = SIMULATED / name
+        folder = SIMULATED / Cohort(**simulate).folder_name
         holds = ", ".join(sorted(path.name for path in root.glob("*"))[:5])
         print(
             f"WARNING: data.root={str(root)!r} holds no recordings (train_series.parquet or csv)"

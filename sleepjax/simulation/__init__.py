@@ -1,11 +1,13 @@
-"""A simulated cohort in the competition's files; docs/simulation.md says what is modelled."""
+"""Simulated cohorts in the competition's files; docs/simulation.md says what is modelled."""
 
-from sleepjax.simulation.cohort import is_simulated, simulate_cohort
-from sleepjax.simulation.frames import simulate
-from sleepjax.simulation.series import VERSION, SimulatedSeries, simulate_series
+from sleepjax.simulation.cohort import Cohort, is_simulated, simulate, simulate_cohort
+from sleepjax.simulation.populations import POPULATIONS, simulate_series
+from sleepjax.simulation.series import VERSION, SimulatedSeries
 
 __all__ = [
+    "POPULATIONS",
     "VERSION",
+    "Cohort",
     "SimulatedSeries",
     "is_simulated",
     "simulate",

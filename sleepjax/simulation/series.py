@@ -1,4 +1,4 @@
-"""One simulated recording, a pure function of (seed, index, days)."""
+"""One simulated recording: what was measured, what was annotated and what is true."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sleepjax.simulation.annotate import (
-    NightLabel,
-    Window,
-    annotate,
-    sleep_windows,
-    true_windows,
-)
-from sleepjax.simulation.clock import Clock, draw_clock
-from sleepjax.simulation.nights import ASLEEP, Behaviour, draw_behaviour
-from sleepjax.simulation.participant import Participant, draw_days, draw_participant
-from sleepjax.simulation.signal import draw_signal
-from sleepjax.simulation.wear import draw_nonwear, fill_with_copies
+from sleepjax.simulation.annotation import HALF_HOUR, NightLabel, Window
+from sleepjax.simulation.behaviour import Behaviour
+from sleepjax.simulation.participant import Participant
+from sleepjax.simulation.recording_clock import Clock
+from sleepjax.simulation.truth import StepTruth, times_in_bed
 
 VERSION = 1
 """Raised whenever the same seed gives other bytes."""
@@ -44,7 +37,12 @@ class SimulatedSeries:
     """The window of each night by the annotation rules, without annotator error or omission."""
     behaviour: Behaviour
     nonwear: tuple[tuple[int, int], ...]
-    """(first row, end row) of each stretch that was filled with a copy."""
+    """(first row, end row) of each stretch in which the watch was taken off."""
+    steps: StepTruth
+    """The latent truth of every step."""
+    facts: dict[str, str]
+    """What the participant is, in words: ``device``, ``person``, ``schedule``, ``recording``,
+    ``wear``."""
 
     def frame(self) -> pl.DataFrame:
         """The competition's columns series_id, step, timestamp, anglez, enmo."""
@@ -59,8 +57,13 @@ class SimulatedSeries:
             }
         )
 
-    def event_rows(self) -> list[dict[str, object]]:
-        """Rows of train_events.csv: two per listed night, empty step where there is no event."""
+    def event_rows(self, truth: str = "annotated") -> list[dict[str, object]]:
+        """Rows of train_events.csv: two per listed night, empty step where there is no event.
+
+        ``truth`` is "annotated" (the annotator's nights) or "psg" (persistent sleep, see
+        :meth:`psg_labels`).
+        """
+        labels = self.labels if truth == "annotated" else self.psg_labels()
         return [
             {
                 "series_id": self.series_id,
@@ -69,8 +72,54 @@ class SimulatedSeries:
                 "step": step,
                 "timestamp": None if step is None else self.clock.timestamp(step),
             }
-            for label in self.labels
+            for label in labels
             for event, step in (("onset", label.onset), ("wakeup", label.wakeup))
+        ]
+
+    def psg_labels(self) -> list[NightLabel]:
+        """Persistent sleep of every time in bed that holds at least 30 minutes of it, numbered.
+
+        Naps and sleep by day count. One that was not recorded whole, or never was persistent, is
+        listed without events: nothing is said about it.
+        """
+        labels = []
+        for one in times_in_bed(self.steps):
+            if one.last_sleep - one.first_sleep < HALF_HOUR:
+                continue
+            onset, end = one.persistent or (None, None)
+            if onset is None or end is None or not one.whole or end - onset < HALF_HOUR:
+                onset = end = None
+            labels.append(NightLabel(len(labels) + 1, onset, end))
+        return labels
+
+    def nonwear_rows(self) -> list[dict[str, object]]:
+        """Rows of train_nonwear.csv; one row with empty steps where the watch never was off."""
+        return [
+            {"series_id": self.series_id, "start_step": start, "end_step": end}
+            for start, end in self.steps.unworn() or [(None, None)]
+        ]
+
+    def step_truth(self) -> pl.DataFrame:
+        """Rows of truth_steps.parquet: the states of every run of steps."""
+        runs = pl.DataFrame(self.steps.runs())
+        return runs.select(pl.lit(self.series_id).alias("series_id"), *runs.columns).cast(
+            {"start_step": pl.UInt32, "end_step": pl.UInt32}
+        )
+
+    def bed_rows(self) -> list[dict[str, object]]:
+        """Rows of truth_beds.csv: each time in bed as polysomnography would report it."""
+        return [
+            {
+                "series_id": self.series_id,
+                "bed": one.bed,
+                "rise": one.rise,
+                "first_sleep": one.first_sleep,
+                "last_sleep": one.last_sleep,
+                "persistent_onset": None if one.persistent is None else one.persistent[0],
+                "persistent_end": None if one.persistent is None else one.persistent[1],
+                "whole": one.whole,
+            }
+            for one in times_in_bed(self.steps)
         ]
 
     def truth_rows(self) -> list[dict[str, object]]:
@@ -88,36 +137,6 @@ def series_id(seed: int, index: int) -> str:
     return f"sim{(index * _HASH + seed * 0x5DEECE66D + 0xB) % _IDS:09x}"
 
 
-def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
+def stream(seed: int, index: int, purpose: int) -> np.random.Generator:
     """Independent random numbers for one purpose of one participant."""
     return np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, purpose]))
-
-
-def simulate_series(seed: int, index: int, days: float | None = None) -> SimulatedSeries:
-    """Simulate participant ``index``; ``days=None`` draws the length as in the competition."""
-    traits = _stream(seed, index, 0)
-    drawn_days = draw_days(traits)
-    person = draw_participant(traits, drawn_days)
-    clock = draw_clock(traits, drawn_days if days is None else days)
-    behaviour = draw_behaviour(_stream(seed, index, 1), person, clock)
-    anglez, enmo = draw_signal(_stream(seed, index, 2), person, behaviour)
-    wear = _stream(seed, index, 3)
-    spans = draw_nonwear(wear, person, clock, behaviour.nights)
-    fill_with_copies(wear, (anglez, enmo), spans)
-    worn = np.ones(clock.n_steps, dtype=bool)
-    for start, end in spans:
-        worn[start:end] = False
-    windows = sleep_windows(behaviour.mode == ASLEEP, clock)
-    truth = true_windows(windows, worn)
-    labels = annotate(_stream(seed, index, 4), behaviour, windows, truth, clock)
-    return SimulatedSeries(
-        series_id=series_id(seed, index),
-        participant=person,
-        clock=clock,
-        anglez=anglez,
-        enmo=enmo,
-        labels=tuple(labels),
-        truth=tuple(truth),
-        behaviour=behaviour,
-        nonwear=tuple(spans),
-    )

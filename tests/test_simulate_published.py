@@ -5,8 +5,8 @@ import pytest
 
 from sleepjax.metrics import event_detection_ap
 from sleepjax.simulation import simulate_series
-from sleepjax.simulation.calibration import PUBLISHED, measure
-from sleepjax.simulation.cohort import EVENT_SCHEMA, TRUTH_SCHEMA
+from sleepjax.simulation.cohort_files import EVENT_SCHEMA, TRUTH_SCHEMA
+from sleepjax.simulation.published import PUBLISHED, measure
 from sleepjax.types import EVENTS
 
 SERIES = 60

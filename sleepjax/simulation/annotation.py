@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from sleepjax.simulation.clock import DAY, Clock
-from sleepjax.simulation.nights import Behaviour, Night
+from sleepjax.simulation.behaviour import Behaviour, Night
+from sleepjax.simulation.recording_clock import DAY, Clock
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 HALF_HOUR = 30 * STEPS_PER_MINUTE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sleepjax.simulation.clock import QUARTER_HOUR, Clock
-from sleepjax.simulation.nights import HOUR, Night
+from sleepjax.simulation.behaviour import HOUR, Night
 from sleepjax.simulation.participant import Participant
+from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock
 from sleepjax.types import STEPS_PER_DAY
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import lfilter
 
-from sleepjax.simulation.nights import Behaviour
+from sleepjax.simulation.behaviour import Behaviour
 from sleepjax.simulation.participant import Participant
 from sleepjax.types import STEPS_PER_MINUTE
 
@@ -35,8 +36,22 @@ SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
 
-def draw_signal(rng: np.random.Generator, person: Participant, behaviour: Behaviour):
-    """Angle in degrees and enmo in g, two float32 arrays [T], both rounded to 1e-4 as published."""
+@dataclass(frozen=True)
+class Motion:
+    """What the wrist does at each of T steps."""
+
+    angle: np.ndarray
+    """float32 [T], degrees."""
+    roll: np.ndarray
+    """float32 [T], radians around the arm."""
+    enmo: np.ndarray
+    """float32 [T], g."""
+    moving: np.ndarray
+    """bool [T]."""
+
+
+def draw_motion(rng: np.random.Generator, person: Participant, behaviour: Behaviour) -> Motion:
+    """The movements of a participant, measured by the watch that ``person`` describes."""
     mode = behaviour.mode
     n = len(mode)
     slow = np.zeros(n, dtype=np.float32)
@@ -45,7 +60,7 @@ def draw_signal(rng: np.random.Generator, person: Participant, behaviour: Behavi
     moving, burst = _movements(rng, person, behaviour, slow)
     angle, roll = _angle(rng, person, mode, moving)
     enmo = _enmo(rng, person, mode, moving, burst, slow, angle, roll)
-    return np.round(angle, 4), np.round(enmo, 4)
+    return Motion(angle, roll, enmo, moving)
 
 
 def _normal(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sleepjax.simulation.clock import DAY, Clock
 from sleepjax.simulation.participant import Participant
+from sleepjax.simulation.recording_clock import DAY, Clock
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE = range(7)

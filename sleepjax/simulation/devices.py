@@ -1,0 +1,3 @@
+"""Kinds of watch of the population ``world``."""
+
+DEVICES: dict[str, None] = {}

@@ -1,0 +1,24 @@
+"""The populations that can be simulated, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sleepjax.simulation.competition import simulate_competition
+from sleepjax.simulation.series import SimulatedSeries
+
+POPULATIONS: dict[str, Callable[..., SimulatedSeries]] = {
+    "competition": simulate_competition,
+}
+"""(seed, index, days, devices) -> recording; participant ``index`` depends on these alone."""
+
+
+def simulate_series(
+    seed: int,
+    index: int,
+    days: float | None = None,
+    population: str = "competition",
+    devices: Sequence[str] = (),
+) -> SimulatedSeries:
+    """Simulate participant ``index`` of a population; ``days=None`` draws the length."""
+    return POPULATIONS[population](seed, index, days, tuple(devices))
