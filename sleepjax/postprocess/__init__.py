@@ -5,12 +5,14 @@ from sleepjax.postprocess.peaks import find_peaks, find_peaks_each
 from sleepjax.postprocess.settings import read_settings
 from sleepjax.postprocess.stitch import stitch
 from sleepjax.postprocess.submission import submission, write_submission
+from sleepjax.postprocess.windows import find_windows
 
 __all__ = [
     "decode",
     "decode_series",
     "find_peaks",
     "find_peaks_each",
+    "find_windows",
     "read_settings",
     "stitch",
     "submission",

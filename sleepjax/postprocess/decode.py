@@ -68,7 +68,7 @@ def decode_series(
     Raises:
       InputError: probs of another shape or NaN, or a parameter out of range.
     """
-    probs = _checked(probs, meta, valid)
+    probs = check_probabilities(probs, meta, valid)
     check_settings(height, distance, soft, daily)
     found = []
     for event in EVENTS:
@@ -112,7 +112,10 @@ def check_settings(
         raise InputError(f"daily={daily} must be positive, or None.")
 
 
-def _checked(probs: np.ndarray, meta: SeriesMeta, valid: np.ndarray | None) -> np.ndarray:
+def check_probabilities(
+    probs: np.ndarray, meta: SeriesMeta, valid: np.ndarray | None
+) -> np.ndarray:
+    """The probabilities as an array [T,3]; raises InputError for another shape or NaN."""
     probs = np.asarray(probs)
     if probs.shape != (meta.n_steps, len(CLASSES)):
         raise InputError(

@@ -1,0 +1,215 @@
+"""Sleep windows: when a person slept, chosen over a whole recording at once.
+
+Candidates with scores are what the metric ranks; a person asks for *the* onset of a night. Windows
+are chosen by the owners' rules: one lasts at least 30 minutes, may be interrupted by at most 30
+consecutive minutes awake, and needs the watch worn. Of all sets of windows that the rules allow the
+most probable one is found by dynamic programming (`semi_markov`) over frames of a minute:
+
+* an onset at minute t has the rate ``P(onset) / spread + 1 / 1440`` per minute, a wakeup likewise.
+  A model's event probability is spread over the minutes around the event, and where it says nothing
+  there is still one onset a day. So a weak or missing peak makes an end unsure, not impossible.
+* a minute inside counts ``log-odds of asleep / correlation``: neighbouring minutes repeat each
+  other, and that many of them are worth one independent observation. Time without the watch counts
+  as awake.
+* a minute in the middle of more than 30 minutes awake counts in full, which nothing outweighs where
+  the model is sure, and ends the window.
+
+The main sleep is the longest window of each 24 hours by the local clock of its midpoint. A day
+begins twelve hours from the person's own mean midpoint (on the circle of the clock, weighted by
+duration), so that the days of somebody who sleeps from morning to evening do not begin in their
+sleep. Other windows are naps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
+
+from sleepjax.local_time import local_seconds, timestamps
+from sleepjax.postprocess import semi_markov
+from sleepjax.postprocess.decode import check_probabilities
+from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError, SeriesMeta
+
+FRAME = STEPS_PER_MINUTE
+DAY = 86_400
+PER_MINUTE = 1 / 1440
+"""Rate of onsets, and of wakeups, where a model sees none: one a day."""
+INTERRUPTION = 30
+"""Minutes; the longest time awake inside of a window."""
+SHORTEST = 31
+"""Frames of a window or a gap: 30 minutes, and one because both ends move by half a minute."""
+SURE = 0.001
+"""No minute counts as less, or more, likely asleep than by this much from 0 or 1."""
+NEAR = 15
+"""Minutes; an end's probability is that of all minutes this close to it."""
+UNLIKELY = 0.01
+"""Runners-up below this probability are left out."""
+
+SCHEMA = {
+    "series_id": pl.String,
+    "onset_step": pl.Int64,
+    "wakeup_step": pl.Int64,
+    "onset": pl.String,
+    "wakeup": pl.String,
+    "main": pl.Boolean,
+    "score": pl.Float64,
+    "worn_fraction": pl.Float64,
+    "onset_score": pl.Float64,
+    "wakeup_score": pl.Float64,
+    "next_onset_step": pl.Int64,
+    "next_onset": pl.String,
+    "next_onset_score": pl.Float64,
+    "next_wakeup_step": pl.Int64,
+    "next_wakeup": pl.String,
+    "next_wakeup_score": pl.Float64,
+}
+
+_NUMBERS = {name: dtype for name, dtype in SCHEMA.items() if dtype in (pl.Int64, pl.Float64)}
+
+
+def find_windows(
+    probs: np.ndarray,
+    meta: SeriesMeta,
+    *,
+    valid: np.ndarray | None = None,
+    worn: np.ndarray | None = None,
+    correlation: float = 30.0,
+    spread: float = 12.5,
+) -> pl.DataFrame:
+    """Sleep windows of one recording, in order of time.
+
+    Args:
+      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording.
+      meta: of the recording: name, first step, clock.
+      valid: [T] rows with data; nobody is taken to wear the watch at others.
+      worn: [T] probability that the watch is worn; None where no model says.
+      correlation: minutes that are worth one independent observation of being asleep. 30 is where
+        the autocorrelation of a wrist's activity has fallen to a half.
+      spread: minutes that an event's probability is spread over: its sum around a certain event.
+        12.5 is that of targets with a standard deviation of five minutes.
+
+    Returns:
+      Frame with the columns of `SCHEMA`. ``onset`` and ``wakeup`` are local times with UTC offset;
+      ``score`` is the probability of being in a sleep window, averaged over this one;
+      ``onset_score`` and ``wakeup_score`` that of an onset or wakeup within 15 minutes of the one
+      given. ``next_onset`` is the most probable other onset before the wakeup and after the window
+      before, more than 30 minutes away, with its probability; null where there is none to speak of.
+
+    Raises:
+      InputError: probs of another shape or NaN, or a parameter out of range.
+    """
+    probs = check_probabilities(probs, meta, valid)
+    for name, value in (("correlation", correlation), ("spread", spread)):
+        if not 1 <= value < np.inf:
+            raise InputError(f"{name}={value} minutes must be at least 1, and finite.")
+    on_wrist = _checked_worn(worn, meta) * (1.0 if valid is None else valid)
+    curves = probs.T.astype(np.float64) * on_wrist  # [3,T]
+    asleep, onset, wakeup = (curves[CLASSES.index(name)] for name in CLASSES)
+    (begins, onset_row), (ends, wakeup_row) = (_event(x, spread) for x in (onset, wakeup))
+    evidence = semi_markov.Evidence(begins, ends, _inside(asleep, correlation), SHORTEST)
+    windows = semi_markov.best_windows(evidence)  # [W,2] minutes
+    p_onset, p_wakeup = semi_markov.probabilities(evidence)
+    sleeping = np.cumsum(p_onset - p_wakeup)
+    edges = [0, *windows.ravel().tolist(), len(p_onset) - 1]
+    rows = []
+    for before, first, last, after in zip(
+        edges[:-2:2], edges[1:-1:2], edges[2::2], edges[3::2], strict=True
+    ):
+        next_onset = _runner_up(p_onset, first, before, last - SHORTEST)
+        next_wakeup = _runner_up(p_wakeup, last, first + SHORTEST, after)
+        begin, end = int(onset_row[first]), int(wakeup_row[last])
+        rows.append(
+            {
+                "onset_step": begin,
+                "wakeup_step": end,
+                "score": sleeping[first:last].mean(),
+                "worn_fraction": on_wrist[begin:end].mean(),
+                "onset_score": _mass(p_onset, first),
+                "wakeup_score": _mass(p_wakeup, last),
+                "next_onset_step": None if next_onset is None else int(onset_row[next_onset]),
+                "next_onset_score": None if next_onset is None else _mass(p_onset, next_onset),
+                "next_wakeup_step": None if next_wakeup is None else int(wakeup_row[next_wakeup]),
+                "next_wakeup_score": None if next_wakeup is None else _mass(p_wakeup, next_wakeup),
+            }
+        )
+    return _with_clock(pl.DataFrame(rows, schema=_NUMBERS), meta)
+
+
+def _checked_worn(worn: np.ndarray | None, meta: SeriesMeta) -> np.ndarray:
+    if worn is None:
+        return np.ones(meta.n_steps)
+    worn = np.asarray(worn, np.float64)
+    if worn.shape != (meta.n_steps,) or not ((0 <= worn) & (worn <= 1)).all():
+        raise InputError(
+            f"series {meta.series_id!r}: worn must hold a probability from 0 to 1 for each of "
+            f"{meta.n_steps} rows; it has shape {worn.shape}."
+        )
+    return worn
+
+
+def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
+    """What each minute [N] speaks for being in a window, from P(asleep, worn) of each step [T]."""
+    first = np.arange(0, len(asleep), FRAME)
+    p = np.add.reduceat(asleep, first) / np.diff(first, append=len(asleep))
+    p = p.clip(SURE, 1 - SURE)
+    log_odds = np.log(p / (1 - p))
+    half = INTERRUPTION // 2
+    # Nothing is known of the time around the recording; it makes no run of wakefulness longer.
+    around = sliding_window_view(np.pad(p, half, constant_values=1.0), 2 * half + 1)
+    return np.where(around.max(axis=1) < 0.5, log_odds, log_odds / correlation)
+
+
+def _event(x: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log rate of an event at each of N+1 boundaries, and the row it would be at, from x [T].
+
+    A boundary stands for the minute around it; where there is no peak it is the boundary itself.
+    """
+    half = FRAME // 2
+    n = -(-len(x) // FRAME) + 1
+    minutes = np.pad(x, (half, n * FRAME - half - len(x))).reshape(n, FRAME)
+    highest = minutes.max(axis=1)
+    offset = np.where(highest > 0, minutes.argmax(axis=1), half) - half
+    row = (np.arange(n) * FRAME + offset).clip(0, len(x) - 1)
+    return np.log(highest / spread + PER_MINUTE), row
+
+
+def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
+    """The most probable local maximum from ``first`` to ``last`` that is not near ``chosen``."""
+    at = np.arange(max(1, first), min(len(p) - 1, last + 1))
+    at = at[(p[at] > p[at - 1]) & (p[at] >= p[at + 1]) & (np.abs(at - chosen) > 2 * NEAR)]
+    best = int(at[np.argmax(p[at])]) if len(at) else chosen
+    return None if best == chosen or _mass(p, best) < UNLIKELY else best
+
+
+def _mass(p: np.ndarray, at: int) -> float:
+    """Probability within `NEAR` minutes of a boundary."""
+    return float(min(1.0, p[max(0, at - NEAR) : at + NEAR + 1].sum()))
+
+
+def _with_clock(windows: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
+    """The frame of `SCHEMA` from one whose steps are rows of the recording."""
+    columns = [pl.repeat(meta.series_id, len(windows), dtype=pl.String, eager=True)]
+    columns[0] = columns[0].alias("series_id")
+    onset, wakeup = (windows[f"{name}_step"].to_numpy() for name in ("onset", "wakeup"))
+    columns.append(pl.Series("main", main_sleep(onset, wakeup, meta), dtype=pl.Boolean))
+    for name in ("onset", "wakeup", "next_onset", "next_wakeup"):
+        row = windows[f"{name}_step"]
+        text = timestamps(meta, row.fill_null(0).to_numpy())
+        known = zip(text, row.is_not_null(), strict=True)
+        columns.append(pl.Series(name, [t if k else None for t, k in known], dtype=pl.String))
+        columns.append(row + meta.first_step)
+    return windows.with_columns(columns).select(list(SCHEMA))
+
+
+def main_sleep(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> np.ndarray:
+    """Which windows [W], given by rows of the recording, are the longest of their 24 hours."""
+    duration = wakeup - onset
+    clock = local_seconds(meta, (onset + wakeup) // 2)
+    angle = 2 * np.pi * clock / DAY
+    usual = np.arctan2((duration * np.sin(angle)).sum(), (duration * np.cos(angle)).sum())
+    day = np.floor((angle - usual) / (2 * np.pi) + 0.5)
+    order = np.lexsort((onset, -duration, day))
+    main = np.zeros(len(onset), bool)
+    main[order[np.flatnonzero(np.diff(day[order], prepend=np.nan))]] = True
+    return main
