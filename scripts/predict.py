@@ -3,7 +3,8 @@ r"""Find sleep onsets and wakeups in new recordings with a trained run or an ens
 python scripts/predict.py --workdir runs/spec2d --series my_series.parquet --out submission.csv
 
 Writes the submission (row_id, series_id, step, event, score), beside it the same events with local
-clock times (<out>_events.csv), and a picture of the nights of each series (<out>_figures/).
+clock times (<out>_events.csv), when each person slept, a row per sleep (<out>_windows.csv), and a
+picture of the nights of each series (<out>_figures/).
 A series that cannot be used is left out and named; the others are predicted.
 
 Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3 some were left out.
@@ -52,8 +53,9 @@ def main(argv: list[str]) -> int:
 def predict(args: argparse.Namespace) -> int:
     out = Path(args.out)
     events_path = out.with_name(f"{out.stem}_events.csv")
+    windows_path = out.with_name(f"{out.stem}_windows.csv")
     figures_path = None if args.no_figures else out.with_name(f"{out.stem}_figures")
-    check_output("--out", out, events_path, suffix=".csv", overwrite=args.overwrite)
+    check_output("--out", out, events_path, windows_path, suffix=".csv", overwrite=args.overwrite)
     if not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
 
@@ -75,14 +77,17 @@ def predict(args: argparse.Namespace) -> int:
     if predictor.run["simulated"]:
         note = "model trained on SIMULATED data"
         print(f"WARNING: {note}; do not draw conclusions about people.", file=sys.stderr)
-    events, faults = find(args, predictor, n_rows, note, figures_path)
+    events, windows, faults = find(args, predictor, n_rows, note, figures_path)
     if not events:
         raise InputError(faults[0])
     found = pl.concat(events)
     postprocess.write_submission(found, out)
     found.write_csv(events_path)
+    slept = pl.concat(windows)
+    slept.write_csv(windows_path)
     print(f"submission: {out} ({len(found)} rows)")
     print(f"events with local times: {events_path}")
+    print(f"sleep windows: {windows_path} ({len(slept)} rows)")
     if figures_path:
         print(f"figures: {figures_path}")
     for fault in faults:
@@ -92,8 +97,8 @@ def predict(args: argparse.Namespace) -> int:
 
 def find(
     args: argparse.Namespace, predictor: Predictor, n_rows: int, note: str, figures: Path | None
-) -> tuple[list[pl.DataFrame], list[str]]:
-    """(events of each series that can be used, what is wrong with each of the others)."""
+) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[str]]:
+    """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
     from sleepjax.data.raw import iter_rows
     from sleepjax.data.repair import make_recording
@@ -101,17 +106,17 @@ def find(
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
 
-    events, faults, series_id = [], [], ""
+    events, windows, faults, series_id = [], [], [], ""
     series = iter_rows(args.series)
     with Progress(n_rows, "predict", "rows") as progress:
         while True:
             try:
                 path, rows = next(series)
             except StopIteration:
-                return events, faults
+                return events, windows, faults
             except InputError as error:  # the rest of the file cannot be read
                 last = f" Nothing after series {series_id!r} was read." if series_id else ""
-                return events, [*faults, f"{error}{last}"]
+                return events, windows, [*faults, f"{error}{last}"]
             series_id = rows["series_id"][0]
             try:
                 recording = make_recording(rows, source=path.name, tz=args.tz)
@@ -129,6 +134,7 @@ def find(
                 figures.mkdir(parents=True, exist_ok=True)
                 figure(found, note).savefig(figures / f"{folder_name(meta.series_id)}.png")
             events.append(found.events)
+            windows.append(found.windows)
             progress.advance(rows.height)
 
 

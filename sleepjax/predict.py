@@ -38,6 +38,12 @@ class Found:
     events: pl.DataFrame
     """series_id, step, event, score, timestamp (local clock with its UTC offset)."""
 
+    @property
+    def windows(self) -> pl.DataFrame:
+        """When the person slept: the columns of `postprocess.windows.SCHEMA`."""
+        valid = self.recording.frame["valid"].to_numpy()
+        return postprocess.find_windows(self.probabilities, self.recording.meta, valid=valid)
+
 
 @dataclass(frozen=True)
 class Member:
@@ -83,6 +89,16 @@ class Predictor:
         """
         return pl.concat(
             [found.events for found in self.find(recordings_from_frame(series, tz=tz))]
+        )
+
+    def windows(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
+        """Sleep windows of a frame as in `predict`: when the person slept, main sleep and naps.
+
+        Returns series_id, onset_step, wakeup_step, onset and wakeup (local times with UTC offset),
+        main, score, worn_fraction and the runners-up; see `postprocess.find_windows`.
+        """
+        return pl.concat(
+            [found.windows for found in self.find(recordings_from_frame(series, tz=tz))]
         )
 
     def find(self, recordings: Iterable[Recording]) -> Iterator[Found]:

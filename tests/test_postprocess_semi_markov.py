@@ -19,7 +19,7 @@ def evidences(draw):
 
 @given(evidences())
 def test_equals_the_list_of_all_sets(evidence):
-    parts = [x.tolist() for x in (evidence.begins, evidence.ends, evidence.inside)]
+    parts = evidence.begins.tolist(), evidence.ends.tolist(), evidence.inside.tolist()
     windows = best_windows(evidence)
     assert (np.diff(windows.ravel()) >= evidence.shortest).all()
     best = oracle.best(*parts, evidence.shortest)

@@ -97,8 +97,8 @@ def test_the_watch_must_be_worn():
     probs = curves(24, [(10, 18)], [(10, 0.5)], [(18, 0.5)])
     off = np.ones(len(probs))
     off[12 * STEPS_PER_HOUR : 15 * STEPS_PER_HOUR] = 0
-    for by_model in ({"worn": off}, {"valid": off > 0}):
-        found = find_windows(probs, meta(len(probs)), **by_model)
+    m = meta(len(probs))
+    for found in (find_windows(probs, m, worn=off), find_windows(probs, m, valid=off > 0)):
         assert np.allclose(hours(found), [(10, 12), (15, 18)], atol=0.02)
         assert (found["worn_fraction"] > 0.99).all()
     off[:] = 0.02

@@ -10,6 +10,7 @@ import pytest
 import sleepjax
 from sleepjax.data import raw
 from sleepjax.data.source import open_training_data
+from sleepjax.postprocess.windows import SCHEMA
 from sleepjax.predict import load
 from sleepjax.types import EVENTS, InputError
 
@@ -82,6 +83,18 @@ def test_nothing_is_found_where_nothing_was_measured(predictor, series):
     assert len(events.filter(inside)) == 0 < len(events)
 
 
+def test_windows_are_chosen_from_the_same_probabilities(predictor, series):
+    """The tiny model knows little of sleep; its windows still carry the file's clock."""
+    windows = predictor.windows(series)
+    assert windows.schema == SCHEMA
+    stamps = series.select(pl.col("step").cast(pl.Int64), pl.col("timestamp").alias("of_file"))
+    for end in EVENTS:
+        joined = windows.join(stamps, left_on=f"{end}_step", right_on="step")
+        assert len(joined) == len(windows) and (joined[end] == joined["of_file"]).all()
+    (found,) = predictor.find(raw.recordings_from_frame(series))
+    assert found.windows.equals(windows)
+
+
 def test_one_prediction_compiles_once(predictor, series):
     apply = predictor.members[0].predict_fn.__closure__
     predictor.predict(series)
@@ -107,9 +120,10 @@ def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp
     pictures = sorted(p.stem for p in (out.parent / "sub_figures").iterdir())
     assert pictures == sorted(ids["series_id"])
     assert "timestamp" in pl.read_csv(out.parent / "sub_events.csv").columns
+    assert pl.read_csv(out.parent / "sub_windows.csv").columns == list(SCHEMA)
     before = out.read_bytes()
     assert main(args) == 2
-    assert "sub_events.csv exists; give another --out, or --overwrite" in capsys.readouterr().err
+    assert "sub_windows.csv exists; give another --out, or --overwrite" in capsys.readouterr().err
     assert out.read_bytes() == before
 
 

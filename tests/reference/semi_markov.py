@@ -60,4 +60,5 @@ def evidence(probs, valid, *, correlation, spread, interruption):
             max([at(k, s) for s in steps_ if 0 <= s < steps], default=0) for steps_ in around
         ]
         events.append([math.log(p / spread + 1 / 1440) for p in highest])
-    return *events, gain
+    begins, ends = events
+    return begins, ends, gain
