@@ -238,6 +238,28 @@ def test_first_step_and_finer_sampling():
     assert locate(fine, known)["step"].to_list() == [120, 600]
 
 
+def test_naive_events_in_both_passes_of_a_repeated_hour():
+    """01:20 is there twice on that night; the step says which one is meant."""
+    start = datetime(2018, 11, 4, 5, 0, tzinfo=UTC)
+    wanted = nights("a1", [(240, 960), (970, 1000)], start=start)
+    naive = pl.col("timestamp").str.slice(0, 19)
+    local = [s if s < 720 else s - 720 for s in wanted["step"]]  # one hour less on the wall clock
+    texts = nights("a1", [tuple(local[:2]), tuple(local[2:])], start=start)["timestamp"]
+    frame = wanted.with_columns(timestamp=texts).with_columns(naive)
+    found = locate(frame, metas(rows(1440, start=start)), tz="America/New_York")
+    assert found["step"].to_list() == [240, 960, 970, 1000]
+
+
+def test_events_in_utc_and_events_that_contradict_the_zone():
+    utc = GOOD.with_columns(timestamp=nights("a1", [(120, 600), (None, None), (1200, 1800)],
+                                             offset=0)["timestamp"])  # fmt: skip
+    assert utc["timestamp"][0] == "2018-08-14T15:40:00+0000"
+    assert locate(utc, tz="America/New_York")["step"].equals(GOOD["step"])
+    assert locate(utc)["step"].equals(GOOD["step"])
+    with pytest.raises(InputError, match="line 2: .*at UTC-04:00, but tz='Europe/London'"):
+        locate(GOOD, tz="Europe/London")
+
+
 def test_naive_event_timestamps_use_the_zone():
     frame = GOOD.with_columns(pl.col("timestamp").str.slice(0, 19))
     assert locate(frame, tz="America/New_York")["step"].equals(GOOD["step"])

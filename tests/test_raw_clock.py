@@ -142,6 +142,115 @@ def test_a_clock_that_was_not_put_back():
     read(["2024-10-27T01:30:00", "2024-10-27T02:10:00"], tz="Europe/London")  # a gap may hide it
 
 
+NEW_YORK = "America/New_York"
+BACK = int(datetime(2017, 11, 5, 6, tzinfo=UTC).timestamp())  # 01:59:55-0400, then 01:00:00-0500
+
+
+def naive(utc, zone=NEW_YORK):
+    moments = [datetime.fromtimestamp(int(s), ZoneInfo(zone)) for s in utc]
+    return [m.strftime("%Y-%m-%dT%H:%M:%S") for m in moments]
+
+
+@given(st.lists(st.integers(0, 2158), max_size=20), st.integers(0, 1900), st.integers(1, 300))
+def test_rows_that_changed_places_do_not_move_the_clock(swaps, first, lost):
+    """Three hours around the end of summer time, neighbours exchanged, then some minutes lost."""
+    utc = BACK - 5400 + 5 * np.arange(2160)
+    for i in swaps:
+        utc[[i, i + 1]] = utc[[i + 1, i]]
+    utc = np.delete(utc, slice(first, first + lost))
+    found, offset = read(naive(utc), tz=NEW_YORK)
+    np.testing.assert_array_equal(found, utc * 1000)
+    np.testing.assert_array_equal(offset, np.where(utc < BACK, EASTERN, EASTERN - 3600))
+
+
+@pytest.mark.parametrize("zone, back", [
+    ("Australia/Lord_Howe", datetime(2018, 3, 31, 15, tzinfo=UTC)),  # half an hour
+    ("America/Havana", datetime(2018, 11, 4, 5, tzinfo=UTC)),
+    ("America/Sao_Paulo", datetime(2018, 2, 18, 2, tzinfo=UTC)),  # from midnight to the day before
+])  # fmt: skip
+def test_swapped_rows_in_other_zones(zone, back):
+    utc = int(back.timestamp()) - 5400 + 5 * np.arange(2160)
+    for i in (100, 719, 1079, 1080, 1500, 1799):
+        swapped = utc.copy()
+        swapped[[i, i + 1]] = swapped[[i + 1, i]]
+        np.testing.assert_array_equal(read(naive(swapped, zone), tz=zone)[0], swapped * 1000)
+
+
+def test_an_hour_whose_two_passes_cannot_be_told_apart():
+    utc = BACK - 5400 + 5 * np.arange(2160)
+    rng = np.random.default_rng(0)
+    for order in (utc[::-1], rng.permutation(utc)):
+        with pytest.raises(InputError, match="no order that tells the two passes.*order of record"):
+            read(naive(order), tz=NEW_YORK)
+
+
+def test_a_recording_that_begins_in_the_second_pass_is_not_told_one_remedy_only():
+    with pytest.raises(InputError, match="UTC-04:00; name that fixed offset.*or the recording beg"):
+        read(naive(BACK + 1800 + 5 * np.arange(720)), tz=NEW_YORK)
+
+
+def test_the_pass_that_is_near_is_meant():
+    """As with events, which have steps and no neighbours."""
+    texts = pl.Series(["2017-11-05T01:30:00"] * 2)
+    near = np.array([BACK - 1790, BACK + 1750]) * 1000
+    utc, _ = clock.parse(texts, tz=NEW_YORK, where="events", near=near)
+    assert utc.tolist() == [(BACK - 1800) * 1000, (BACK + 1800) * 1000]
+
+
+# --- a zone beside offsets -----------------------------------------------------------------------
+
+
+def zulu(utc):
+    return [datetime.fromtimestamp(int(s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for s in utc]
+
+
+SPELLINGS = {
+    "Z": lambda utc: pl.Series(zulu(utc)),
+    "+0000": lambda utc: pl.Series([text[:-1] + "+0000" for text in zulu(utc)]),
+    "+00:00": lambda utc: pl.Series([text[:-1] + "+00:00" for text in zulu(utc)]),
+    "datetime": lambda utc: pl.Series(utc * 1000).cast(pl.Datetime("ms", "UTC")),
+    "of the zone": lambda utc: pl.Series(
+        [stamp(1000 * s, EASTERN - (s >= BACK) * 3600) for s in utc.tolist()]
+    ),
+    "datetime of the zone": lambda utc: pl.Series(utc * 1000).cast(pl.Datetime("ms", NEW_YORK)),
+    "naive": lambda utc: pl.Series(naive(utc)),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_named_zone_is_the_wall_clock(spelling):
+    """However the same instants are written: in UTC, by the zone's offsets, or without any."""
+    utc = BACK - 5400 + 60 * np.arange(180)
+    found, offset = clock.parse(SPELLINGS[spelling](utc), tz=NEW_YORK, where="f.csv: series 'a'")
+    np.testing.assert_array_equal(found, utc * 1000)
+    np.testing.assert_array_equal(offset, np.where(utc < BACK, EASTERN, EASTERN - 3600))
+
+
+def test_london_in_winter_is_no_utc_that_was_forgotten():
+    texts = ["2018-10-28T01:30:00+0100", "2018-10-28T01:30:00+0000"]
+    assert read(texts, tz="Europe/London")[1].tolist() == [3600, 0]
+    winter = pl.Series([datetime(2018, 1, 1)]).dt.replace_time_zone("Europe/London")
+    with pytest.raises(
+        InputError, match=r"UTC\+00:00 \(Europe/London\), but tz='America/New_York'"
+    ):
+        clock.parse(winter, tz=NEW_YORK, where="frame")
+
+
+@pytest.mark.parametrize("text", [GOOD, "2018-08-14T15:30:00-04:00"])
+def test_an_offset_that_contradicts_the_zone_names_both(text):
+    message = (
+        r"row 0: timestamp '2018-08-14T15:30:00-04:?00' is at UTC-04:00, but tz='Europe/London' is "
+        r"at UTC\+01:00 then; leave tz out to keep the clock that was recorded, or name the zone"
+    )
+    with pytest.raises(InputError, match=message):
+        read([text, text], tz="Europe/London")
+    with pytest.raises(
+        InputError, match="row 1: .* at UTC-04:00, but tz='America/New_York' is at "
+    ):
+        read(["2018-11-04T01:59:55-0400", "2018-11-04T02:00:00-0400"], tz=NEW_YORK)
+    assert read([text], tz=NEW_YORK)[1].tolist() == [EASTERN]
+
+
 def test_polars_datetimes_are_read_like_text():
     moments = [datetime(2018, 11, 4, 5, 59, 55, tzinfo=UTC), datetime(2018, 11, 4, 6, tzinfo=UTC)]
     column = pl.Series(moments).dt.convert_time_zone("America/New_York")

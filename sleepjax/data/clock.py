@@ -2,47 +2,55 @@
 
 Accepted: ISO 8601 text with a UTC offset (``2018-08-14T15:30:00-0400``; ``-04:00``, ``Z``, a space
 for the T and fractions of a second too), text without an offset when a time zone is named, and
-polars datetimes. The competition's fixed width of 24 bytes is read as bytes, ten times faster than
-a general parser; anything else takes the general parser. Both give the same answer.
+polars datetimes. Where a zone is named it is the wall clock: timestamps in UTC are converted to it,
+other offsets must be those of the zone. The competition's fixed width of 24 bytes is read as bytes,
+ten times faster than a general parser; anything else takes the general parser. Both give the same
+answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import date, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import polars as pl
 
+from sleepjax.data import zones
+from sleepjax.data.zones import EXAMPLE
 from sleepjax.types import InputError
 
-EXAMPLE = "2018-08-14T15:30:00-0400"
 _DAY_MS = 86_400_000
 _ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
 
-Place = Callable[[int], str]
-"""Row -> file, series and row, for the error text."""
-
 
 def parse(
-    stamps: pl.Series, *, tz: str | None, where: str, lines: Sequence[int] | None = None
+    stamps: pl.Series,
+    *,
+    tz: str | None,
+    where: str,
+    lines: Sequence[int] | None = None,
+    near: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read T timestamps: (UTC in ms since 1970, int64 [T]; local minus UTC in seconds, int64 [T]).
 
     Args:
       stamps: text or polars datetimes.
-      tz: IANA zone of timestamps that carry no offset, such as ``America/New_York``.
+      tz: IANA zone of the wall clock, such as ``America/New_York``; needed where timestamps carry
+        no offset.
       where: file and series, for the error text.
       lines: the line of the file that each stamp is from; without it rows are counted from 0.
+      near: UTC in ms [T]; of the two passes of an hour that daylight saving repeats, the one
+        closer to it is meant. Without it the order of the rows tells them apart.
 
-    Raises InputError naming the first row that is empty, malformed, or has no offset.
+    Raises InputError naming the first row that is empty, malformed, has no offset, or has another
+    offset than ``tz``.
     """
     if tz is not None:
-        _check_zone(tz)  # misspelt is misspelt, needed or not
+        zones.check(tz)  # misspelt is misspelt, needed or not
     place = lambda row: f"{where}, row {row}" if lines is None else f"{where}, line {lines[row]}"
     if stamps.null_count():
         row = int(stamps.is_null().arg_max() or 0)
@@ -51,14 +59,14 @@ def parse(
             f"write it like {EXAMPLE}."
         )
     if isinstance(stamps.dtype, pl.Datetime):
-        return _from_datetime(stamps, tz, place)
+        return _from_datetime(stamps, tz, place, near)
     if stamps.dtype != pl.String:
         raise InputError(f"{where}: timestamp is {stamps.dtype}; it must be text like {EXAMPLE}.")
     if stamps.len() and (stamps.str.len_bytes() == 24).all():
         parsed = _fixed_width(stamps)
         if parsed is not None:
-            return parsed
-    return _from_text(stamps, tz, place)
+            return zones.on_wall_clock(stamps, *parsed, tz, place)
+    return _from_text(stamps, tz, place, near)
 
 
 def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
@@ -99,7 +107,9 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
     return clock + np.repeat(midnights, counts), np.repeat(offsets, counts)
 
 
-def _from_text(stamps: pl.Series, tz: str | None, place: Place) -> tuple[np.ndarray, np.ndarray]:
+def _from_text(
+    stamps: pl.Series, tz: str | None, place: zones.Place, near: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Read any ISO 8601 text; slower, and the place where the errors are told apart."""
     parts = pl.DataFrame({"text": stamps.str.strip_chars()}).select(
         shaped=pl.col("text").str.contains(_ISO),
@@ -129,67 +139,23 @@ def _from_text(stamps: pl.Series, tz: str | None, place: Place) -> tuple[np.ndar
         pl.Duration("ms")
     )
     if naive.any():
-        return _from_datetime(local, tz, place)
+        return _from_datetime(local, tz, place, near)
     offset = parts["offset"].replace_strict(table, return_dtype=pl.Int64).to_numpy()
-    return local.dt.epoch("ms").to_numpy() - offset * 1000, offset
+    utc = local.dt.epoch("ms").to_numpy() - offset * 1000
+    return zones.on_wall_clock(stamps, utc, offset, tz, place)
 
 
 def _from_datetime(
-    stamps: pl.Series, tz: str | None, place: Place
+    stamps: pl.Series, tz: str | None, place: zones.Place, near: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read polars datetimes; those without a zone are wall-clock times in ``tz``."""
     stamps = stamps.dt.cast_time_unit("ms")
-    if stamps.dtype.time_zone is None:  # type: ignore[attr-defined]
-        stamps = _localise(stamps, tz, place)
-    offset = (stamps.dt.base_utc_offset() + stamps.dt.dst_offset()).dt.total_seconds()
-    return stamps.dt.epoch("ms").to_numpy(), offset.to_numpy()
-
-
-def _localise(stamps: pl.Series, tz: str | None, place: Place) -> pl.Series:
-    """Place wall-clock times in a zone; the hour that DST repeats is told apart by its order."""
-    if tz is None:
-        raise InputError(
-            f"{place(0)}: timestamp {str(stamps[0])!r} has no UTC offset, so the "
-            f"local clock is unknown; write it like {EXAMPLE}, or name the zone, "
-            f"such as tz='America/New_York' (--tz in scripts, --config.data.tz in training)."
-        )
-    frame = pl.DataFrame({"local": stamps}).with_columns(
-        second_pass=(pl.col("local").diff() < pl.duration(seconds=0))
-        .fill_null(False)
-        .cum_max()
-        .over(pl.col("local").dt.date())
-    )
-    placed = frame.select(
-        pl.col("local").dt.replace_time_zone(
-            tz,
-            ambiguous=pl.when("second_pass").then(pl.lit("latest")).otherwise(pl.lit("earliest")),
-            non_existent="null",
-        )
-    )["local"]
-    if placed.null_count():
-        row = int(placed.is_null().arg_max() or 0)
-        raise InputError(
-            f"{place(row)}: {stamps[row]} does not exist in {tz}, where clocks go forward "
-            f"then; if the device kept its clock, name a fixed offset: tz='Etc/GMT+5' is UTC-5."
-        )
-    passed, recorded = placed.diff(), stamps.diff()
-    ran_on = (passed > recorded) & recorded.is_between(timedelta(0), timedelta(minutes=1), "right")
-    if ran_on.any():
-        row = int(ran_on.fill_null(False).arg_max() or 0)
-        raise InputError(
-            f"{place(row)}: the recorded time runs on to {stamps[row]} where clocks go back in "
-            f"{tz}, and no hour is there twice: the device kept its clock, at "
-            f"UTC{placed.dt.strftime('%:z')[row - 1]}; name that fixed offset: tz='Etc/GMT-1' is "
-            "UTC+1."
-        )
-    return placed
-
-
-def _check_zone(tz: str) -> None:
-    try:
-        ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
+    zone = stamps.dtype.time_zone  # type: ignore[attr-defined]
+    if zone is None:
+        utc = zones.localise(stamps, tz, place, near)
+        return utc, zones.utc_offset(utc, str(tz))
+    utc = stamps.dt.epoch("ms").to_numpy()
+    return zones.on_wall_clock(stamps, utc, zones.utc_offset(utc, zone), tz, place)
 
 
 def _is_offset(text: str) -> bool:

@@ -148,7 +148,8 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     if timed.any():
         where = f"{source}: series {meta.series_id!r}"
         stamps, lines = labelled.select("timestamp", "line").filter(timed)
-        utc, _ = clock.parse(stamps, tz=tz, where=where, lines=lines)
+        near = None if renumbered else 1000 * (meta.start + STEP_SECONDS * row[timed])
+        utc, _ = clock.parse(stamps, tz=tz, where=where, lines=lines, near=near)
         row[timed] = (utc / 1000 - meta.start) / STEP_SECONDS
         between[timed] = row[timed] != np.round(row[timed])
         if meta.start % STEP_SECONDS:
