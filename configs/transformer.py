@@ -47,7 +47,7 @@ def get_config(arg=None):
         dtype="float32",
     )
     c.loss = dict(name="segmentation", sigma=20.0, weights=(1.0, 1.0, 1.0))  # steps
-    c.loss.update(target="gaussian", decay=0, positive=(1.0, 1.0, 1.0), focal=0.0)
+    c.loss.update(target="gaussian", decay=0, positive=(1.0, 1.0, 1.0), focal=0.0, worn=0.0)
     c.augment = dict(reverse=0.0, cutmix=0.0, mixup=0.0, noise=0.0)
     c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
     c.guard = dict(spike=10.0, patience=20)

@@ -16,6 +16,8 @@ STEPS_PER_DAY = 24 * STEPS_PER_HOUR
 
 EVENTS = ("onset", "wakeup")
 CLASSES = ("asleep", *EVENTS)
+WORN = "worn"
+"""The output after the classes, of models that are trained to tell whether the watch is worn."""
 
 TOLERANCES = (12, 36, 60, 90, 120, 150, 180, 240, 300, 360)
 """Error bounds of the metric in steps: 1, 3, 5, 7.5, 10, 12.5, 15, 20, 25 and 30 minutes."""

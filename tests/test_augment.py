@@ -230,6 +230,33 @@ def test_the_loss_of_a_mixture_is_the_loss_on_mixed_targets():
     np.testing.assert_allclose(plain, objective.loss((logits, {}), batch, jnp.asarray(0)))
 
 
+def test_the_watch_is_mixed_with_masks_of_its_own():
+    """worn adds the loss on both samples' labels, where both are known."""
+    rng = np.random.default_rng(2)
+    frames = STEPS // DOWNSAMPLE
+    flags = lambda: (rng.random((SAMPLES, frames)) < 0.5).astype(np.float32)
+    batch: Any = marked_batch() | {"worn": flags(), "worn_mask": flags()}
+    batch |= {"mask": np.zeros_like(batch["mask"]), "distance": np.zeros((SAMPLES, frames, 2))}
+    batch["asleep"] = batch["worn"]
+    out = maker(mixup=0.6)(batch, KEY)
+    ids = np.asarray(out["x"][:, 0, 0]) / 10_000
+    own = np.arange(SAMPLES)
+    partner = (own + 1) % SAMPLES
+    weight = ((ids - partner) / (own - partner)).astype(np.float32)
+    logits = jnp.asarray(rng.normal(size=(SAMPLES, frames, 4)), jnp.float32)
+    objective = objectives.make(
+        "segmentation", downsample=DOWNSAMPLE, sigma=20.0, weights=(1, 2, 3), worn=2.0
+    )
+    found = augment.mixed_loss(objective.loss, (logits, {}), out, jnp.asarray(0))
+    targets = weight[:, None] * batch["worn"] + (1 - weight[:, None]) * batch["worn"][partner]
+    mixed = (weight < 1)[:, None]
+    both = np.where(mixed, batch["worn_mask"] * batch["worn_mask"][partner], batch["worn_mask"])
+    expected = losses.masked_bce(
+        logits[..., 3:], jnp.asarray(targets)[..., None], jnp.asarray(both), (2.0,)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 # ---- noise
 
 

@@ -292,3 +292,44 @@ def test_what_is_refused():
         LOSSES["centernet"].probabilities((jnp.zeros((1, 10, 3)), {}), 40)
     with refused(r"model.queries=3 must be at least 4 for windows of 34560 steps"):
         detr.check_queries(3, 34_560)
+
+
+# ---- worn, beside the classes
+
+
+def test_worn_learns_from_its_own_frames_and_leaves_the_classes_alone():
+    make = lambda **worn: objectives.make(
+        "segmentation", downsample=D, sigma=SIGMA, weights=(1.0, 2.0, 3.0), **worn
+    )
+    rng = np.random.default_rng(0)
+    batch = window([(100, 200)])
+    flags = lambda p: jnp.asarray(rng.random((1, 100)) < p, jnp.float32)
+    batch |= {"worn": flags(0.7), "worn_mask": flags(0.6), "mask": flags(0.5)}
+    logits = rng.normal(size=(1, 100, 4)).astype(np.float32)
+    zero = jnp.zeros((), jnp.int32)
+    total, count = make(worn=0.5).loss((jnp.asarray(logits), {}), batch, zero)
+    classes, n = make().loss((jnp.asarray(logits[..., :3]), {}), batch, zero)
+    more = frames = 0.0
+    for x, y, m in zip(logits[0, :, 3], batch["worn"][0], batch["worn_mask"][0], strict=True):
+        p = 1 / (1 + np.exp(-x))
+        more += 0.5 * m * -np.log(p if y else 1 - p)
+        frames += 0.5 * m
+    assert float(total - classes) == pytest.approx(float(more), rel=1e-4)
+    assert float(count - n) == pytest.approx(float(frames))
+    probs = make(worn=0.5).probabilities((jnp.asarray(logits), {}), 400)
+    assert probs.shape == (1, 400, 4)
+    np.testing.assert_array_equal(
+        probs[..., :3], make().probabilities((jnp.asarray(logits[..., :3]), {}), 400)
+    )
+
+
+def test_worn_is_refused_where_it_means_nothing():
+    with pytest.raises(InputError, match="reads 4 outputs and the model has 3"):
+        objectives.make(
+            "segmentation", downsample=D, sigma=SIGMA, weights=(1, 1, 1), worn=1.0
+        ).probabilities((jnp.zeros((1, 5, 3)), {}), 20)
+    with pytest.raises(InputError, match=r"loss.worn=-1.0 must be a finite weight of at least 0"):
+        objectives.make("segmentation", downsample=D, sigma=SIGMA, weights=(1, 1, 1), worn=-1.0)
+    for name, weights in WEIGHTS.items():
+        with pytest.raises(InputError, match=f"setting 'worn' of loss '{name}' is unknown"):
+            objectives.make(name, downsample=D, sigma=SIGMA, weights=weights, worn=1.0)

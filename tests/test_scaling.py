@@ -174,6 +174,7 @@ def series_of(lengths, seed=0):
             rng.integers(-(10**6), 10**6, (n, 2)).astype(np.int32),
             rng.random(n) < 0.9,
             nights,
+            rng.integers(-1, 2, n).astype(np.int8),
         )
         x = tuple(rng.normal(size=n).astype(np.float32) for _ in range(3))
         made.append(windows.Series(meta, x, rng.random(n) < 0.95, labels))

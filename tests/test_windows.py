@@ -1,5 +1,6 @@
 """Windows contain their anchor, repeat for a (seed, step), and never look past the series."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -110,9 +111,14 @@ def test_processes_share_the_global_batch(processes):
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 390)), min_size=1, max_size=4),
     st.integers(1, 130),
     st.integers(1, 13),
+    st.booleans(),
 )
-def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample):
+def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample, wear_known):
     one = [SERIES[0], SERIES[1], make_series(400, [(20, 47), (300, 355)], invalid=[0, 50, 399])]
+    if wear_known:
+        rng = np.random.default_rng(downsample)
+        wear = lambda n: np.repeat(rng.integers(-1, 2, n // 20).astype(np.int8), 20)
+        one = [replace(s, labels=replace(s.labels, worn=wear(s.meta.n_steps))) for s in one]
     windows_of = [(one[i], start) for i, start in where if start < one[i].meta.n_steps]
     if not windows_of:
         return
@@ -198,6 +204,7 @@ def test_copied_stretches_are_known_to_have_no_event(tmp_path):
 
     class OneSeries:  # what load_series asks of a Store
         features = ("repeat",)
+        nonwear = None
         meta = staticmethod(lambda series_id: meta)
         array = staticmethod(lambda series_id, name: repeat)
         valid = staticmethod(lambda series_id: np.ones(n, bool))

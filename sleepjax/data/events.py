@@ -8,7 +8,7 @@ counts as unlabelled: nobody knows where it ends.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def read_events(
     """
     path = Path(path)
     counts = Counter() if counts is None else counts
-    events = _typed(_read_text(path), path.name)
+    events = _typed(read_text(path, COLUMNS), path.name)
     _check_names(events, path.name)
     nights = pair(events)
     bad = nights.filter(pl.col("wakeup") <= pl.col("onset"))
@@ -183,7 +183,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     return order.sort("night", pl.col("event").replace_strict({"onset": 0, "wakeup": 1})), nights
 
 
-def _read_text(path: Path) -> pl.DataFrame:
+def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
     check_table(path, (".csv",))
     try:
@@ -191,31 +191,39 @@ def _read_text(path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{path.name}: it cannot be read as csv ({reason}).") from None
-    for name in COLUMNS:
+    for name in columns:
         if name not in table.columns:
             raise InputError(
                 f"{path.name}: column {name!r} is missing{nearest(name, table.columns)} "
-                f"It has: {', '.join(table.columns)}; it needs: {', '.join(COLUMNS)}."
+                f"It has: {', '.join(table.columns)}; it needs: {', '.join(columns)}."
             )
-    return table.select(list(COLUMNS))
+    return table.select(list(columns))
 
 
-def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Numbers from text. A step like ``5988.0``, which other tools write, is a whole number too."""
+def whole_numbers(table: pl.DataFrame, meaning: Mapping[str, str], source: str) -> pl.DataFrame:
+    """Int64 columns from text; ``5988.0``, which other tools write, is a whole number too.
+
+    ``meaning`` names the columns, and says what an empty one means for the error text. Raises
+    InputError for the first value that is no whole number of 0 or more; empty ones stay empty.
+    """
     number = lambda name: pl.col(name).str.strip_chars().cast(pl.Float64, strict=False)
-    typed = table.with_columns(night=number("night"), step=number("step"))
-    for name in ("night", "step"):
+    typed = table.with_columns(number(name).alias(name) for name in meaning)
+    for name, empty in meaning.items():
         value = typed[name]
         fits = value.is_between(0, 2**53) & (value == value.round())
         wrong = table[name].is_not_null() & ~fits.fill_null(False)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
-            empty = ", or empty where the night is unlabelled" if name == "step" else ""
             raise InputError(
                 f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
                 f"number of 0 or more{empty}."
             )
-    return typed.with_columns(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items())
+    return typed.with_columns(pl.col(name).cast(pl.Int64) for name in meaning)
+
+
+def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:
+    empty = {"night": "", "step": ", or empty where the night is unlabelled"}
+    return whole_numbers(table, empty, source).cast(COLUMNS)  # type: ignore
 
 
 def _check_names(events: pl.DataFrame, source: str) -> None:

@@ -6,7 +6,7 @@ are functions of the signed distance, computed inside the jitted step (`objectiv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,8 @@ class Labels:
     """bool [T]: False in nights and tails that the annotators left empty."""
     nights: np.ndarray
     """int64 [N,2]: onset and wakeup row of every fully labelled night, in order."""
+    worn: np.ndarray | None = None
+    """int8 [T]: 1 where the watch was worn, 0 where not, -1 where unknown; None: all unknown."""
 
 
 def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labels:
@@ -60,6 +62,32 @@ def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labe
         asleep[onset:wakeup] = True
     distance = np.stack([signed_distance(nights[:, k], n_steps) for k in (0, 1)], axis=-1)
     return Labels(asleep, distance, _known(nights, numbers, wide, n_steps), nights)
+
+
+def with_wear(
+    labels: Labels, copied: np.ndarray, unworn: np.ndarray | None, *, target: bool
+) -> Labels:
+    """The labels with what is known of the watch; no sleep is annotated without it.
+
+    A stretch without the watch is known to hold no sleep and no event, labelled night or not.
+
+    Args:
+      labels: what the annotations say.
+      copied: bool [T], steps filled with a copy of another day; inside a labelled night the copy
+        may as well be the other one, so there the night is believed.
+      unworn: int64 [N,2], first row and row after the last of each stretch without the watch;
+        None where nobody knows.
+      target: whether ``worn`` is wanted; without it the field stays None.
+    """
+    off = np.zeros(len(labels.asleep), bool)
+    for start, end in () if unworn is None else unworn:
+        off[start:end] = True
+    asleep = labels.asleep & ~off
+    off |= copied & ~labels.asleep
+    worn = None
+    if target:
+        worn = np.where(off, 0, -1 if unworn is None else 1).astype(np.int8)
+    return replace(labels, asleep=asleep, known=labels.known | off, worn=worn)
 
 
 def signed_distance(events: np.ndarray, n_steps: int) -> np.ndarray:

@@ -27,6 +27,8 @@ EVENT_COUNTS = {
     "n_dropped": "nights with impossible events (made unlabelled by drop_bad)",
     "n_unknown_series": "series with events but no recording (left out by drop_bad)",
     "n_series_without_events": "series without a row in the event file (nothing known of them)",
+    "n_nonwear_series": "series whose stretches without the watch are known",
+    "n_nonwear_dropped": "series with impossible non-wear (made unknown by drop_bad)",
 }
 
 _SUSPICIOUS_SHARE = 0.01

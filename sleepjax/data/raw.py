@@ -37,12 +37,15 @@ class CohortFiles:
 
     series: tuple[Path, ...]
     events: Path | None
+    nonwear: Path | None
     simulated: bool
     """True where the folder holds a simulator's ``simulation.json``."""
 
 
 def find_files(root: str | Path, phase: str) -> CohortFiles:
-    """Find ``{phase}_series*.parquet`` or ``.csv``, and ``train_events.csv`` for ``train``.
+    """Find ``{phase}_series*.parquet`` or ``.csv``, and for ``train`` ``train_events.csv``.
+
+    Beside it ``train_nonwear.csv`` may stand (`sleepjax.data.nonwear`).
 
     Raises InputError when the folder, a file, or the choice between two of them is missing.
     """
@@ -71,7 +74,9 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
             f"{events}: the events of the train phase are missing; recordings without events are "
             f"prepared with phase 'test'."
         )
-    return CohortFiles(tuple(series), events, (root / "simulation.json").is_file())
+    nonwear = root / "train_nonwear.csv"
+    known = nonwear if phase == "train" and nonwear.exists() else None
+    return CohortFiles(tuple(series), events, known, (root / "simulation.json").is_file())
 
 
 def iter_recordings(

@@ -53,7 +53,7 @@ class TrainingData:
             "recordings": _hash_contents(self.store),
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
-            "labels": _hash(self.store.events),
+            "labels": _hash(self.store.events, self.store.nonwear),
         }
 
 
@@ -63,10 +63,12 @@ def _hash_contents(store: Store) -> str:
     return hashlib.sha256(repr(contents).encode()).hexdigest()
 
 
-def _hash(events: pl.DataFrame | None) -> str:
+def _hash(events: pl.DataFrame | None, nonwear: pl.DataFrame | None) -> str:
     """What changes with any label; the order of the rows is no change."""
     assert events is not None, "only stores of phase train are trained on"
-    return hashlib.sha256(events.sort(events.columns).write_csv().encode()).hexdigest()
+    tables = [events] if nonwear is None else [events, nonwear]
+    text = "\n\n".join(table.sort(table.columns).write_csv() for table in tables)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> TrainingData:

@@ -5,6 +5,7 @@
     <series>/<feature>.npy   float32 [T]
     <series>/valid.npy       bool [T]
     events.parquet           phase train: the validated events, steps as in predictions
+    nonwear.parquet          phase train, where given: stretches without the watch, likewise
 
 A rerun of `prepare` with the same inputs and settings does nothing; after a kill at any moment it
 writes what is missing; after a change of inputs or features it writes what differs. The result is
@@ -27,6 +28,7 @@ from sleepjax.data.store_files import (
     EVENTS,
     FORMAT,
     MANIFEST,
+    NONWEAR,
     VERSION,
     check_sizes,
     locked,
@@ -87,6 +89,12 @@ class Store:
         """The validated events, or None in phase test; ``step`` is ``first_step`` + row."""
         return pl.read_parquet(self.root / EVENTS) if self.phase == "train" else None
 
+    @cached_property
+    def nonwear(self) -> pl.DataFrame | None:
+        """The validated non-wear file (`sleepjax.data.nonwear`), or None without one."""
+        given = NONWEAR in self.manifest["bytes"]
+        return pl.read_parquet(self.root / NONWEAR) if given else None
+
 
 def open_store(root: str | Path) -> Store:
     """Open a prepared store after a cheap check of its version and its files' sizes.
@@ -145,7 +153,7 @@ def prepare(
         "features": definitions(names),
         "tz": tz,
         "drop_bad": drop_bad,
-        "inputs": [_describe(p) for p in (*files.series, files.events) if p],
+        "inputs": [_describe(p) for p in (*files.series, files.events, files.nonwear) if p],
     }
     # Looked at before locking, and again after waiting for another process that did the same work.
     if not (store := _finished(out, settings)):

@@ -19,6 +19,7 @@ VERSION = 1
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"
+NONWEAR = "nonwear.parquet"
 LOCK = ".prepare.lock"
 
 

@@ -6,7 +6,6 @@ number of processes does not change the data.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data.labels import FAR, Labels, make_labels
+from sleepjax.data.labels import FAR, Labels, make_labels, with_wear
+from sleepjax.data.nonwear import stretches
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
 
 Batch = dict[str, np.ndarray]
+
+MASKS = {"mask", "worn_mask"}
+"""Arrays of a batch that say which frames count."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ def load_series(
     """Memory-mapped features, validity and labels of one recording; ``events`` are the store's."""
     meta = store.meta(series_id)
     labels = make_labels(events.filter(series_id=series_id), meta.n_steps, meta.first_step)
+    copied = np.zeros(meta.n_steps, bool)
     if "repeat" in store.features:
-        # By the annotation rules no sleep is detected without the watch: a stretch filled with a
-        # copy of another day is known to have no event, labelled night or not.
         copied = store.array(series_id, "repeat") >= 0.5
-        labels = dataclasses.replace(labels, known=labels.known | copied)
+    unworn = None if store.nonwear is None else stretches(store.nonwear, meta)
+    labels = with_wear(labels, copied, unworn, target=store.nonwear is not None)
     arrays = tuple(store.array(series_id, name) for name in features)
     return Series(meta, arrays, store.valid(series_id), labels)
 
@@ -113,11 +116,15 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
 
     ``mask`` is 1 where every step of the frame is valid, known and inside the recording; without
     labels only valid and inside. ``distance`` is taken at the frame's centre, `FAR` behind the
-    recording's end. float32 throughout.
+    recording's end. Where non-wear is known of any series, also worn [B,T'], the share of the
+    frame's steps with the watch on, and worn_mask [B,T'], 1 where each of them is valid and known.
+    float32 throughout.
     """
     batch, n_frames = len(where), -(-duration // downsample)
     x = np.zeros((batch, duration, len(where[0][0].features)), np.float32)
+    first = where[0][0].labels
     usable, asleep = np.zeros((2, batch, duration), bool)
+    worn = np.full((batch, duration), -1, np.int8) if first and first.worn is not None else None
     # Not the mean over the frame: halfway between two events it would invent a distance of 0.
     distance = np.full((batch, n_frames, 2), FAR, np.float32)
     for k, (one, start) in enumerate(where):
@@ -127,15 +134,22 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
             x[k, :n, f] = array[here]
         usable[k, :n] = one.valid[here]
         if one.labels is not None:
+            if worn is not None:
+                assert one.labels.worn is not None, "worn is known of all series of a store or none"
+                worn[k, :n] = np.where(usable[k, :n], one.labels.worn[here], -1)
             usable[k, :n] &= one.labels.known[here]
             asleep[k, :n] = one.labels.asleep[here]
             distance[k, : -(-n // downsample)] = one.labels.distance[here][::downsample]
     mask: Any = frames(usable, downsample, axis=1).all(axis=2).astype(np.float32)
-    if where[0][0].labels is None:
+    if first is None:
         return {"x": x, "mask": mask}
     distance += (downsample - 1) / 2
-    asleep_share: Any = frames(asleep, downsample, axis=1).mean(axis=2, dtype=np.float32)
-    return {"x": x, "asleep": asleep_share, "distance": distance, "mask": mask}
+    share = lambda what: frames(what, downsample, axis=1).mean(axis=2, dtype=np.float32)
+    found: Any = {"x": x, "asleep": share(asleep), "distance": distance, "mask": mask}
+    if worn is not None:
+        known = frames(worn >= 0, downsample, axis=1).all(axis=2)
+        found |= {"worn": share(worn == 1), "worn_mask": known.astype(np.float32)}
+    return found
 
 
 def frames(x: np.ndarray, downsample: int, axis: int = 0) -> np.ndarray:
@@ -204,5 +218,6 @@ def eval_batches(
         # Filled up with copies; a process without a window of its own takes another's.
         filled = (mine + (mine or part)[:1] * size)[:size]
         found = gather_batch([(series[i], s) for i, s in filled], duration, downsample)
-        found["mask"][len(mine) :] = 0
+        for name in MASKS & found.keys():
+            found[name][len(mine) :] = 0
         yield part, found

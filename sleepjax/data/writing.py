@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data import events as event_files
-from sleepjax.data import features, raw
+from sleepjax.data import features, nonwear, raw
 from sleepjax.data import store_files as disk
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import make_recording
@@ -35,6 +35,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     """
     total = 0 if quiet else raw.count_rows(files.series)
     events, counts = _read_events(files, settings["drop_bad"])  # before hours of work
+    unworn = nonwear.read_nonwear(files.nonwear) if files.nonwear else None
     entries, skipped, written = [], {}, 0
     with nullcontext() if quiet else Progress(total, "prepare", "rows") as progress:
         for series_id, n_rows, outcome in _outcomes(files, out, settings):
@@ -49,6 +50,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     if not entries:
         raise InputError(f"no series can be used; the first: {next(iter(skipped.values()))}")
     sizes = _write_events(events, counts, files, out, settings, entries, skipped)
+    sizes |= _write_nonwear(unworn, counts, files, out, settings, entries, skipped)
     disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
     manifest = {
         "format": disk.FORMAT,
@@ -193,3 +195,28 @@ def _write_events(
     with disk.replacing(out / disk.EVENTS) as path:
         events.write_parquet(path)
     return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}
+
+
+def _write_nonwear(
+    unworn: pl.DataFrame | None,
+    counts: Counter,
+    files: raw.CohortFiles,
+    out: Path,
+    settings: Mapping,
+    entries: list,
+    skipped: Mapping,
+) -> dict[str, int]:
+    """Write the non-wear file of phase train, where there is one. Returns {file: bytes}."""
+    if unworn is None or not files.nonwear:
+        return {}
+    located = nonwear.locate_nonwear(
+        unworn,
+        {entry["series_id"]: entry_meta(entry) for entry in entries},
+        source=files.nonwear.name,
+        left_out=skipped,
+        drop_bad=settings["drop_bad"],
+        counts=counts,
+    )
+    with disk.replacing(out / disk.NONWEAR) as path:
+        located.write_parquet(path)
+    return {disk.NONWEAR: (out / disk.NONWEAR).stat().st_size}

@@ -27,7 +27,7 @@ class Evaluation:
     events: pl.DataFrame
     """series_id, step, event, score."""
     probabilities: dict[str, np.ndarray]
-    """Series id -> float32 [T,3]: asleep, onset, wakeup."""
+    """Series id -> float32 [T,K]: asleep, onset, wakeup, and worn where the model has it."""
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     Args:
       series: recordings with labels.
       solution: their true events (series_id, event, step).
-      eval_fn: batch -> (probabilities [B,T,3], loss sum, loss count).
+      eval_fn: batch -> (probabilities [B,T,K], loss sum, loss count).
       window: duration, stride, trim, batch_size and downsample of `predict_series`.
       post: arguments of `sleepjax.postprocess.decode`.
     """

@@ -32,7 +32,7 @@ from sleepjax.models.extractors import (
     PANNsFeatureExtractor,
     SpecFeatureExtractor,
 )
-from sleepjax.models.head import CLASS_BIAS, KEYPOINT_BIAS
+from sleepjax.models.head import CLASS_BIAS, KEYPOINT_BIAS, WORN_BIAS
 from sleepjax.models.spec import CenterNet, Spec1D, Spec2DCNN
 from sleepjax.models.transformer import TransformerEncoder
 from sleepjax.models.unet1d import UNet1DDecoder
@@ -86,13 +86,15 @@ def build(
     downsample: int = 2,
     dtype: str = "float32",
     features: int | None = None,
+    worn: bool = False,
     **settings: Any,
 ) -> nn.Module:
     """The model of that name, from its own settings and the groups of its parts.
 
     ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
     has the module's default. A name like ``my_model.py:MyModel`` is a class of one's own
-    (`custom`). ``features``, where given, is the F that its inputs must have.
+    (`custom`). ``features``, where given, is the F that its inputs must have. With ``worn`` a model
+    that answers per frame has a fourth logit, whether the watch is worn.
 
     Raises InputError for an unknown name or setting and for a value out of range.
     """
@@ -100,7 +102,7 @@ def build(
         "downsample": _checked("data.downsample", downsample, 2),
         "dtype": _lookup("model.dtype", dtype, DTYPES),
         "features": features,
-        "bias": KEYPOINT_BIAS if name == "centernet" else CLASS_BIAS,
+        "bias": KEYPOINT_BIAS if name == "centernet" else WORN_BIAS if worn else CLASS_BIAS,
     }
     if registry.is_custom(name):
         return registry.build(name, settings, common)

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.initializers import lecun_uniform
-from sleepjax.types import CLASSES
+from sleepjax.types import CLASSES, WORN
 
-PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01}
-"""Expected mean of each class's targets; the logits start at its log-odds (-0.4, -4.6, -4.6)."""
+PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01, WORN: 0.9}
+"""Expected mean of each target; the logits start at its log-odds (-0.4, -4.6, -4.6, 2.2)."""
 
 
 def log_odds(share: float) -> float:
@@ -21,6 +21,8 @@ def log_odds(share: float) -> float:
 
 
 CLASS_BIAS = tuple(log_odds(PRIOR[name]) for name in CLASSES)
+WORN_BIAS = (*CLASS_BIAS, log_odds(PRIOR[WORN]))
+"""Of models that also tell whether the watch is worn."""
 
 
 KEYPOINT_BIAS = (*CLASS_BIAS, 0.0, 0.0, 0.0, 0.0)

@@ -3,7 +3,8 @@
 The class is a Flax Linen module. Its fields are the settings that the config's group ``model`` may
 hold; fields called ``downsample``, ``features`` and ``dtype`` are filled in. Called with x [B,T,F]
 and the keyword ``train``, it returns (logits [B,T',3], named intermediates) for any T, with
-T' = ceil(T / downsample). docs/how-to/own-model.md has an example.
+T' = ceil(T / downsample). Where loss.worn is above 0 there are 4 logits, the last of which says
+whether the watch is worn. docs/how-to/own-model.md has an example.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
-from sleepjax.types import CLASSES, InputError
+from sleepjax.types import CLASSES, WORN, InputError
 
 _FRAMES, _FEATURES = 64, 5
 _NO_SETTINGS = ("parent", "name", "downsample", "features", "dtype")
@@ -130,15 +131,17 @@ def _check_output(name: str, model: nn.Module, given: Mapping[str, Any]) -> None
             f"model {name!r} fails on x {x.shape} with train=False{where}: "
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
         ) from error
-    want = (2, _FRAMES, len(CLASSES))
+    names = (*CLASSES, WORN)[: len(given["bias"])]
+    want = (2, _FRAMES, len(names))
     if not (isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], dict)):
         raise InputError(
-            f"model {name!r} returns a {type(output).__name__}; it must return (logits [B,T',3], "
+            f"model {name!r} returns a {type(output).__name__}; it must return (logits "
+            f"[B,T',{len(names)}], "
             "dictionary of intermediates, which may be empty)."
         )
     if getattr(output[0], "shape", None) != want:
         raise InputError(
             f"model {name!r} turns x {x.shape} into logits {getattr(output[0], 'shape', None)}; "
             f"they must be {want}: one frame for each {downsample} steps (data.downsample) and "
-            f"one logit for each of {', '.join(CLASSES)}."
+            f"one logit for each of {', '.join(names)}."
         )

@@ -23,7 +23,7 @@ class Objective:
     loss: Callable[[Output, Batch, jax.Array], tuple[jax.Array, jax.Array]]
     """(output, batch, step int32 []) -> (sum, count), float32 []."""
     probabilities: Callable[[Output, int], jax.Array]
-    """(output, T) -> float32 [B,T,3] of asleep, onset and wakeup at every step."""
+    """(output, T) -> float32 [B,T,K] of asleep, onset and wakeup at every step, and worn if K=4."""
 
 
 def columns(output: Output, count: int, loss: str, model: str) -> jax.Array:

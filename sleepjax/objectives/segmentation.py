@@ -1,14 +1,15 @@
-"""A class per frame: soft targets and weighted cross-entropy."""
+"""A class per frame: soft targets and weighted cross-entropy; beside them whether it is worn."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax
 
 from sleepjax.objectives import losses
 from sleepjax.objectives.base import Batch, Objective, Output, columns, to_steps
-from sleepjax.types import CLASSES
+from sleepjax.types import CLASSES, InputError
 
 
 def segmentation(
@@ -20,19 +21,35 @@ def segmentation(
     decay: int = 0,
     positive: Sequence[float] = (1.0, 1.0, 1.0),
     focal: float = 0.0,
+    worn: float = 0.0,
 ) -> Objective:
-    """Logits [B,T',3] against soft targets, by weighted cross-entropy; settings as in `losses`."""
+    """Logits [B,T',3] against soft targets, by weighted cross-entropy; settings as in `losses`.
+
+    With ``worn`` above 0 there is a fourth logit, whether the watch is worn, which learns with that
+    weight where ``worn_mask`` of the batch is set, and adds its own frames to sum and count.
+    """
     losses.check(positive, focal)
+    if not 0 <= worn < math.inf:
+        raise InputError(f"loss.worn={worn} must be a finite weight of at least 0.")
     targets_at = losses.targets(target, sigma=sigma, decay=decay)
+    count = len(CLASSES) + (worn > 0)
 
     def logits_of(output: Output) -> jax.Array:
-        return columns(output, len(CLASSES), "segmentation", "models that answer per frame")
+        return columns(output, count, "segmentation", "models that answer per frame")
 
     def loss(output: Output, batch: Batch, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits = logits_of(output)
         targets = targets_at(batch["asleep"], batch["distance"], step)
-        return losses.masked_bce(
-            logits_of(output), targets, batch["mask"], weights, positive=positive, focal=focal
+        classes = logits[..., : len(CLASSES)]
+        total, frames = losses.masked_bce(
+            classes, targets, batch["mask"], weights, positive=positive, focal=focal
         )
+        if worn > 0:
+            more, n = losses.masked_bce(
+                logits[..., len(CLASSES) :], batch["worn"][..., None], batch["worn_mask"], (worn,)
+            )
+            total, frames = total + more, frames + n
+        return total, frames
 
     def probabilities(output: Output, n_steps: int) -> jax.Array:
         return to_steps(jax.nn.sigmoid(logits_of(output)), n_steps, downsample)

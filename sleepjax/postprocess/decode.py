@@ -10,7 +10,10 @@ import polars as pl
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import decoders
 from sleepjax.postprocess.peaks import check
-from sleepjax.types import CLASSES, EVENTS, InputError, SeriesMeta
+from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
+
+WORN_FROM = 0.5
+"""Probability of worn from which the watch counts as worn."""
 
 SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
 
@@ -50,7 +53,8 @@ def decode_series(
     """Events of one series with a score each, by step.
 
     Args:
-      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording.
+      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording, or [T,4]
+        with worn: no event is reported where that is below `WORN_FROM`.
       meta: of the recording: name, first step, clock.
       valid: [T] rows with data; no event is reported at others.
       height: lowest probability that makes a candidate.
@@ -70,6 +74,9 @@ def decode_series(
     """
     probs = check_probabilities(probs, meta, valid)
     check_settings(height, distance, soft, daily)
+    if probs.shape[1] > len(CLASSES):
+        worn = probs[:, len(CLASSES)] >= WORN_FROM
+        valid = worn if valid is None else valid & worn
     found = []
     for event in EVENTS:
         x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
@@ -117,10 +124,11 @@ def check_probabilities(
 ) -> np.ndarray:
     """The probabilities as an array [T,3]; raises InputError for another shape or NaN."""
     probs = np.asarray(probs)
-    if probs.shape != (meta.n_steps, len(CLASSES)):
+    if probs.shape not in ((meta.n_steps, len(CLASSES)), (meta.n_steps, len(CLASSES) + 1)):
         raise InputError(
             f"series {meta.series_id!r}: probabilities have shape {probs.shape}; "
-            f"they must be [T,K] = {(meta.n_steps, len(CLASSES))} for classes {CLASSES}."
+            f"they must be [T,K] = {(meta.n_steps, len(CLASSES))} for classes {CLASSES}, with one "
+            f"column more where the last is {WORN!r}."
         )
     if valid is not None and np.shape(valid) != (meta.n_steps,):
         raise InputError(

@@ -1,7 +1,7 @@
 """What a run leaves of its last validation, so that post-processing can be tuned without the model.
 
 validation/solution.parquet   true events of the validation series
-validation/0.npz, 1.npz, ...  one series each: probabilities float32 [T,3], valid bool [T]
+validation/0.npz, 1.npz, ...  one series each: probabilities float32 [T,K], valid bool [T]
 validation/series.json        what is known of each series, in the same order
 """
 
@@ -31,7 +31,7 @@ class Curves:
 
     meta: SeriesMeta
     probabilities: np.ndarray
-    """float32 [T,3]: asleep, onset, wakeup."""
+    """float32 [T,K]: asleep, onset, wakeup, and worn where the model has it."""
     valid: np.ndarray
     """bool [T]."""
 

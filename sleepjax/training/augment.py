@@ -1,9 +1,9 @@
 """Augmentation inside the jitted step: the labels of a batch move with its signals.
 
-Pure functions of a batch {x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T']} and a key. The
-whole batch is augmented before it is split over accumulation steps, and a sample's partner is the
-next one of the batch (whose order is random already), so neither the number of devices nor of
-parts changes the result.
+Pure functions of a batch {x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T']} and a key. A
+batch may also hold worn [B,T'] and its worn_mask [B,T']. The whole batch is augmented before it is
+split over accumulation steps, and a sample's partner is the next one of the batch (whose order is
+random already), so neither the number of devices nor of parts changes the result.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sleepjax.data.windows import MASKS
 from sleepjax.types import TOLERANCES, InputError
 
 Batch = dict[str, Any]
@@ -40,7 +41,7 @@ SEAM = max(TOLERANCES)
 window no longer shows, has no target as far away as this."""
 
 OTHER = "other"
-"""Where `mixup` puts the labels of the partner, with the partner's share in their mask."""
+"""Where `mixup` puts the labels of the partner, with the partner's share in their masks."""
 
 
 def unchanged(batch: Batch, key: jax.Array) -> Batch:
@@ -201,10 +202,12 @@ def mix(batch: Batch, weight: jax.Array) -> Batch:
     mixed, weight = weight[:, None] < 1, weight[:, None]
     other = {name: _next(values) for name, values in batch.items()}
     average = weight[..., None] * batch["x"] + (1 - weight[..., None]) * other.pop("x")
-    both = jnp.where(mixed, batch["mask"] * other["mask"], batch["mask"])
-    other["mask"] = both * (1 - weight)
+    own = {}
+    for name in MASKS & batch.keys():
+        both = jnp.where(mixed, batch[name] * other[name], batch[name])
+        own[name], other[name] = both * weight, both * (1 - weight)
     x = jnp.where(mixed[..., None], average, batch["x"])
-    return batch | {"x": x, "mask": both * weight, OTHER: other}
+    return batch | own | {"x": x, OTHER: other}
 
 
 def mixed_loss(loss: Loss, output: Any, batch: Batch, step: jax.Array) -> tuple[Any, Any]:

@@ -29,7 +29,7 @@ class Built:
     score: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
     """(variables, batch, step) -> (probabilities, loss sum, loss count); see `step.eval_step`."""
     predict: Callable[[Any, jax.Array], jax.Array]
-    """(variables, x [B,T,F]) -> probabilities [B,T,3]; see `step.predict_step`."""
+    """(variables, x [B,T,F]) -> probabilities [B,T,K]; see `step.predict_step`."""
     lr_at: Callable[[int], Any]
     """Step -> learning rate."""
 
@@ -46,7 +46,8 @@ def build(config: Any) -> Built:
     """The functions of a config. Raises InputError for settings that name or allow no model."""
     cut = dict(duration=config.data.duration, downsample=config.data.downsample)
     n_features = len(config.data.features)
-    model = models.build(**config.model, downsample=config.data.downsample)
+    worn = config.loss.get("worn", 0) > 0
+    model = models.build(**config.model, downsample=config.data.downsample, worn=worn)
     objective = objectives.make(**config.loss, downsample=config.data.downsample)
     tx, lr_at = optim.make(total_steps=config.total_steps, **config.optim)
     augmentation = augment.make(

@@ -18,6 +18,7 @@ from sleepjax.data import source, windows
 from sleepjax.objectives import Batch
 from sleepjax.parallel import processes
 from sleepjax.training import resident
+from sleepjax.types import InputError
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,19 @@ class Feed:
 
 def open_data(config: Any) -> source.TrainingData:
     """`source.open_training_data`, where only process 0 simulates, prepares and warns."""
-    if jax.process_count() == 1:
-        return source.open_training_data(config.data, config.simulate)
-    opened = lambda: source.open_training_data(config.data, config.simulate)
-    root = processes.from_main(lambda: str(opened().store.root.absolute()))
-    return source.open_training_data(dict(config.data, root=root), config.simulate)
+    root = config.data.root
+    if jax.process_count() > 1:
+        opened = lambda: source.open_training_data(config.data, config.simulate)
+        root = processes.from_main(lambda: str(opened().store.root.absolute()))
+    data = source.open_training_data(dict(config.data, root=root), config.simulate)
+    worn = (one.labels.worn for one in data.train if one.labels and one.labels.worn is not None)
+    if config.loss.get("worn", 0) > 0 and not any((labels == 1).any() for labels in worn):
+        raise InputError(
+            f"loss.worn={config.loss.worn} needs recordings of which non-wear is known, and no "
+            f"training series of {data.store.root} has a row in train_nonwear.csv. Add that file "
+            "to the data (docs/data.md), or set loss.worn=0."
+        )
+    return data
 
 
 def make(

@@ -23,8 +23,8 @@ Store = dict[str, Any]
 def flatten(series: Sequence[Series], duration: int) -> Store:
     """All recordings end to end, as NumPy arrays: N = their steps and ``duration`` of padding.
 
-    x float32 [N,F], asleep bool [N], distance int32 [N,2], usable bool [N], and of each series its
-    first row and its length, int32 [S].
+    x float32 [N,F], asleep bool [N], distance int32 [N,2], usable bool [N], where non-wear is known
+    worn int8 [N] (-1 where it is not), and of each series its first row and length, int32 [S].
     """
     lengths = np.array([one.meta.n_steps for one in series], np.int32)
     rows = int(lengths.sum()) + duration  # a window that begins in the last series stays inside
@@ -37,6 +37,8 @@ def flatten(series: Sequence[Series], duration: int) -> Store:
         "first": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32),
         "length": lengths,
     }
+    if series[0].labels is not None and series[0].labels.worn is not None:
+        store["worn"] = np.full(rows, -1, np.int8)
     for one, first, length in zip(series, store["first"], lengths, strict=True):
         assert one.labels is not None
         here = slice(first, first + length)
@@ -45,11 +47,14 @@ def flatten(series: Sequence[Series], duration: int) -> Store:
         store["asleep"][here] = one.labels.asleep
         store["distance"][here] = one.labels.distance
         store["usable"][here] = one.valid & one.labels.known
+        if "worn" in store:
+            assert one.labels.worn is not None
+            store["worn"][here] = np.where(one.valid, one.labels.worn, -1)
     return store
 
 
 def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
-    """Windows x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'] of series and start [B]."""
+    """Windows of series and start [B], see `sleepjax.data.windows.gather_batch`."""
 
     # Shares are looked up, since XLA replaces a division by a product that rounds differently.
     shares = np.arange(downsample + 1, dtype=np.float32) / np.float32(downsample)
@@ -62,9 +67,15 @@ def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
             for name in ("usable", "asleep", "x", "distance")
         )
         distance = jnp.where(inside[:, None], distance, FAR)[::downsample]
-        return {
+        share = lambda what: jnp.asarray(shares)[frames(what & inside, downsample).sum(axis=1)]
+        wear = {}
+        if "worn" in store:
+            worn = lax.dynamic_slice_in_dim(store["worn"], first, duration)
+            known = frames((worn >= 0) & inside, downsample).all(axis=1)
+            wear = {"worn": share(worn == 1), "worn_mask": known.astype(jnp.float32)}
+        return wear | {
             "x": jnp.where(inside[:, None], x, 0),
-            "asleep": jnp.asarray(shares)[frames(asleep & inside, downsample).sum(axis=1)],
+            "asleep": share(asleep),
             "distance": distance.astype(jnp.float32) + (downsample - 1) / 2,
             "mask": frames(usable & inside, downsample).all(axis=1).astype(jnp.float32),
         }

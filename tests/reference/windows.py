@@ -4,13 +4,13 @@ import numpy as np
 
 
 def gather(one, start, duration, downsample):
-    """x [T,F], asleep [T'], distance [T',2] and mask [T'] as plain loops."""
+    """x [T,F], asleep [T'], distance [T',2], mask [T'], worn and worn_mask [T'] as plain loops."""
     n = one.meta.n_steps
     inside = lambda step: start + step < n
     x = np.zeros((duration, len(one.features)), np.float32)
     for step in filter(inside, range(duration)):
         x[step] = [array[start + step] for array in one.features]
-    asleep, distance, mask = [], [], []
+    asleep, distance, mask, worn, worn_mask = [], [], [], [], []
     for first in range(0, duration, downsample):
         # The last frame is filled up with its last step.
         steps = [min(first + i, duration - 1) for i in range(downsample)]
@@ -20,5 +20,13 @@ def gather(one, start, duration, downsample):
         distance.append(at + (downsample - 1) / 2)
         usable = [inside(s) and one.valid[start + s] and labels.known[start + s] for s in steps]
         mask.append(all(usable))
+        if labels.worn is not None:
+            wear = [
+                labels.worn[start + s] if inside(s) and one.valid[start + s] else -1 for s in steps
+            ]
+            worn.append(wear.count(1) / downsample)
+            worn_mask.append(-1 not in wear)
     arrays = {"asleep": asleep, "distance": distance, "mask": mask}
+    if worn:
+        arrays |= {"worn": worn, "worn_mask": worn_mask}
     return {"x": x} | {name: np.array(value, np.float32) for name, value in arrays.items()}

@@ -1,0 +1,103 @@
+"""The non-wear file: the stretches of a recording in which nobody wore the watch.
+
+``train_nonwear.csv`` has one row for each stretch, from ``start_step`` up to, not including,
+``end_step``. A series with a single row whose steps are empty was worn throughout; of a series
+without a row nothing is known. Steps are those of the series file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data.events import read_text, whole_numbers
+from sleepjax.types import InputError, SeriesMeta
+
+COLUMNS = {"series_id": pl.String, "start_step": pl.Int64, "end_step": pl.Int64}
+_REMEDY = (
+    "correct the row, or count the whole series as unknown with --drop_bad (--config.data.drop_bad)"
+)
+
+
+def read_nonwear(path: str | Path) -> pl.DataFrame:
+    """Read a non-wear csv; its three columns and ``line``, the line of the file, come back.
+
+    Raises InputError naming the file and line for values that are no steps.
+    """
+    path = Path(path)
+    empty = ", or empty where the watch was worn throughout"
+    meaning = {"start_step": empty, "end_step": empty}
+    table = whole_numbers(read_text(path, COLUMNS), meaning, path.name)
+    if table["series_id"].null_count():
+        row = int(table["series_id"].is_null().arg_max() or 0)
+        raise InputError(f"{path.name}, line {row + 2}: series_id is empty.")
+    return table.with_row_index("line", offset=2).cast(COLUMNS)  # type: ignore
+
+
+def locate_nonwear(
+    table: pl.DataFrame,
+    metas: Mapping[str, SeriesMeta],
+    *,
+    source: str,
+    left_out: Collection[str] = (),
+    drop_bad: bool = False,
+    counts: Counter | None = None,
+) -> pl.DataFrame:
+    """The rows of `read_nonwear` that fit the recordings, as series_id, start_step and end_step.
+
+    Args:
+      table: all rows of the file.
+      metas: the recordings, by series id.
+      source: file name for the error text.
+      left_out: series whose recordings could not be used; their rows are left out too.
+      drop_bad: treat a series with an unusable row as one without a row, instead of raising.
+      counts: receives ``n_nonwear_series``, the series of which non-wear is known, and
+        ``n_nonwear_dropped``, those that ``drop_bad`` made unknown.
+    """
+    counts = Counter() if counts is None else counts
+    table = table.filter(~pl.col("series_id").is_in(list(left_out)))
+    bad: set[str] = set()
+    for (series_id,), rows in table.group_by("series_id", maintain_order=True):
+        fault = _fault(rows, metas.get(str(series_id)))
+        if fault and not drop_bad:
+            line, text = fault
+            raise InputError(f"{source}, line {line}: series {series_id!r} {text}; {_REMEDY}.")
+        if fault:
+            bad.add(str(series_id))
+    table = table.filter(~pl.col("series_id").is_in(list(bad)))
+    counts["n_nonwear_series"] += table["series_id"].n_unique()
+    counts["n_nonwear_dropped"] += len(bad)
+    return table.select(list(COLUMNS))
+
+
+def _fault(rows: pl.DataFrame, meta: SeriesMeta | None) -> tuple[int, str] | None:
+    """(line, what is wrong) of the first row of one series that cannot be used."""
+    line = int(rows["line"][0])
+    if meta is None:
+        return line, "has no recording"
+    if meta.qc.get("n_step_mismatch", 0) or meta.qc.get("sampling_seconds", 5) != 5:
+        return line, "has a recording whose steps disagree with its clock, so no step has a place"
+    first, last = meta.first_step, meta.first_step + meta.n_steps
+    for line, _, start, end in rows.select("line", *COLUMNS).rows():
+        if (start is None) != (end is None):
+            return line, "has only one of start_step and end_step"
+        if start is None and rows.height > 1:
+            return line, "has an empty row (worn throughout) beside other rows"
+        if start is not None and not first <= start < end <= last:
+            return line, (
+                f"is said to be without its watch from step {start} to {end}; a stretch must lie "
+                f"within steps {first} to {last} of the recording and end after its start"
+            )
+    return None
+
+
+def stretches(nonwear: pl.DataFrame, meta: SeriesMeta) -> np.ndarray | None:
+    """Rows [N,2] of a recording at which each stretch begins and ends; None where unknown."""
+    own = nonwear.filter(series_id=meta.series_id).select("start_step", "end_step")
+    if not own.height:
+        return None
+    return own.drop_nulls().to_numpy().astype(np.int64).reshape(-1, 2) - meta.first_step

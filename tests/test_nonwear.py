@@ -1,0 +1,132 @@
+"""Stretches without the watch: read, checked, stored, and known to hold no sleep."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleepjax.data import nonwear, windows
+from sleepjax.data.labels import Labels, with_wear
+from sleepjax.data.store import open_store, prepare
+from sleepjax.types import InputError, SeriesMeta
+from tests.reference.series import small_cohort, tree
+from tests.reference.wear import wear
+
+HEADER = "series_id,start_step,end_step"
+METAS = {
+    name: SeriesMeta(name, 100, first, 0, ((0, 0),), {}) for name, first in (("a", 0), ("b", 50))
+}
+
+
+def written(folder, *lines):
+    path = folder / "train_nonwear.csv"
+    path.write_text("\n".join((HEADER, *lines)) + "\n")
+    return path
+
+
+def located(folder, *lines, **kwargs):
+    table = nonwear.read_nonwear(written(folder, *lines))
+    return nonwear.locate_nonwear(table, METAS, source="train_nonwear.csv", **kwargs)
+
+
+def test_rows_become_stretches_of_each_recording(tmp_path):
+    counts = Counter()
+    found = located(tmp_path, "a,10,20", "b,50.0,150", "a,0,1", counts=counts)
+    assert nonwear.stretches(found, METAS["a"]).tolist() == [[10, 20], [0, 1]]
+    assert nonwear.stretches(found, METAS["b"]).tolist() == [[0, 100]]
+    assert counts == {"n_nonwear_series": 2, "n_nonwear_dropped": 0}
+
+
+def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path):
+    found = located(tmp_path, "a,,")
+    assert nonwear.stretches(found, METAS["a"]).shape == (0, 2)
+    assert nonwear.stretches(found, METAS["b"]) is None
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        (["a,10,20", "c,1,2"], r"line 3: series 'c' has no recording; correct the row, or"),
+        (["a,10,10"], r"line 2: series 'a' is said .* step 10 to 10; .* steps 0 to 100 .*--drop"),
+        (["b,49,60"], r"line 2: series 'b' .* from step 49 to 60; .* steps 50 to 150"),
+        (["b,60,151"], r"line 2: series 'b' .* from step 60 to 151"),
+        (["a,10,"], r"line 2: series 'a' has only one of start_step and end_step"),
+        (["a,1,2", "a,,"], r"line 3: series 'a' has an empty row \(worn throughout\) beside"),
+        (["a,x,2"], r"line 2: start_step is 'x'; it must be a whole number .*or empty where the"),
+        (["a,1,2.5"], r"line 2: end_step is '2.5'"),
+        ([",1,2"], r"line 2: series_id is empty"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(tmp_path, lines, message):
+    with pytest.raises(InputError, match=message):
+        located(tmp_path, *lines)
+
+
+def test_a_missing_column_and_renumbered_steps_are_named(tmp_path):
+    path = tmp_path / "train_nonwear.csv"
+    path.write_text("series_id,start,end_step\na,1,2\n")
+    with pytest.raises(InputError, match="column 'start_step' is missing, did you mean 'start'"):
+        nonwear.read_nonwear(path)
+    meta = SeriesMeta("a", 100, 0, 0, ((0, 0),), {"n_step_mismatch": 3})
+    table = nonwear.read_nonwear(written(tmp_path, "a,1,2"))
+    with pytest.raises(InputError, match="steps disagree with its clock"):
+        nonwear.locate_nonwear(table, {"a": meta}, source="train_nonwear.csv")
+
+
+def test_drop_bad_makes_a_series_unknown_and_counts_it(tmp_path):
+    counts = Counter()
+    found = located(tmp_path, "a,10,20", "a,90,200", "b,60,70", drop_bad=True, counts=counts)
+    assert nonwear.stretches(found, METAS["a"]) is None
+    assert nonwear.stretches(found, METAS["b"]).tolist() == [[10, 20]]
+    assert counts == {"n_nonwear_series": 1, "n_nonwear_dropped": 1}
+
+
+def test_a_store_holds_it_and_follows_the_file(tmp_path):
+    cohort = small_cohort(tmp_path / "raw")
+    out = tmp_path / "out"
+    assert prepare(cohort, out, "train", quiet=True).nonwear is None
+    written(cohort, "a1,0,100", "B/2,,")
+    store = prepare(cohort, out, "train", quiet=True)
+    assert store.nonwear is not None
+    assert store.nonwear.rows() == [("a1", 0, 100), ("B/2", None, None)]
+    assert store.manifest["event_counts"]["n_nonwear_series"] == 2
+    written(cohort, "a1,0,300", "B/2,,")
+    prepare(cohort, out, "train", quiet=True)
+    store = prepare(cohort, tmp_path / "fresh", "train", quiet=True)
+    assert tree(out) == tree(tmp_path / "fresh")
+    one, other, last = (
+        windows.load_series(store, s, ("enmo",), store.events) for s in store.series_ids
+    )
+    assert one.labels.worn[:300].max() == 0 and one.labels.worn[300:].min() == 1
+    assert one.labels.known[:300].all() and not one.labels.asleep[:300].any()
+    assert (other.labels.worn == 1).all() and (last.labels.worn == -1).all()
+    (cohort / "train_nonwear.csv").unlink()
+    prepare(cohort, out, "train", quiet=True)
+    assert open_store(out).nonwear is None
+
+
+flags = lambda n: st.lists(st.booleans(), min_size=n, max_size=n)
+
+
+@given(
+    asleep=flags(30),
+    known=flags(30),
+    copied=flags(30),
+    edges=st.one_of(
+        st.none(), st.lists(st.tuples(st.integers(0, 29), st.integers(1, 30)), max_size=3)
+    ),
+)
+def test_labels_with_wear_equal_their_definition(asleep, known, copied, edges):
+    stretches = None if edges is None else [(a, b) for a, b in edges if a < b]
+    rows = None if stretches is None else np.array(stretches, np.int64).reshape(-1, 2)
+    known = [k or a for k, a in zip(known, asleep, strict=True)]  # a labelled night is known
+    labels = Labels(
+        np.array(asleep), np.zeros((30, 2), np.int32), np.array(known), np.zeros((0, 2))
+    )
+    found = with_wear(labels, np.array(copied), rows, target=True)
+    expected = wear(asleep, known, copied, stretches)
+    for values, want in zip((found.asleep, found.known, found.worn), expected, strict=True):
+        assert values.tolist() == want
+    assert with_wear(labels, np.array(copied), rows, target=False).worn is None
