@@ -1,6 +1,7 @@
 """Stretches without the watch: read, checked, stored, and known to hold no sleep."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,10 @@ def written(folder, *lines):
     return path
 
 
+def rows_of(table, name) -> Any:
+    return nonwear.stretches(table, METAS[name])
+
+
 def located(folder, *lines, **kwargs):
     table = nonwear.read_nonwear(written(folder, *lines))
     return nonwear.locate_nonwear(table, METAS, source="train_nonwear.csv", **kwargs)
@@ -34,15 +39,15 @@ def located(folder, *lines, **kwargs):
 def test_rows_become_stretches_of_each_recording(tmp_path):
     counts = Counter()
     found = located(tmp_path, "a,10,20", "b,50.0,150", "a,0,1", counts=counts)
-    assert nonwear.stretches(found, METAS["a"]).tolist() == [[10, 20], [0, 1]]
-    assert nonwear.stretches(found, METAS["b"]).tolist() == [[0, 100]]
+    assert rows_of(found, "a").tolist() == [[10, 20], [0, 1]]
+    assert rows_of(found, "b").tolist() == [[0, 100]]
     assert counts == {"n_nonwear_series": 2, "n_nonwear_dropped": 0}
 
 
 def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path):
     found = located(tmp_path, "a,,")
-    assert nonwear.stretches(found, METAS["a"]).shape == (0, 2)
-    assert nonwear.stretches(found, METAS["b"]) is None
+    assert rows_of(found, "a").shape == (0, 2)
+    assert rows_of(found, "b") is None
 
 
 @pytest.mark.parametrize(
@@ -78,8 +83,8 @@ def test_a_missing_column_and_renumbered_steps_are_named(tmp_path):
 def test_drop_bad_makes_a_series_unknown_and_counts_it(tmp_path):
     counts = Counter()
     found = located(tmp_path, "a,10,20", "a,90,200", "b,60,70", drop_bad=True, counts=counts)
-    assert nonwear.stretches(found, METAS["a"]) is None
-    assert nonwear.stretches(found, METAS["b"]).tolist() == [[10, 20]]
+    assert rows_of(found, "a") is None
+    assert rows_of(found, "b").tolist() == [[10, 20]]
     assert counts == {"n_nonwear_series": 1, "n_nonwear_dropped": 1}
 
 
@@ -94,14 +99,13 @@ def test_a_store_holds_it_and_follows_the_file(tmp_path):
     assert store.manifest["event_counts"]["n_nonwear_series"] == 2
     written(cohort, "a1,0,300", "B/2,,")
     prepare(cohort, out, "train", quiet=True)
-    store = prepare(cohort, tmp_path / "fresh", "train", quiet=True)
+    store: Any = prepare(cohort, tmp_path / "fresh", "train", quiet=True)
     assert tree(out) == tree(tmp_path / "fresh")
-    one, other, last = (
-        windows.load_series(store, s, ("enmo",), store.events) for s in store.series_ids
-    )
-    assert one.labels.worn[:300].max() == 0 and one.labels.worn[300:].min() == 1
-    assert one.labels.known[:300].all() and not one.labels.asleep[:300].any()
-    assert (other.labels.worn == 1).all() and (last.labels.worn == -1).all()
+    load: Any = lambda s: windows.load_series(store, s, ("enmo",), store.events).labels
+    one, other, last = map(load, store.series_ids)
+    assert one.worn[:300].max() == 0 and one.worn[300:].min() == 1
+    assert one.known[:300].all() and not one.asleep[:300].any()
+    assert (other.worn == 1).all() and (last.worn == -1).all()
     (cohort / "train_nonwear.csv").unlink()
     prepare(cohort, out, "train", quiet=True)
     assert open_store(out).nonwear is None
@@ -125,7 +129,7 @@ def test_labels_with_wear_equal_their_definition(asleep, known, copied, edges):
     labels = Labels(
         np.array(asleep), np.zeros((30, 2), np.int32), np.array(known), np.zeros((0, 2))
     )
-    found = with_wear(labels, np.array(copied), rows, target=True)
+    found: Any = with_wear(labels, np.array(copied), rows, target=True)
     expected = wear(asleep, known, copied, stretches)
     for values, want in zip((found.asleep, found.known, found.worn), expected, strict=True):
         assert values.tolist() == want

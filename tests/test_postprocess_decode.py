@@ -234,3 +234,20 @@ def test_timestamps_are_local():
         "2018-08-14T16:53:20-0500",
         "2018-08-15T04:46:45+0530",
     ]
+
+
+def test_no_event_is_reported_where_nobody_wore_the_watch():
+    probs = bumps(5000, [(1000, 0.9), (3000, 0.8)], [(2000, 0.5)])
+    worn = np.ones((5000, 1), np.float32)
+    worn[2900:3010] = 0.49
+    worn[1990:2010] = 0.5  # worn: the bound is included
+    events = decode_series(np.hstack([probs, worn]), meta(5000), height=0.1)
+    assert events.select("step", "event").rows() == [
+        (1000, "onset"),
+        (2000, "wakeup"),
+        (3010, "onset"),  # the nearest step with the watch on
+    ]
+    off = np.zeros((5000, 1), np.float32)
+    assert decode_series(np.hstack([probs, off]), meta(5000)).is_empty()
+    with pytest.raises(InputError, match=r"shape \(5000, 5\).* one column more .* 'worn'"):
+        decode_series(np.hstack([probs, off, off]), meta(5000))

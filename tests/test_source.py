@@ -39,6 +39,8 @@ def test_the_hash_of_labels_follows_every_label_and_no_order():
     )
     moved = events.with_columns(step=pl.Series([13, None]))
     assert source._hash(events) == source._hash(events.reverse()) != source._hash(moved)
+    wear = pl.DataFrame({"series_id": ["a"], "start_step": [1], "end_step": [2]})
+    assert source._hash(events, wear) not in (source._hash(events), source._hash(moved, wear))
 
 
 def test_no_series_is_in_both_parts_and_all_are_in_one(tiny_config):

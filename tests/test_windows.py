@@ -118,7 +118,7 @@ def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample, w
     if wear_known:
         rng = np.random.default_rng(downsample)
         wear = lambda n: np.repeat(rng.integers(-1, 2, n // 20).astype(np.int8), 20)
-        one = [replace(s, labels=replace(s.labels, worn=wear(s.meta.n_steps))) for s in one]
+        one = [replace(s, labels=replace(labels_of(s), worn=wear(s.meta.n_steps))) for s in one]
     windows_of = [(one[i], start) for i, start in where if start < one[i].meta.n_steps]
     if not windows_of:
         return

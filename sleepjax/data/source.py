@@ -63,7 +63,7 @@ def _hash_contents(store: Store) -> str:
     return hashlib.sha256(repr(contents).encode()).hexdigest()
 
 
-def _hash(events: pl.DataFrame | None, nonwear: pl.DataFrame | None) -> str:
+def _hash(events: pl.DataFrame | None, nonwear: pl.DataFrame | None = None) -> str:
     """What changes with any label; the order of the rows is no change."""
     assert events is not None, "only stores of phase train are trained on"
     tables = [events] if nonwear is None else [events, nonwear]
