@@ -82,25 +82,8 @@ def finished(tiny_config, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def worn_cohort(cohort, tmp_path_factory) -> Path:
-    """The small cohort, with the non-wear of four of its six series."""
-    import shutil
-
-    import polars as pl
-
-    root = tmp_path_factory.mktemp("worn") / "cohort"
-    shutil.copytree(cohort, root, ignore=shutil.ignore_patterns("prepared"))
-    ids = pl.scan_parquet(root / "train_series.parquet").select("series_id").unique().collect()
-    a, b, c, d, *_ = sorted(ids["series_id"])
-    rows = [f"{a},0,900", f"{a},5000,7000", f"{b},20000,21000", f"{c},,", f"{d},30000,30500"]
-    (root / "train_nonwear.csv").write_text("series_id,start_step,end_step\n" + "\n".join(rows))
-    return root
-
-
-@pytest.fixture(scope="session")
-def worn_finished(tiny_config, worn_cohort, tmp_path_factory):
+def worn_finished(tiny_config, tmp_path_factory):
     """The result of a tiny run that learns whether the watch is worn; leave it as it is."""
     from sleepjax.training import loop
 
-    config = tiny_config({"data.root": str(worn_cohort), "loss.worn": 1.0})
-    return loop.run(config, tmp_path_factory.mktemp("runs") / "worn")
+    return loop.run(tiny_config({"loss.worn": 1.0}), tmp_path_factory.mktemp("runs") / "worn")

@@ -26,6 +26,8 @@ def test_every_model_that_answers_per_frame_has_it(name):
     assert logits.shape == (2, 16, 4)
 
 
-def test_without_known_wear_there_is_nothing_to_learn(tiny_config):
+def test_without_known_wear_there_is_nothing_to_learn(tiny_config, cohort, tmp_path):
+    for name in ("train_series.parquet", "train_events.csv"):
+        (tmp_path / name).symlink_to(cohort / name)
     with pytest.raises(InputError, match=r"loss.worn=1.0 needs .*train_nonwear.csv.*loss.worn=0"):
-        input.open_data(tiny_config({"loss.worn": 1.0}))
+        input.open_data(tiny_config({"data.root": str(tmp_path), "loss.worn": 1.0}))
