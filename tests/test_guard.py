@@ -14,47 +14,53 @@ from sleepjax.training.state import Guard, TrainState
 from tests.test_training import final_state, leaves_equal
 
 
-def make_state(step=0, value=0.0, typical=np.inf, skips=0):
-    guard_state = Guard(jnp.float32(typical), jnp.int32(skips))
+def make_state(step=0, value=0.0, typical=0.0, seen=0, skips=0):
+    guard_state = Guard(jnp.float32(typical), jnp.int32(seen), jnp.int32(skips))
     parts = ({"w": jnp.full(3, value)}, {"mean": jnp.full(2, value)}, {"m": jnp.full(3, value)})
     return TrainState(jnp.int32(step), *parts, {"params": jnp.full(3, value)}, guard_state)
 
 
 @jax.jit
-def update(state, loss, grad_norm):
+def update(state, loss, grad_norm, count=1.0):
     """Every number of the state becomes 1, if the guard lets it."""
     new = make_state(value=1.0)._replace(step=state.step + 1, guard=state.guard)
-    return guard.guarded(state, new, loss, grad_norm, 10.0)
+    return guard.guarded(state, new, loss, count, grad_norm, 10.0)
 
 
-def reference(losses, norms, spike):
-    """What is skipped, by a plain loop."""
-    typical, skipped = np.inf, []
-    for loss, norm in zip(losses, norms, strict=True):
-        sound = np.isfinite(loss) and np.isfinite(norm) and loss <= spike * typical
-        if sound:
-            first = np.isinf(typical)
-            typical = loss if first else guard.MEMORY * typical + (1 - guard.MEMORY) * loss
+def reference(losses, counts, norms, spike):
+    """What is skipped, by a plain loop: the mean of 50 losses, then an average that forgets."""
+    typical, seen, skipped = 0.0, [], []
+    for loss, count, norm in zip(losses, counts, norms, strict=True):
+        judged = count > 0 and len(seen) >= guard.START
+        sound = np.isfinite(loss) and np.isfinite(norm) and not (judged and loss > spike * typical)
+        if sound and count > 0:
+            seen.append(float(loss))
+            forgets = guard.MEMORY * typical + (1 - guard.MEMORY) * loss
+            typical = np.mean(seen) if len(seen) <= 50 else forgets
         skipped.append(not sound)
     return typical, skipped
 
 
 @pytest.mark.parametrize(
-    "loss, norm, typical, sound",
+    "loss, norm, seen, count, sound",
     [
-        (1.0, 1.0, np.inf, True),
-        (1e30, 1.0, np.inf, True),  # nothing is known yet
-        (9.9, 1.0, 1.0, True),
-        (10.1, 1.0, 1.0, False),
-        (np.nan, 1.0, 1.0, False),
-        (np.inf, 1.0, np.inf, False),
-        (1.0, np.nan, 1.0, False),
-        (1.0, np.inf, np.inf, False),
+        (1.0, 1.0, 0, 1, True),
+        (1e30, 1.0, 0, 1, True),  # nothing is known yet
+        (1e30, 1.0, guard.START - 1, 1, True),  # too little is known
+        (9.9, 1.0, 60, 1, True),
+        (10.1, 1.0, 60, 1, False),
+        (10.1, 1.0, guard.START, 1, False),
+        (10.1, 1.0, 60, 0, True),  # nothing was counted: nothing to compare
+        (np.nan, 1.0, 60, 1, False),
+        (np.nan, 1.0, 60, 0, False),
+        (np.inf, 1.0, 0, 1, False),
+        (1.0, np.nan, 60, 1, False),
+        (1.0, np.inf, 0, 1, False),
     ],
 )
-def test_a_ruinous_update_changes_nothing_but_the_step(loss, norm, typical, sound):
-    before = make_state(step=7, typical=typical, skips=2)
-    after, metrics = update(before, jnp.float32(loss), jnp.float32(norm))
+def test_a_ruinous_update_changes_nothing_but_the_step(loss, norm, seen, count, sound):
+    before = make_state(step=7, typical=1.0, seen=seen, skips=2)
+    after, metrics = update(before, jnp.float32(loss), jnp.float32(norm), jnp.float32(count))
     assert int(after.step) == 8 and bool(metrics["skipped"]) is not sound
     expected = make_state(value=1.0) if sound else before
     leaves_equal(after[1:5], expected[1:5])
@@ -63,15 +69,17 @@ def test_a_ruinous_update_changes_nothing_but_the_step(loss, norm, typical, soun
 
 def test_the_average_is_that_of_sound_updates():
     rng = np.random.default_rng(0)
-    losses = rng.uniform(0.1, 1, 60).astype(np.float32)
-    losses[[10, 11, 40]] = 50, np.nan, 9
-    norms = np.where(np.arange(60) == 20, np.inf, 1).astype(np.float32)
+    losses = rng.uniform(0.1, 1, 90).astype(np.float32)
+    losses[[0, 5, 20, 21, 70, 75]] = 1e-9, 1e-9, 50, np.nan, 9, 40
+    counts = np.where(np.isin(np.arange(90), (0, 5, 75)), 0, 3).astype(np.float32)
+    norms = np.where(np.arange(90) == 30, np.inf, 1).astype(np.float32)
     state, skipped = make_state(), []
-    for loss, norm in zip(losses, norms, strict=True):
-        state, metrics = update(state, loss, norm)
+    for loss, count, norm in zip(losses, counts, norms, strict=True):
+        state, metrics = update(state, loss, norm, count)
         skipped.append(bool(metrics["skipped"]))
-    typical, expected = reference(losses, norms, 10.0)
-    assert skipped == expected and [i for i, x in enumerate(skipped) if x] == [10, 11, 20, 40]
+    typical, expected = reference(losses, counts, norms, 10.0)
+    assert skipped == expected and [i for i, x in enumerate(skipped) if x] == [20, 21, 30, 70]
+    assert int(state.guard.seen) == 90 - 3 - 4
     assert float(state.guard.typical) == pytest.approx(typical, rel=1e-5)
 
 

@@ -1,7 +1,9 @@
 """Updates that would ruin a run are skipped on the device, counted, and given up on after too many.
 
 An update is sound when loss and gradient are finite and the loss is at most ``spike`` times the
-running average of the sound ones before it. Otherwise parameters, optimiser, averages and batch
+running average of the sound ones before it, once there are `START` of them. A batch in which the
+loss counts nothing, such as one without an event where the loss is per event, has no loss that
+could be compared: it neither sets the average nor is judged by it. Otherwise parameters, optimiser, averages and batch
 statistics stay as they are and only the step goes on. The decision is part of the jitted step and
 is read where the loop waits for the device anyway.
 """
@@ -24,6 +26,8 @@ from sleepjax.training.state import Guard, TrainState
 FILE = "skipped.json"
 MEMORY = 0.98
 """The running average of the loss looks back over some 1 / (1 - MEMORY) updates."""
+START = 10
+"""Losses in the average before one is judged by it: the first alone may be anything."""
 
 
 class DivergedError(ArithmeticError):
@@ -31,15 +35,26 @@ class DivergedError(ArithmeticError):
 
 
 def guarded(
-    old: TrainState, new: TrainState, loss: jax.Array, grad_norm: jax.Array, spike: float
+    old: TrainState,
+    new: TrainState,
+    loss: jax.Array,
+    count: jax.Array,
+    grad_norm: jax.Array,
+    spike: float,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """(the new state, or the old one with the new step, metrics of the update)."""
-    typical, skips = old.guard
-    sound = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & (loss <= spike * typical)
-    first = jnp.isinf(typical)
-    typical_now = jnp.where(first, loss, MEMORY * typical + (1 - MEMORY) * loss)
-    accepted = new._replace(guard=Guard(typical_now, jnp.zeros_like(skips)))
-    skipped = old._replace(step=new.step, guard=Guard(typical, skips + 1))
+    """(the new state, or the old one with the new step, metrics of the update).
+
+    ``count`` is what the sum of the loss was divided by.
+    """
+    typical, seen, skips = old.guard
+    counts = count > 0
+    high = counts & (seen >= START) & (loss > spike * typical)
+    sound = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & ~high
+    # The mean of the first ones, then an average that forgets.
+    share = jnp.where(counts, jnp.maximum(1 / (seen + 1.0), 1 - MEMORY), 0.0)
+    typical_now = typical + share * (loss - typical)
+    accepted = new._replace(guard=Guard(typical_now, seen + counts, jnp.zeros_like(skips)))
+    skipped = old._replace(step=new.step, guard=Guard(typical, seen, skips + 1))
     # A select, not a branch: it fuses into the update, and works under vmap.
     state = jax.tree.map(partial(jnp.where, sound), accepted, skipped)
     metrics = {"loss": loss, "grad_norm": grad_norm, "skipped": ~sound, "skips": state.guard.skips}

@@ -16,7 +16,9 @@ class Guard(NamedTuple):
     """What the guard against ruinous updates remembers (see `sleepjax.training.guard`)."""
 
     typical: jax.Array
-    """float32 []: running average of the loss of sound updates; infinite before the first."""
+    """float32 []: running average of the loss of sound updates."""
+    seen: jax.Array
+    """int32 []: losses that went into it."""
     skips: jax.Array
     """int32 []: updates skipped in a row."""
 
@@ -47,8 +49,9 @@ def init_state(
     variables = dict(model.init(key, x, train=False))
     params = variables.pop("params")
     average = jax.tree.map(jnp.copy, {"params": params, **variables}) if ema else {}
-    guard = Guard(jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
-    return TrainState(jnp.zeros((), jnp.int32), params, variables, tx.init(params), average, guard)
+    zero = jnp.zeros((), jnp.int32)
+    guard = Guard(jnp.zeros((), jnp.float32), zero, zero)
+    return TrainState(zero, params, variables, tx.init(params), average, guard)
 
 
 def start_from(weights: str, state: TrainState) -> TrainState:

@@ -70,8 +70,8 @@ def train_step(
             add_part, zero, (parts, jax.random.split(key, accumulate))
         )
 
-    count = jnp.maximum(count, 1.0)
-    grads = jax.tree.map(lambda g: g / count, grads)
+    divisor = jnp.maximum(count, 1.0)
+    grads = jax.tree.map(lambda g: g / divisor, grads)
     updates, opt_state = tx.update(grads, state.opt_state, state.params, step=state.step)
     params = optax.apply_updates(state.params, updates)
     average = state.ema
@@ -81,7 +81,7 @@ def train_step(
         variables = {"params": params, **model_state}
         average = jax.tree.map(lambda a, v: decay * a + (1 - decay) * v, average, variables)
     new = TrainState(state.step + 1, params, model_state, opt_state, average, state.guard)
-    return guarded(state, new, total / count, optax.tree.norm(grads), spike)
+    return guarded(state, new, total / divisor, count, optax.tree.norm(grads), spike)
 
 
 def predict_step(
