@@ -25,14 +25,16 @@ def predict_series(
     """(index, probabilities [T,K] float32) of each series, in order.
 
     ``predict`` maps this process's share of a batch, x [B,duration,F], to the probabilities
-    [B,duration,K] of the whole batch.
+    [B,duration,K] of the whole batch. B is ``batch_size``, or the next multiple of the devices: a
+    run is not bound to the number of those that it was trained on.
     """
+    devices = jax.device_count()
     jobs = windows.eval_batches(
         series,
         duration=duration,
         stride=stride,
         downsample=downsample,
-        batch=batch_size,
+        batch=-(-batch_size // devices) * devices,
         process=jax.process_index(),
         processes=jax.process_count(),
     )

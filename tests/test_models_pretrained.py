@@ -188,7 +188,9 @@ def test_a_fresh_state_takes_the_weights_into_its_average_too(variables, file):
     rest = {"batch_stats": variables["batch_stats"]}
     average = jax.tree.map(jnp.copy, variables)
     zero = jnp.zeros((), jnp.int32)
-    state = TrainState(zero, variables["params"], rest, (), average, Guard(jnp.zeros(()), zero, zero))
+    state = TrainState(
+        zero, variables["params"], rest, (), average, Guard(jnp.zeros(()), zero, zero)
+    )
     state = start_from(file(torchvision_tensors()), state)
     assert set(state.model_state) == {"batch_stats"}
     whole = {"params": state.params, **state.model_state}

@@ -1,8 +1,10 @@
 """Prediction from a run directory alone: same path as validation, clear words for bad input."""
 
+import dataclasses
 import importlib.util
 import json
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
@@ -192,3 +194,38 @@ def test_a_run_without_checkpoint(finished, tmp_path):
         (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
     with pytest.raises(InputError, match="holds no checkpoint"):
         load(tmp_path)
+
+
+def test_a_run_is_used_on_any_number_of_devices(predictor, series):
+    """Batches are filled up where the devices do not divide the size that training used."""
+    few = series.head(3_000)
+    expected = predictor.predict(few)
+    (member,) = predictor.members
+    config = member.config.copy_and_resolve_references()
+    config.eval.batch_size = jax.device_count() + 1
+    odd = dataclasses.replace(predictor, members=(dataclasses.replace(member, config=config),))
+    found = odd.predict(few)
+    assert found.drop("score").equals(expected.drop("score")) and len(found)
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [(AssertionError(), "its plugin is not installed"), (RuntimeError("No gpu.\n..."), "No gpu")],
+)
+def test_a_missing_platform_is_one_line(error, reason, finished, cohort, project, tmp_path, capsys,
+                                        monkeypatch):  # fmt: skip
+    def fail():
+        raise error
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setattr(jax, "device_count", fail)
+    arguments = ["--workdir", str(finished.workdir), "--out", str(tmp_path / "found.csv")]
+    arguments += ["--series", str(cohort / "test_series.parquet"), "--no_figures"]
+    assert script(project, "predict").main(arguments) == 2
+    said = capsys.readouterr().err
+    assert f"error: JAX finds no device of JAX_PLATFORMS='cuda' ({reason}). Install the" in said
+    assert "Traceback" not in said
+    spec = f"{project / 'configs' / 'spec1d.py'}:tiny"
+    assert script(project, "train").main(["--config", spec, "--workdir", str(tmp_path / "x")]) == 2
+    assert "unset JAX_PLATFORMS" in capsys.readouterr().err and not (tmp_path / "x").exists()

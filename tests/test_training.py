@@ -13,11 +13,13 @@ import optax
 import pytest
 
 from sleepjax import models, objectives
+from sleepjax.config import load_config
 from sleepjax.objectives import to_steps
 from sleepjax.parallel import sharding
 from sleepjax.runs import directory, log, signals
 from sleepjax.runs.checkpoints import Checkpoints
-from sleepjax.training import loop, optim
+from sleepjax.training import checks, loop, optim
+from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables, init_state
 from sleepjax.training.step import eval_step, predict_step, train_step
 from sleepjax.types import InputError
@@ -100,13 +102,35 @@ def test_masked_frames_do_not_matter(fresh, step):
     leaves_equal(step(fresh(), batch), step(fresh(), wild))
 
 
-def test_accumulation_equals_the_large_batch(fresh):
-    batch = make_batch()
-    start = fresh(model=DETERMINISTIC)
-    whole = stepper(model=DETERMINISTIC)(start, batch)
-    parts = stepper(model=DETERMINISTIC, accumulate=4)(start, batch)
-    leaves_equal(whole[0].params, parts[0].params, rtol=1e-5, atol=1e-6)
-    assert float(whole[1]["loss"]) == pytest.approx(float(parts[1]["loss"]), rel=1e-6)
+def test_accumulation_equals_the_large_batch(project):
+    """With the norm that the refusal of batch norm advises, and no dropout, which draws anew."""
+    spec = str(project / "configs" / "spec1d.py:tiny")
+    settings = {"model.decoder.norm": "layer", "model.decoder.dropout": 0.0}
+    config = load_config(spec, settings)
+    n_frames = config.data.duration // config.data.downsample
+    batch = {name: a[:, :n_frames] for name, a in make_batch(batch=4, steps=4 * n_frames).items()}
+    n_features = len(config.data.features)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, config.data.duration, n_features)).astype(np.float32)
+    after = {}
+    for parts in (1, 2):
+        config = load_config(spec, settings | {"accumulate": parts})
+        checks.check_batches(config, 1)
+        built = build(config)
+        state = built.init(jax.random.key(0))
+        after[parts] = jax.jit(built.learn)(state, batch | {"x": x}, jax.random.key(1))
+    leaves_equal(after[1][0].params, after[2][0].params, rtol=1e-4, atol=1e-6)
+    assert float(after[1][1]["loss"]) == pytest.approx(float(after[2][1]["loss"]), rel=1e-6)
+
+
+def test_accumulation_over_batch_statistics_is_refused(project):
+    """Whatever the setting is called: the model's variables tell."""
+    for name in ("spec1d", "spec2d", "centernet", "detr"):
+        config = load_config(str(project / "configs" / f"{name}.py:tiny"), {"accumulate": 2})
+        with pytest.raises(InputError, match="accumulate=2 is not the update .* norm='layer'"):
+            checks.check_batches(config, 1)
+    config = load_config(str(project / "configs" / "transformer.py:tiny"), {"accumulate": 2})
+    checks.check_batches(config, 1)
 
 
 def test_one_device_equals_four(fresh):

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from sleepjax.config import override, override_from_text
+from sleepjax.parallel import sharding
 from sleepjax.training import checks
 from sleepjax.training.build import build
 from sleepjax.types import InputError
@@ -58,7 +58,7 @@ def configured(config: ConfigDict, point: Point) -> ConfigDict:
         checks.check(own)
         if own.data.fold >= own.data.folds:
             raise InputError(f"data.fold={own.data.fold} must be from 0 to {own.data.folds - 1}.")
-        checks.check_batches(own, jax.device_count())
+        checks.check_batches(own, sharding.device_count())
     except InputError as error:
         raise InputError(f"{as_text(point)}: {error}") from None
     return own.lock()

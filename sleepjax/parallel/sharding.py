@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import jax
@@ -12,10 +13,26 @@ from jax.sharding import PartitionSpec as P
 from sleepjax.types import InputError
 
 
+def device_count() -> int:
+    """Number of devices of all processes; InputError where those that were asked for are missing.
+
+    Commands call it, or `data_mesh`, before anything else asks JAX for its devices.
+    """
+    try:
+        return jax.device_count()
+    except (RuntimeError, AssertionError) as error:  # the latter where a plugin is not installed
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        reason = (str(error).splitlines() or ["its plugin is not installed"])[0].rstrip(".")
+        raise InputError(
+            f"JAX finds no device of JAX_PLATFORMS={wanted!r} ({reason}). Install the plugin, such "
+            "as pip install 'jax[cuda12]', or unset JAX_PLATFORMS to use what there is."
+        ) from None
+
+
 def data_mesh() -> jax.sharding.Mesh:
     """All devices on the axis ``data``."""
     # Auto axes: Linen's Dropout does not run under the default Explicit ones.
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    return jax.make_mesh((device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
 def shardings(mesh: jax.sharding.Mesh) -> tuple[NamedSharding, NamedSharding]:

@@ -11,6 +11,7 @@ from sleepjax.data.features import check_names
 from sleepjax.objectives import TERMS
 from sleepjax.parallel import sharding
 from sleepjax.postprocess.settings import checked as check_post
+from sleepjax.training.build import build
 from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -84,9 +85,20 @@ def check(config: ConfigDict) -> None:
 
 
 def check_batches(config: ConfigDict, devices: int) -> None:
-    """Raise InputError unless the batches of training and validation divide over the devices."""
+    """Raise InputError unless the batches of training and validation divide over the devices.
+
+    Parts of a batch are refused where the model takes statistics over the batch: an update would
+    be that of several small batches and not of the large one.
+    """
     sharding.check_batch(config.batch_size, devices * config.accumulate, "batch_size")
     sharding.check_batch(config.eval.batch_size, devices, "eval.batch_size")
+    if config.accumulate > 1 and "batch_stats" in (found := build(config).shapes().model_state):
+        places = ", ".join(sorted(found["batch_stats"]))
+        raise InputError(
+            f"accumulate={config.accumulate} is not the update of the whole batch for a model that "
+            f"normalises over the batch, as this one does in {places}. Set norm='layer' (or "
+            "'group') there, such as --config.model.decoder.norm=layer, or accumulate=1."
+        )
 
 
 def check_weights(loss: str, weights: tuple[float, ...]) -> None:

@@ -55,10 +55,10 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     """
     workdir = Path(workdir)
     checks.check(config)
-    total, main = config.total_steps, processes.is_main()
 
     # ---- mesh, model, optimiser
     mesh = sharding.data_mesh()
+    total, main = config.total_steps, processes.is_main()
     replicated, by_batch = sharding.shardings(mesh)
     checks.check_batches(config, mesh.size)
     built = build(config)

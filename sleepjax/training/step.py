@@ -34,8 +34,9 @@ def train_step(
     """One update from a batch of x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
     The batch is augmented and then worked through in ``accumulate`` parts; sums and counts are
-    added before the division, so the update is that of the whole batch. Randomness is a function
-    of (key, step).
+    added before the division, so the update is that of the whole batch, but for the masks that
+    dropout draws and for statistics over the batch, with which `checks` refuses parts. Randomness
+    is a function of (key, step).
     An update that is not finite, or whose loss is more than ``spike`` times the usual, is skipped.
     """
     key = jax.random.fold_in(key, state.step)
