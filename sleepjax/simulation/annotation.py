@@ -42,11 +42,11 @@ class NightLabel:
     wakeup: int | None
 
 
-def sleep_windows(asleep: np.ndarray, clock: Clock) -> list[Window]:
+def sleep_windows(asleep: np.ndarray, clock: Clock, by_day: bool = False) -> list[Window]:
     """Every window of at least half an hour of sleep, shorter interruptions included.
 
-    ``asleep`` is bool [T]. A window belongs to the night, noon to noon, of its middle; a nap that
-    does not reach half an hour into 19:00-10:00 belongs to none.
+    ``asleep`` is bool [T]. A window belongs to the night, noon to noon, of its middle; one that
+    does not reach half an hour into 19:00-10:00 belongs to none, unless sleep ``by_day`` counts.
     """
     change = np.flatnonzero(np.diff(asleep, prepend=False, append=False))
     if len(change) == 0:
@@ -63,7 +63,8 @@ def sleep_windows(asleep: np.ndarray, clock: Clock) -> list[Window]:
         night = (middle - DAY // 2) // DAY + 1
         evening = clock.midnight + (night - 1) * DAY + 19 * 3600
         first, last = clock.rows_at(np.array([evening, evening + 15 * 3600]))
-        if night >= 1 and min(end, last) - max(start, first) >= HALF_HOUR:
+        at_night = min(end, last) - max(start, first) >= HALF_HOUR
+        if night >= 1 and (by_day or at_night):
             windows.append(Window(night, start, end))
     return windows
 

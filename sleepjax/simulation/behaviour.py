@@ -10,9 +10,10 @@ from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import DAY, Clock
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 
-ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE = range(7)
+ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE, QUIET = range(8)
 """What the wrist does at a step: sleep, lying awake, sitting very still (television), sitting,
-light activity, activity, and lying off the wrist on a table without the device noticing."""
+light activity, activity, lying off the wrist on a table without the device noticing, and lying
+awake nearly motionless (population ``world`` only)."""
 
 MINUTE, HOUR = STEPS_PER_MINUTE, STEPS_PER_HOUR
 
@@ -34,7 +35,7 @@ class Behaviour:
     """The latent course of a recording."""
 
     mode: np.ndarray
-    """int8 [T], one of ASLEEP .. TABLE."""
+    """int8 [T], one of ASLEEP .. QUIET."""
     stirs: np.ndarray
     """int64 [N], rows where a movement certainly begins, such as settling down before sleep."""
     nights: tuple[Night, ...]
@@ -42,7 +43,7 @@ class Behaviour:
 
 def draw_behaviour(rng: np.random.Generator, person: Participant, clock: Clock) -> Behaviour:
     """Fill the days with bouts, then lay evenings, nights, mornings and naps over them."""
-    mode = _day_bouts(rng, person, clock)
+    mode = day_bouts(rng, person, clock)
     stirs: list[int] = []
     onsets, wakeups = _sleep_times(rng, person, clock)
     nights = []
@@ -52,12 +53,13 @@ def draw_behaviour(rng: np.random.Generator, person: Participant, clock: Clock) 
             _lay_nap(rng, mode, stirs, int(wakeup))
         if rng.random() < 0.15:
             start = int(wakeup) + int(rng.uniform(1, 12) * HOUR)
-            _fill(mode, start, start + int(rng.uniform(8, 50) * MINUTE), TABLE)
+            fill(mode, start, start + int(rng.uniform(8, 50) * MINUTE), TABLE)
     rows = np.array(stirs, dtype=np.int64)
     return Behaviour(mode, np.sort(rows[(rows >= 0) & (rows < clock.n_steps)]), tuple(nights))
 
 
-def _fill(mode: np.ndarray, start: int, end: int, value: int) -> None:
+def fill(mode: np.ndarray, start: int, end: int, value: int) -> None:
+    """Set the rows from ``start`` to ``end`` that lie inside the recording."""
     mode[max(start, 0) : max(end, 0)] = value
 
 
@@ -89,7 +91,7 @@ _BOUTS = np.array(
 _BOUT_MINUTES = np.array([9.0, 9.0, 5.0, 4.0])
 
 
-def _day_bouts(rng: np.random.Generator, person: Participant, clock: Clock) -> np.ndarray:
+def day_bouts(rng: np.random.Generator, person: Participant, clock: Clock) -> np.ndarray:
     """int8 [T]: bouts of sitting, light and full activity, as if nobody ever slept."""
     n_bouts = clock.n_steps // (4 * MINUTE) + 50
     first_hour = (clock.start + clock.offsets[0][1]) % DAY / 3600
@@ -116,14 +118,14 @@ def _lay_night(rng, person: Participant, mode, stirs: list[int], onset: int, wak
     if rng.random() < person.lie_in:
         rise += int(min(rng.lognormal(np.log(12), 0.8), 100) * MINUTE)
     if rng.random() < person.quiet_evening:
-        _lay_quiet_evening(rng, mode, bed)
-    _fill(mode, bed, onset, IN_BED)
-    _fill(mode, onset, wakeup, ASLEEP)
-    _fill(mode, wakeup, rise, IN_BED)
+        lay_quiet_evening(rng, mode, bed)
+    fill(mode, bed, onset, IN_BED)
+    fill(mode, onset, wakeup, ASLEEP)
+    fill(mode, wakeup, rise, IN_BED)
     awakenings = _draw_awakenings(rng, person, onset, wakeup)
     for start, end in awakenings:
         kind = LIGHT if rng.random() < 0.25 else IN_BED
-        _fill(mode, start, end, kind)
+        fill(mode, start, end, kind)
         stirs += [start, start + 1, end - 2]
     for row, chance in ((bed, 1.0), (onset - 3, 0.95), (wakeup, 0.95), (rise, 1.0)):
         if rng.random() < chance:
@@ -131,12 +133,12 @@ def _lay_night(rng, person: Participant, mode, stirs: list[int], onset: int, wak
     return Night(bed, onset, wakeup, rise, tuple(awakenings))
 
 
-def _lay_quiet_evening(rng: np.random.Generator, mode: np.ndarray, bed: int) -> None:
+def lay_quiet_evening(rng: np.random.Generator, mode: np.ndarray, bed: int) -> None:
     """Television before bed: long still stretches that look like sleep, with breaks."""
     row = bed - int(rng.uniform(0.3, 2.2) * HOUR)
     while row < bed:
         end = row + int(rng.lognormal(np.log(22), 0.7) * MINUTE)
-        _fill(mode, row, min(end, bed), STILL)
+        fill(mode, row, min(end, bed), STILL)
         row = end + int(rng.lognormal(np.log(6), 0.8) * MINUTE)
 
 
@@ -153,10 +155,10 @@ def _draw_awakenings(rng, person: Participant, onset: int, wakeup: int) -> list[
         spans.append((rng.uniform(0.1, 0.9), rng.lognormal(np.log(55), 0.4) + 5))
     if rng.random() < person.sleepless:
         spans += [(where, rng.uniform(35, 120)) for where in np.arange(0.02, 1, 0.05)]
-    return _separate(onset, wakeup, sorted(spans))
+    return separate(onset, wakeup, sorted(spans))
 
 
-def _separate(onset: int, wakeup: int, spans) -> list[tuple[int, int]]:
+def separate(onset: int, wakeup: int, spans) -> list[tuple[int, int]]:
     """Turn (relative place, minutes) into rows that neither touch each other nor the ends."""
     result: list[tuple[int, int]] = []
     free = onset + 3 * MINUTE
@@ -174,6 +176,6 @@ def _lay_nap(rng: np.random.Generator, mode: np.ndarray, stirs: list[int], wakeu
     start = wakeup + int(rng.uniform(4.5, 9.5) * HOUR)
     end = start + int(np.clip(rng.lognormal(np.log(55), 0.5), 15, 180) * MINUTE)
     bed = start - int(rng.uniform(1, 15) * MINUTE)
-    _fill(mode, bed, start, IN_BED)
-    _fill(mode, start, end, ASLEEP)
+    fill(mode, bed, start, IN_BED)
+    fill(mode, start, end, ASLEEP)
     stirs += [bed, start - 3, end, end + 1]

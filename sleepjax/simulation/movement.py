@@ -8,31 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from sleepjax.simulation.behaviour import Behaviour
+from sleepjax.simulation.behaviour import IN_BED, QUIET, TABLE, Behaviour
 from sleepjax.simulation.participant import Participant
 from sleepjax.types import STEPS_PER_MINUTE
 
-# One value per mode: ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE.
+# One value per mode: ASLEEP, IN_BED, STILL, SITTING, LIGHT, ACTIVE, TABLE, QUIET.
 
 
 def _table(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-BURST_RATE = _table(1 / 84, 1 / 10, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0)
+BURST_RATE = _table(1 / 84, 1 / 10, 1 / 28, 1 / 5.5, 0.35, 0.60, 0.0, 1 / 36)
 """Chance per step that a movement begins."""
-BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0)
+BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0, 2.0)
 """Mean length of a movement in steps."""
-RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0)
+RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0, 0.6)
 """How strongly the slow course of activity changes the rate."""
-LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6))
+LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6, 0.012))
 """Log of the median enmo in g while moving."""
-LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.0)
-MICRO = _table(0.0, 0.0010, 0.0015, 0.014, 0.020, 0.025, 0.0)
+LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.0, 0.4)
+MICRO = _table(0.0, 0.0010, 0.0015, 0.014, 0.020, 0.025, 0.0, 0.0002)
 """Median enmo in g of an arm that is worn and not moving."""
-TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0)
+TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0, 0.08)
 """Chance per moving step of a new posture."""
-SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0)
+SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0, 2.5)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
 
@@ -85,8 +85,9 @@ def _autoregression(rng: np.random.Generator, n: int, minutes: float) -> np.ndar
 def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray):
     """Whether the arm moves at each step, bool [T], and the number of the movement, int32 [T]."""
     mode = behaviour.mode
-    scale = np.ones(7, dtype=np.float32)
+    scale = np.ones(8, dtype=np.float32)
     scale[0], scale[1:3], scale[3:6] = person.restlessness, person.stillness, person.fidgeting
+    scale[QUIET] = person.stillness
     rate = (BURST_RATE * scale)[mode] * np.exp(RATE_SWING[mode] * slow)
     for night in behaviour.nights:  # the first sleep of a night is the quietest
         rate[max(night.onset, 0) : max(night.onset + 20 * STEPS_PER_MINUTE, 0)] *= 0.35
@@ -97,7 +98,7 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
     ends = np.minimum(starts + lengths.astype(np.int64) + (lengths % 1 > 0.5), len(mode))
     change = np.bincount(starts, minlength=len(mode) + 1).astype(np.int32)
     change -= np.bincount(ends, minlength=len(mode) + 1).astype(np.int32)
-    moving = (np.cumsum(change[:-1]) > 0) & (mode != 6)
+    moving = (np.cumsum(change[:-1]) > 0) & (mode != TABLE)
     return moving, np.cumsum(begins, dtype=np.int32)
 
 
@@ -106,7 +107,7 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     n = len(mode)
     turns = moving & (rng.random(n, dtype=np.float32) < TURN[mode])
     rows = np.concatenate([[0], np.flatnonzero(turns)])
-    lying = mode[rows] <= 1
+    lying = (mode[rows] <= IN_BED) | (mode[rows] == QUIET)
     spread = np.where(lying, person.asleep_spread, 21).astype(np.float32)
     task = person.awake_angle + 13 * _autoregression(rng, n, minutes=25)[rows]
     centre = np.where(lying, 0.3 * person.awake_angle, task)

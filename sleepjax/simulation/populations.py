@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 from sleepjax.simulation.competition import simulate_competition
 from sleepjax.simulation.series import SimulatedSeries
+from sleepjax.simulation.world import simulate_world
 
 POPULATIONS: dict[str, Callable[..., SimulatedSeries]] = {
     "competition": simulate_competition,
+    "world": simulate_world,
 }
 """(seed, index, days, devices) -> recording; participant ``index`` depends on these alone."""
 

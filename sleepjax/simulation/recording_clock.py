@@ -33,6 +33,13 @@ class Clock:
         """Local second (days since 1970 times 86,400) at which the day of row 0 began."""
         return (self.start + self.offsets[0][1]) // DAY * DAY
 
+    def part(self, first: int, end: int) -> Clock:
+        """Clock of rows ``first`` to ``end`` alone."""
+        before = [offset for row, offset in self.offsets if row <= first][-1]
+        later = [(row - first, offset) for row, offset in self.offsets if first < row < end]
+        start = self.start + STEP_SECONDS * first
+        return Clock(start, end - first, ((0, before), *later))
+
     def local_seconds(self) -> np.ndarray:
         """Local clock of every row in seconds since 1970 as the clock shows it, int64 [T]."""
         return local_time.local_seconds(self, np.arange(self.n_steps))
