@@ -101,7 +101,6 @@ def find(
     """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
     from sleepjax.data.raw import iter_rows
-    from sleepjax.data.repair import make_recording
     from sleepjax.data.store_files import folder_name
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
@@ -111,18 +110,18 @@ def find(
     with Progress(n_rows, "predict", "rows") as progress:
         while True:
             try:
-                path, rows = next(series)
+                rows = next(series)
             except StopIteration:
                 return events, windows, faults
             except InputError as error:  # the rest of the file cannot be read
                 last = f" Nothing after series {series_id!r} was read." if series_id else ""
                 return events, windows, [*faults, f"{error}{last}"]
-            series_id = rows["series_id"][0]
+            series_id = rows.series_id
             try:
-                recording = make_recording(rows, source=path.name, tz=args.tz)
+                recording = rows.recording(args.tz)
             except InputError as error:
                 faults.append(str(error))
-                progress.advance(rows.height)
+                progress.advance(rows.frame.height)
                 continue
             (found,) = predictor.find([recording])
             meta = recording.meta
@@ -135,7 +134,7 @@ def find(
                 figure(found, note).savefig(figures / f"{folder_name(meta.series_id)}.png")
             events.append(found.events)
             windows.append(found.windows)
-            progress.advance(rows.height)
+            progress.advance(rows.frame.height)
 
 
 if __name__ == "__main__":

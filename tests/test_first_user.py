@@ -144,9 +144,18 @@ def test_a_series_that_cannot_be_used_does_not_stop_the_others(
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: left out: s.parquet: series 'mg'") and "divide enmo by" in last
 
+    # One cell of one series is a fault of that series, even where all are read in one batch.
+    cells = pl.read_parquet(tmp_path / "s.parquet").cast(pl.String)
+    dot = pl.when(pl.int_range(pl.len()) == 20_000).then(pl.lit(".")).otherwise("enmo")
+    cells.with_columns(enmo=dot).write_csv(tmp_path / "s.csv")
+    assert main([str(tmp_path / "s.csv") if a.endswith(".parquet") else a for a in args]
+                + ["--overwrite"]) == 3  # fmt: skip
+    assert pl.read_csv(tmp_path / "out.csv")["series_id"].unique().sort().to_list() == ["a", "b"]
+    assert "row 20000 (series 'mg'): enmo is '.'; it must be a number" in capsys.readouterr().err
+
     # A fault of the file itself ends the reading, and keeps what was found before it.
     def damaged(path):
-        yield Path(path), parts[0]
+        yield raw.Rows(Path(path), parts[0], 0, "a")
         raise InputError("s.parquet: the file cannot be read.")
 
     with monkeypatch.context() as patch:

@@ -15,7 +15,7 @@ from sleepjax.data import features, raw, store_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.writing import WORKERS
 from sleepjax.types import InputError
-from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
+from tests.reference.series import nights, rows, small_cohort, tree, with_value, write_cohort
 
 SOME = ("anglez", "enmo", "hour_sin")
 
@@ -90,15 +90,29 @@ def test_memory_holds_a_few_series_however_many_there_are(tmp_path, monkeypatch)
 
     def counted(paths):
         nonlocal most
-        for path, series in read(paths):
+        for rows_of_series in read(paths):
+            series = rows_of_series.frame
             alive.add(id(series))
             weakref.finalize(series, alive.discard, id(series))
             most = max(most, len(alive))
-            yield path, series
+            yield rows_of_series
+            del series, rows_of_series
 
     monkeypatch.setattr(raw, "iter_rows", counted)
     assert len(prepare(cohort, tmp_path / "out", "test", quiet=True).series_ids) == 20
     assert 1 <= most <= 2 * WORKERS + 1
+
+
+def test_one_bad_cell_leaves_out_its_series_only(tmp_path):
+    frames = [rows(90), with_value(rows(60, "b2", seed=1), "step", 30, None), rows(40, "c3")]
+    events = pl.concat([nights("a1", [(12, 60)]), nights("b2", [(12, 40)])])
+    cohort = write_cohort(tmp_path / "raw", frames, "train", events)
+    with pytest.raises(InputError, match=r"row 120 \(series 'b2'\): step is empty"):
+        prepare(cohort, tmp_path / "out", "train", SOME, quiet=True)
+    store = prepare(cohort, tmp_path / "out", "train", SOME, drop_bad=True, quiet=True)
+    assert store.series_ids == ("a1", "c3")
+    assert list(store.manifest["skipped"]) == ["b2"]
+    assert store.events is not None and store.events["series_id"].unique().to_list() == ["a1"]
 
 
 class Killed(BaseException):

@@ -133,7 +133,7 @@ def test_text_in_a_number_column_names_the_row(tmp_path):
     with_value(frame, "anglez", 7, "12,5").write_csv(path)
     with pytest.raises(InputError, match=r"row 7 \(series 'a1'\): anglez is '12,5'; .* a number"):
         list(raw.iter_recordings(path))
-    with pytest.raises(InputError, match="row 3: step is empty"):
+    with pytest.raises(InputError, match=r"row 3 \(series 'a1'\): step is empty"):
         raw.recordings_from_frame(with_value(rows(10), "step", 3, None))
     with pytest.raises(InputError, match="row 3: series_id is empty"):
         raw.recordings_from_frame(with_value(rows(10), "series_id", 3, None))
@@ -208,6 +208,62 @@ def test_csv_equals_parquet_whatever_the_batches(tmp_path, monkeypatch, batch):
         assert a.meta == b.meta == c.meta
         assert a.frame.equals(b.frame)
         assert a.frame.equals(c.frame)
+
+
+BAD_CELLS = {
+    "a number": ("enmo", ".", r"enmo is '.'; it must be a number"),
+    "a comma": ("anglez", '"1,5"', "anglez is '1,5'; it must be a number"),
+    "no step": ("step", "", "step is empty"),
+    "half a step": ("step", "7.5", "step is '7.5'; it must be a whole number"),
+    "no id": ("series_id", "", "series_id is empty"),
+    "no time": ("timestamp", "", "the timestamp is empty"),
+    "no moment": ("timestamp", "2018-02-30T00:00:00-0400", "timestamp .* cannot be read"),
+}
+
+
+@pytest.mark.parametrize("batch", [7, 30, 64, 100_000])
+@pytest.mark.parametrize("fault", BAD_CELLS)
+@pytest.mark.parametrize("row", [30, 47, 59])
+def test_a_bad_cell_belongs_to_its_series(tmp_path, monkeypatch, batch, fault, row):
+    """Whatever batch of rows it is read with, the series before and after it are kept."""
+    monkeypatch.setattr(raw, "_BATCH_ROWS", batch)
+    column, cell, message = BAD_CELLS[fault]
+    if column == "series_id" and row == 30:
+        row = 31  # at the edge it belongs to the series before: below
+    path = tmp_path / "test_series.csv"
+    frames = [rows(30, name, seed=i) for i, name in enumerate("abc")]
+    write_cohort(tmp_path, frames, suffix=".csv")
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    lines[row + 1][lines[0].index(column)] = cell
+    path.write_text("\n".join(",".join(line) for line in lines) + "\n")
+    refused = []
+    found = [r.meta.series_id for r in raw.iter_recordings(path, refused=refused)]
+    assert found == ["a", "c"] and len(refused) == 1 and raw.count_rows([path]) == 90
+    place = (
+        f"series 'b', row {row - 30}: " if column == "timestamp" else f"row {row} .series 'b'.: "
+    )
+    with pytest.raises(InputError, match=f"^test_series.csv.*{place}{message}"):
+        raise InputError(refused[0])
+    with pytest.raises(InputError, match="series 'b'"):
+        list(raw.iter_recordings(path))
+
+
+@pytest.mark.parametrize("batch", [7, 30, 100_000])
+def test_rows_without_id_at_the_edges_of_series(tmp_path, monkeypatch, batch):
+    monkeypatch.setattr(raw, "_BATCH_ROWS", batch)
+    path = tmp_path / "test_series.parquet"
+    ids = [*[None] * 9, *["a"] * 21, *["b"] * 30, *[None] * 9, *["c"] * 21]
+    pl.concat([rows(30), rows(30), rows(30)]).with_columns(series_id=pl.Series(ids)).write_parquet(
+        path
+    )
+    refused = []
+    assert [r.meta.n_steps for r in raw.iter_recordings(path, refused=refused)] == [21]
+    for text, place in zip(refused, ("row 0 .series 'a'", "row 60 .series 'b'"), strict=True):
+        with pytest.raises(InputError, match=f"{place}.: series_id is empty"):
+            raise InputError(text)
+    rows(30).with_columns(series_id=pl.lit(None, pl.String)).write_parquet(path)
+    with pytest.raises(InputError, match="row 0: series_id is empty, and so are all others"):
+        list(raw.iter_recordings(path))
 
 
 def test_the_real_recording(real_recording):

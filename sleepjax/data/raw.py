@@ -1,15 +1,18 @@
 """Find and read series files: check their columns, stream one series at a time.
 
 The competition's columns are ``series_id, step, timestamp, anglez, enmo``, in parquet or csv. Rows
-of a series stand together. Memory is bounded by the largest series, whatever the files' size.
+of a series stand together. Memory is bounded by the largest series, whatever the files' size. What
+is wrong with a file as such is an error at once; a value that cannot be used is an error of its
+series, and the others are read on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -79,39 +82,69 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
     return CohortFiles(tuple(series), events, known, (root / "simulation.json").is_file())
 
 
+class Rows(NamedTuple):
+    """The rows of one series as a file holds them; values are not checked."""
+
+    path: Path
+    frame: pl.DataFrame
+    first: int
+    """Row of the file, from 0."""
+    series_id: str
+
+    def recording(self, tz: str | None = None) -> Recording:
+        """Validate and repair; InputError naming the place for a series that cannot be used."""
+        rows = _typed(self.frame, self.path.name, self.first, self.series_id)
+        return make_recording(rows, source=self.path.name, tz=tz)
+
+
 def iter_recordings(
-    paths: str | Path | Sequence[str | Path], *, tz: str | None = None
+    paths: str | Path | Sequence[str | Path],
+    *,
+    tz: str | None = None,
+    refused: list[str] | None = None,
 ) -> Iterator[Recording]:
     """Yield one validated `Recording` after the other from one or several series files.
 
     Args:
       paths: parquet or csv files.
-      tz: IANA zone of timestamps that carry no UTC offset.
+      tz: IANA zone of the wall clock, needed where timestamps carry no UTC offset.
+      refused: receives what is wrong with each series that cannot be used, and the others follow;
+        without it the first one raises.
 
     Raises InputError naming the file, the place and the remedy for whatever cannot be used.
     """
-    for path, rows in iter_rows(paths):
-        yield make_recording(rows, source=path.name, tz=tz)
+    for rows in iter_rows(paths):
+        try:
+            recording = rows.recording(tz)
+        except InputError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+        else:
+            yield recording
 
 
 def recordings_from_frame(frame: pl.DataFrame, *, tz: str | None = None) -> list[Recording]:
     """Validate an in-memory frame with the competition's columns; series may be interleaved."""
     source = "the given frame"
     frame = as_polars(frame, source)
-    frame = _checked(frame, source, 0)
+    _check_columns(frame.schema, source)
+    frame = _typed(frame, source, 0)
     if not frame.height:
         raise InputError(f"{source}: it has no rows.")
     parts = frame.partition_by("series_id", maintain_order=True)
     return [make_recording(rows, source=source, tz=tz) for rows in parts]
 
 
-def iter_rows(paths: str | Path | Sequence[str | Path]) -> Iterator[tuple[Path, pl.DataFrame]]:
-    """Yield (file, rows of one series) with checked columns and types; values are not checked."""
+def iter_rows(paths: str | Path | Sequence[str | Path]) -> Iterator[Rows]:
+    """Yield the rows of one series after the other, with checked columns and unchecked values."""
     done: dict[str, Path] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else map(Path, paths):
-        for rows in _whole_series(_batches(path)):
-            _check_fresh(rows["series_id"][0], path, done)
-            yield path, rows
+        first = 0
+        for series_id, frame in _whole_series(_batches(path), path.name):
+            _check_fresh(series_id, path, done)
+            yield Rows(path, frame, first, series_id)
+            first += frame.height
 
 
 def _check_fresh(series_id: str, path: Path, done: dict[str, Path]) -> None:
@@ -140,37 +173,47 @@ def count_rows(paths: Iterable[Path]) -> int:
                 for series_id in batch["series_id"].rle().struct["value"]:
                     if series_id is not None and (series_id, path) != before:
                         _check_fresh(series_id, path, done)
-                    before = series_id, path
+                        before = series_id, path
     return total
 
 
-def _whole_series(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut a stream of rows where the series id changes."""
+def _whole_series(
+    batches: Iterable[pl.DataFrame], source: str
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Cut a stream of rows where the series id changes; yields (id, rows).
+
+    A row without an id belongs to the series before it, at the beginning to the one after it.
+    """
     parts: list[pl.DataFrame] = []
+    current = None
     for batch in batches:
-        ids = batch["series_id"]
+        before = pl.Series("series_id", [current], dtype=pl.String)
+        ids = pl.concat([before, batch["series_id"]]).forward_fill()[1:]
         cuts = [0, *(ids != ids.shift(1)).arg_true().to_list(), batch.height]
         for low, high in zip(cuts, cuts[1:], strict=False):
             if low == high:
                 continue
-            if parts and parts[-1]["series_id"][0] != ids[low]:
-                yield pl.concat(parts)
+            if current is not None and ids[low] != current:
+                yield current, pl.concat(parts)
                 parts = []
+            current = ids[high - 1]
             parts.append(batch[low:high])
+    if parts and current is None:
+        raise InputError(f"{source}, row 0: series_id is empty, and so are all others.")
     if parts:
-        yield pl.concat(parts)
+        yield str(current), pl.concat(parts)
 
 
 def _batches(path: Path) -> Iterator[pl.DataFrame]:
-    """Stream a file in checked batches of rows; errors name the file."""
-    scan = _scan(path)
-    row = 0
+    """Stream a file in batches of rows with the columns; errors name the file."""
+    scan = _scan(path).select(*COLUMNS).with_columns(pl.col("series_id").cast(pl.String))
+    empty = True
     with _readable(path):
-        for batch in scan.select(list(COLUMNS)).collect_batches(chunk_size=_BATCH_ROWS):
+        for batch in scan.collect_batches(chunk_size=_BATCH_ROWS):
             if batch.height:
-                yield _checked(batch, path.name, row)
-                row += batch.height
-    if not row:
+                empty = False
+                yield batch
+    if empty:
         raise InputError(f"{path.name}: it has no rows.")
 
 
@@ -202,45 +245,44 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _check_columns(have: Iterable[str], source: str) -> None:
-    have = list(have)
-    for name in COLUMNS:
+def _check_columns(have: Mapping[str, pl.DataType], source: str) -> None:
+    """Raise InputError for a column that is missing, or of a type that cannot be read."""
+    for name, want in COLUMNS.items():
         if name not in have:
             raise InputError(
                 f"{source}: column {name!r} is missing{nearest(name, have)} "
                 f"It has: {', '.join(have)}; it needs: {', '.join(COLUMNS)}."
             )
+        if not _fits(have[name], name):
+            raise InputError(
+                f"{source}: column {name!r} is {have[name]}; it must be {want}, for example "
+                f"pl.col({name!r}).cast(pl.{want})."
+            )
 
 
-def _checked(batch: pl.DataFrame, source: str, first_row: int) -> pl.DataFrame:
+def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "") -> pl.DataFrame:
     """Give every column its type; InputError for a value that does not fit it.
 
     Integers serve as numbers and as ids; text serves as a number where it is one (csv).
     """
-    _check_columns(batch.columns, source)
     columns = []
     for name, want in COLUMNS.items():
-        column = batch[name]
-        if not _fits(column.dtype, name):
-            raise InputError(
-                f"{source}: column {name!r} is {column.dtype}; it must be {want}, for example "
-                f"pl.col({name!r}).cast(pl.{want})."
-            )
+        column = rows[name]
         if name == "timestamp" and isinstance(column.dtype, pl.Datetime):
             columns.append(column)
             continue
         typed = column.cast(want, strict=False)
-        wrong = typed.is_null() & column.is_not_null()
+        needed = name in ("series_id", "step")
+        wrong = typed.is_null() if needed else typed.is_null() & column.is_not_null()
         if wrong.any():
             row = int(wrong.arg_max() or 0)
+            name_of_series = series_id or rows["series_id"][row]
+            place = f"{source}, row {first_row + row}"
+            place += f" (series {name_of_series!r})" if name_of_series is not None else ""
+            if column[row] is None:
+                raise InputError(f"{place}: {name} is empty; is the file cut short?")
             kind = "a whole number" if name == "step" else "a number"
-            raise InputError(
-                f"{source}, row {first_row + row} (series {batch['series_id'][row]!r}): {name} is "
-                f"{column[row]!r}; it must be {kind}."
-            )
-        if name in ("series_id", "step") and typed.null_count():
-            row = first_row + int(typed.is_null().arg_max() or 0)
-            raise InputError(f"{source}, row {row}: {name} is empty; is the file cut short?")
+            raise InputError(f"{place}: {name} is {column[row]!r}; it must be {kind}.")
         columns.append(typed)
     return pl.DataFrame(columns)
 

@@ -21,7 +21,6 @@ from sleepjax.data import events as event_files
 from sleepjax.data import features, nonwear, raw
 from sleepjax.data import store_files as disk
 from sleepjax.data.recording import Recording
-from sleepjax.data.repair import make_recording
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
 
@@ -89,10 +88,9 @@ def _outcomes(files: raw.CohortFiles, out: Path, settings: Mapping) -> Iterator[
     Threads suffice: reading, numpy and polars work outside the interpreter's lock.
     """
 
-    def work(path: Path, rows: pl.DataFrame):
+    def work(rows: raw.Rows):
         try:
-            recording = make_recording(rows, source=path.name, tz=settings["tz"])
-            return _write_series(recording, out, settings["features"])
+            return _write_series(rows.recording(settings["tz"]), out, settings["features"])
         except InputError as error:
             if settings["drop_bad"]:
                 return error
@@ -101,9 +99,8 @@ def _outcomes(files: raw.CohortFiles, out: Path, settings: Mapping) -> Iterator[
     ahead: deque = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            for path, rows in raw.iter_rows(files.series):
-                series_id, n_rows = rows["series_id"][0], rows.height
-                ahead.append((series_id, n_rows, pool.submit(work, path, rows)))
+            for rows in raw.iter_rows(files.series):
+                ahead.append((rows.series_id, rows.frame.height, pool.submit(work, rows)))
                 del rows
                 while len(ahead) > WORKERS:
                     yield _result(ahead.popleft())
