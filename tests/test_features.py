@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
-from sleepjax.types import InputError
+from sleepjax.data.recording import Recording
+from sleepjax.types import InputError, SeriesMeta
+from tests.reference.features import by_device
 from tests.reference.repeats import DAY, repeat_share
 from tests.reference.series import rows, stamp
 
@@ -20,7 +22,7 @@ def recording(frame):
 
 
 def by_definition(anglez, enmo, clock, row, n):
-    """Every feature of one sample, from the words in the docs."""
+    """Every feature of one sample that needs no other sample, from the words in the docs."""
     seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
     day = 2 * math.pi * seconds / 86_400
     hour = 2 * math.pi * (seconds % 3600) / 3600
@@ -55,8 +57,11 @@ def test_every_feature_equals_its_definition(start, offset, anglez, enmo):
     frame = frame.with_columns(pl.col("anglez").cast(pl.Float32), enmo=pl.Series([enmo, 0, 2.0]))
     found = recording(frame)
     x = features.compute(found, features.DEFAULT_FEATURES)
+    signals = [found.frame[name].to_list() for name in ("anglez", "enmo", "valid")]
+    wide = by_device(*signals)
     for i, row in enumerate(found.frame.iter_rows(named=True)):
         want = by_definition(row["anglez"], row["enmo"], row["clock"], i, 3)
+        want |= {name: values[i] for name, values in wide.items()}
         assert tuple(want) == features.DEFAULT_FEATURES
         np.testing.assert_allclose(x[i], list(want.values()), atol=2e-6, rtol=2e-6)
         local = datetime.fromisoformat(frame["timestamp"][i]).replace(tzinfo=None)
@@ -156,3 +161,89 @@ def test_repeat_finds_copies_of_other_days(lag):
 def test_repeat_is_no_copy_where_nothing_was_measured():
     found = recording(rows(2 * DAY, anglez=[None] * 400 + [1.0, 2.0] * (DAY - 200)))
     assert (features.compute(found, ("repeat",))[:30, 0] == 0).all()
+
+
+# ---- features that look alike on every watch
+
+ALIKE = ("movement", "movement_5min", "turn", "turn_5min", "turn_range", "anglez_abs")
+
+
+def of_arrays(anglez, enmo, valid=None):
+    """A recording on the grid, as repair leaves it."""
+    n = len(anglez)
+    valid = np.ones(n, bool) if valid is None else np.asarray(valid)
+    columns = {
+        "anglez": np.where(valid, anglez, -8.8).astype(np.float32),
+        "enmo": np.where(valid, enmo, 0.04).astype(np.float32),
+        "clock": np.arange(n) * 5000,
+        "valid": valid,
+    }
+    frame = pl.DataFrame(columns).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
+    return Recording(SeriesMeta("s", n, 0, 0, ((0, 0),), {}), frame)
+
+
+def signals(n, seed, coarse):
+    """Angle and enmo of rest and turns in turn; degrees and g."""
+    rng = np.random.default_rng(seed)
+    active = np.repeat(rng.random(n // 40 + 1) < 0.4, 40)[:n]
+    angle = np.cumsum(np.where(active, rng.normal(0, 20, n), 0)) + rng.normal(0, 0.02, n)
+    angle = (angle + 90) % 180 - 90
+    enmo = np.where(active, rng.gamma(1, 0.05, n), rng.gamma(1, 0.0005, n))
+    if coarse:
+        angle, enmo = np.round(angle / coarse) * coarse, np.round(enmo / 0.004) * 0.004
+    return angle.clip(-90, 90).astype(np.float32), enmo.astype(np.float32)
+
+
+@given(
+    st.integers(1, 200),
+    st.integers(0, 99),
+    st.sampled_from([0, 0.5, 2.0]),
+    st.sampled_from([0, 0.3, 1]),
+)
+def test_features_alike_on_every_watch_equal_their_definition(n, seed, coarse, missing):
+    anglez, enmo = signals(n, seed, coarse)
+    valid = np.random.default_rng(seed).random(n) >= missing
+    found = of_arrays(anglez, enmo, valid)
+    x = features.compute(found, ALIKE)
+    slow = by_device(found.frame["anglez"].to_list(), found.frame["enmo"].to_list(), valid.tolist())
+    assert tuple(slow) == ALIKE
+    np.testing.assert_allclose(x, np.stack(list(slow.values()), axis=-1), atol=1e-4)
+    assert (x[~valid] == 0).all() and np.isfinite(x).all()
+
+
+@given(st.integers(1, 400), st.integers(0, 99), st.sampled_from([0, 1.0]))
+def test_they_are_the_same_in_reversed_time(n, seed, coarse):
+    anglez, enmo = signals(n, seed, coarse)
+    valid = np.random.default_rng(seed).random(n) < 0.9
+    forwards = features.compute(of_arrays(anglez, enmo, valid), ALIKE)
+    back = features.compute(of_arrays(anglez[::-1], enmo[::-1], valid[::-1]), ALIKE)
+    np.testing.assert_allclose(back[::-1], forwards, atol=1e-5)
+
+
+def test_a_noise_floor_changes_no_movement_and_a_flipped_watch_nothing_but_the_sign():
+    anglez, enmo = signals(5000, 0, 0)
+    plain = features.compute(of_arrays(anglez, enmo), ALIKE)
+    raised = features.compute(of_arrays(-anglez, enmo + 0.006), ALIKE)
+    np.testing.assert_allclose(raised, plain, atol=2e-3)
+
+
+@pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])
+def test_a_coarse_watch_at_rest_and_in_motion_looks_like_a_fine_one(resolution):
+    fine = features.compute(of_arrays(*signals(20_000, 1, 0)), ALIKE)
+    coarse = features.compute(of_arrays(*signals(20_000, 1, resolution)), ALIKE)
+    # Rounding moves a mean by half a unit at most: by 2 mg of 4, and a range by one unit.
+    bounds = {
+        "movement_5min": math.log(1 + 2) / 1.6,
+        "turn_range": math.log(1 + resolution) / 1.4,
+        "anglez_abs": resolution / 2 / 21,
+    }
+    for name, worst in bounds.items():
+        k = ALIKE.index(name)
+        assert np.abs(coarse[:, k] - fine[:, k]).max() <= worst + 1e-3, name
+    turned = fine[:, ALIKE.index("turn")] > 1  # where degrees were turned, they are the same
+    assert np.abs(coarse - fine)[turned, ALIKE.index("turn")].mean() < 0.05
+
+
+def test_an_hour_without_rest_loses_at_most_15_mg():
+    x = features.compute(of_arrays(np.zeros(720), np.full(720, 0.2)), ("movement",))
+    np.testing.assert_allclose(x, (np.log(1 + 185) - 2.3) / 1.7, rtol=1e-5)

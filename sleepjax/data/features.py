@@ -16,7 +16,7 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data.recording import Recording
-from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 
 NORMALISERS = {
     "anglez": {"mean": -8.810476, "std": 35.521877},
@@ -63,6 +63,62 @@ def _repeat() -> pl.Expr:
     return (anywhere & pl.col("valid")).cast(pl.Float32).rolling_mean(**hour)
 
 
+QUIET_MOST = 0.015
+"""g; no watch's noise floor is higher, so a recording that is never quiet loses no more than it."""
+
+ANGLE_NOISE, ANGLE_FLICKER = 0.03, 2.5
+"""Degrees from step to step at rest: of a fine watch, and the most of a coarse one."""
+
+_MINUTE = {"window_size": STEPS_PER_MINUTE + 1, "min_samples": 1, "center": True}
+_FIVE_MINUTES = {"window_size": 5 * STEPS_PER_MINUTE + 1, "min_samples": 1, "center": True}
+
+
+def _measured(name: str) -> pl.Expr:
+    """The signal where it is valid, null elsewhere; rolling functions then leave it out."""
+    return pl.when("valid").then(pl.col(name).cast(pl.Float64))
+
+
+def _within(window: dict, name: str) -> pl.Expr:
+    """Mean of the valid samples of a signal in a window centred on each step."""
+    return _measured(name).rolling_mean(**window)
+
+
+def _scaled(value: pl.Expr, centre: float, spread: float) -> pl.Expr:
+    """Roughly unit scale on the competition's kind of recording; 0 where not valid or not known."""
+    return pl.when("valid").then((value - centre) / spread).fill_null(0.0).cast(pl.Float32)
+
+
+def _movement(enmo: pl.Expr) -> pl.Expr:
+    """log(1 + mg above the recording's own quiet level: its 10 % quantile, at most QUIET_MOST)."""
+    quiet = _measured("enmo").quantile(0.1, "linear").clip(upper_bound=QUIET_MOST)
+    return ((enmo - quiet).clip(lower_bound=0.0) * 1000 + 1).log()
+
+
+def _turning() -> pl.Expr:
+    """Degrees by which the angle changes from step to step: the mean of before and after."""
+    change = _measured("anglez").diff().abs()
+    return pl.mean_horizontal(change, change.shift(-1))
+
+
+def _log_degrees(turning: pl.Expr) -> pl.Expr:
+    """log(degrees), cut below where the recording's own resolution ends.
+
+    That is the 10 % quantile of its changes other than 0: where a coarse sensor shows no change at
+    all, a fine one would show any value up to it.
+    """
+    change = _measured("anglez").diff().abs()
+    smallest = change.filter(change > 0).quantile(0.1, "linear").fill_null(0.0)
+    floor = smallest.clip(ANGLE_NOISE, ANGLE_FLICKER)
+    return pl.max_horizontal(turning, floor).log()
+
+
+def _range() -> pl.Expr:
+    """log(1 + degrees from the lowest to the highest one-minute mean angle within five minutes)."""
+    angle = _within(_MINUTE, "anglez")
+    span = angle.rolling_max(**_FIVE_MINUTES) - angle.rolling_min(**_FIVE_MINUTES)
+    return (span + 1).log()
+
+
 FEATURES: dict[str, pl.Expr] = {
     "anglez": _zscore("anglez", pl.col("anglez")),
     "enmo": _zscore("enmo", pl.col("enmo").clip(upper_bound=ENMO_CLIP)),
@@ -76,11 +132,22 @@ FEATURES: dict[str, pl.Expr] = {
     "month_cos": _phase(_YEAR).cos(),
     "repeat": _repeat(),
     "step": (pl.int_range(pl.len()) / pl.len()).cast(pl.Float32),
+    "movement": _scaled(_movement(_measured("enmo")), 2.3, 1.7),
+    "movement_5min": _scaled(_movement(_within(_FIVE_MINUTES, "enmo")), 2.7, 1.6),
+    "turn": _scaled(_log_degrees(_turning()), -0.7, 2.4),
+    "turn_5min": _scaled(_log_degrees(_turning().rolling_median(**_FIVE_MINUTES)), -0.7, 2.4),
+    "turn_range": _scaled(_range(), 2.8, 1.4),
+    "anglez_abs": _scaled(_measured("anglez").abs(), 27.0, 21.0),
 }
-"""Name -> expression over ``Recording.frame``. ``step`` is the share of the recording gone by."""
+"""Name -> expression over ``Recording.frame``. ``step`` is the share of the recording gone by.
+
+From ``movement`` on they are made to look alike on every watch: of a recording's own quiet level
+and resolution, both taken over all of it, and the same with time reversed. A recording of one hour
+has the levels of that hour.
+"""
 
 DEFAULT_FEATURES = tuple(FEATURES)
-"""What prepare stores: everything, 48 bytes a step; a config then picks what the model sees."""
+"""What prepare stores: everything, 72 bytes a step; a config then picks what the model sees."""
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -26,10 +26,14 @@ Loss = Callable[[Any, Batch, jax.Array], tuple[jax.Array, jax.Array]]
 SENSORS = ("anglez", "enmo", "anglez_sin", "anglez_cos")
 """Features that are measured; only they get noise."""
 
-ORDERED = (*SENSORS, "minute_sin", "minute_cos", "month_sin", "month_cos", "repeat")
+ORDERED = (
+    *SENSORS,
+    *("minute_sin", "minute_cos", "month_sin", "month_cos", "repeat"),
+    *("movement", "movement_5min", "turn", "turn_5min", "turn_range", "anglez_abs"),
+)
 """Features that time reversal leaves alone but for their order. A minute keeps its number, because
 events prefer some minutes of the quarter hour in either direction. ``repeat`` says that the watch
-was not worn, which stays true."""
+was not worn, which stays true. What looks at other steps looks as far back as ahead."""
 
 MID_SLEEP = 2.71
 """Local hour halfway between the median onset (22:22) and wakeup (07:03) of the competition's
