@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,12 @@ def _near(values, t, reach):
 def by_device(anglez, enmo, valid):
     """Name -> list of T values; a step of which nothing is known has 0."""
     n = len(anglez)
-    angle = [float(a) if ok else None for a, ok in zip(anglez, valid, strict=True)]
+    angle: Any = [float(a) if ok else None for a, ok in zip(anglez, valid, strict=True)]
     move = [float(e) if ok else None for e, ok in zip(enmo, valid, strict=True)]
     known = [m for m in move if m is not None]
     quiet = min(float(np.quantile(known, 0.1)), 0.015) if known else 0.0
 
-    change = [None] * (n + 1)  # change[t] is from step t - 1 to t
+    change: Any = [None] * (n + 1)  # change[t] is from step t - 1 to t
     for t in range(1, n):
         if angle[t] is not None and angle[t - 1] is not None:
             change[t] = abs(angle[t] - angle[t - 1])
