@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sleepjax.local_time import local_seconds
 from sleepjax.postprocess import (
-    decode,
     decode_series,
     decoders,
     find_peaks,
@@ -24,6 +23,7 @@ from sleepjax.types import (
     InputError,
     SeriesMeta,
 )
+from tests.reference import peaks as oracle
 
 START = 1_534_278_600  # 2018-08-14 20:30:00 UTC, 16:30 in New York
 
@@ -49,7 +49,7 @@ def bumps(n_steps, onsets=(), wakeups=(), width=30):
 
 def test_decode_finds_the_events():
     probs = bumps(5000, [(1000, 0.9), (1050, 0.3)], [(3000, 0.5)], width=8)
-    events = decode(probs, series_id="s", height=0.1)
+    events = decode_series(probs, meta(len(probs)), height=0.1)
     assert events.schema == {
         "series_id": pl.String,
         "step": pl.Int64,
@@ -70,9 +70,9 @@ def test_steps_are_numbered_as_in_the_recording():
 
 
 def test_nothing_found_is_an_empty_frame():
-    events = decode(np.zeros((100, 3)), series_id="s")
+    events = decode_series(np.zeros((100, 3)), meta(100))
     assert events.is_empty() and events.columns == ["series_id", "step", "event", "score"]
-    assert len(decode(np.zeros((1, 3)), series_id="s")) == 0
+    assert len(decode_series(np.zeros((1, 3)), meta(1))) == 0
     assert with_timestamps(events, meta(100)).columns[-1] == "timestamp"
 
 
@@ -88,10 +88,35 @@ def test_rows_without_data_hold_no_event_and_hide_none():
 
 def test_soft_keeps_lowered_neighbours():
     probs = bumps(2000, [(500, 0.8), (570, 0.6)], width=8)
-    assert decode(probs, series_id="s")["step"].to_list() == [500]
-    events = decode(probs, series_id="s", soft=0.1)
+    assert decode_series(probs, meta(len(probs)))["step"].to_list() == [500]
+    events = decode_series(probs, meta(len(probs)), soft=0.1)
     assert events["step"].to_list() == [500, 570]
     assert events["score"].to_list() == pytest.approx([0.8, 0.06], rel=1e-6)
+
+
+levels = st.integers(0, 5).map(lambda i: i / 5)
+
+
+@given(
+    st.lists(st.tuples(levels, levels, st.booleans()), min_size=1, max_size=60),
+    st.sampled_from([0.0, 0.2, 0.5]),
+    st.sampled_from([1, 2.5, 7, 30]),
+    st.sampled_from([0.0, 0.3]),
+)
+def test_candidates_equal_the_oracle(rows, height, distance, soft):
+    """Peaks of both classes at once against one sample, and one peak, at a time."""
+    onset, wakeup, valid = map(list, zip(*rows, strict=True))
+    probs = np.stack([np.zeros(len(rows)), onset, wakeup], axis=-1)
+    events = decode_series(
+        probs, meta(len(rows)), valid=np.array(valid), height=height, distance=distance, soft=soft
+    )
+    expected = []
+    for event, curve in (("onset", onset), ("wakeup", wakeup)):
+        curve = [x if ok else -np.inf for x, ok in zip(curve, valid, strict=True)]
+        kept = oracle.find_peaks(curve, height, distance)
+        peaks = oracle.find_peaks(curve, height) if soft else kept
+        expected += [(i, event, curve[i] * (1 if i in kept else soft)) for i in peaks]
+    assert events.select("step", "event", "score").rows() == sorted(expected)
 
 
 def test_daily_normalisation_shares_a_night_between_its_candidates():

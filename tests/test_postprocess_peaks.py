@@ -6,7 +6,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.postprocess import find_peaks, find_peaks_each
+from sleepjax.postprocess import find_peaks
 from sleepjax.postprocess import peaks as module
 from sleepjax.postprocess.suppression import unsuppressed
 from sleepjax.types import InputError
@@ -147,16 +147,6 @@ def test_several_signals_at_once():
             here = (found[:, 0] == i) & (found[:, 1] == j)
             np.testing.assert_array_equal(found[here, 2], find_peaks(x[i, j], 0.5, 4))
     assert find_peaks(x[:0]).shape == (0, 3)
-
-
-def test_signals_of_different_lengths():
-    rng = np.random.default_rng(0)
-    signals = [rng.random(n).astype(np.float32) for n in (0, 1, 2, 3, 700, 40)]
-    found = find_peaks_each(signals, 0.5, 4)
-    assert [len(peaks) > 0 for peaks in found[-2:]] == [True, True]
-    for x, peaks in zip(signals, found, strict=True):
-        assert peaks.tolist() == oracle.find_peaks(x.tolist(), 0.5, 4)
-    assert find_peaks_each([]) == []
 
 
 @pytest.mark.parametrize(

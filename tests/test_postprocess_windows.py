@@ -32,6 +32,11 @@ def curves(hours, sleep, onsets=(), wakeups=(), asleep=0.95, awake=0.05):
     return probs
 
 
+def with_worn(probs, worn):
+    """[T,4] with P(worn) as the last column."""
+    return np.column_stack([probs, worn])
+
+
 def hours(found):
     """(onset, wakeup) of each window in hours of the recording."""
     ends = found.select("onset_step", "wakeup_step") / STEPS_PER_HOUR
@@ -98,14 +103,14 @@ def test_the_watch_must_be_worn():
     off = np.ones(len(probs))
     off[12 * STEPS_PER_HOUR : 15 * STEPS_PER_HOUR] = 0
     m = meta(len(probs))
-    for found in (find_windows(probs, m, worn=off), find_windows(probs, m, valid=off > 0)):
+    for found in (find_windows(with_worn(probs, off), m), find_windows(probs, m, valid=off > 0)):
         assert np.allclose(hours(found), [(10, 12), (15, 18)], atol=0.02)
         assert (found["worn_fraction"] > 0.99).all()
     off[:] = 0.02
-    assert find_windows(probs, meta(len(probs)), worn=off).is_empty()
+    assert find_windows(with_worn(probs, off), m).is_empty()
     brief = np.ones(len(probs))
     brief[12 * STEPS_PER_HOUR :][: 20 * STEPS_PER_MINUTE] = 0
-    (night,) = find_windows(probs, meta(len(probs)), worn=brief).rows(named=True)
+    (night,) = find_windows(with_worn(probs, brief), m).rows(named=True)
     assert night["worn_fraction"] == pytest.approx(1 - 20 / 480)
 
 
@@ -162,7 +167,7 @@ def test_equals_the_oracle(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "SHORTEST", 2)
         patch.setattr(windows, "INTERRUPTION", 2)
-        got = find_windows(each[:, :3], meta(n), valid=valid, worn=each[:, 3], correlation=2.0)
+        got = find_windows(each, meta(n), valid=valid, correlation=2.0)
     parts = oracle.evidence(each, valid, correlation=2.0, spread=12.5, interruption=2)
     best = oracle.best(*parts, 2)
     near = (got.select("onset_step", "wakeup_step").to_numpy() + 6) // STEPS_PER_MINUTE
@@ -186,9 +191,8 @@ def test_rules_hold_whatever_the_model_says(seed, level, minutes):
         minutes * STEPS_PER_MINUTE, axis=0
     )[:n]
     worn = rng.random(-(-n // 500)).repeat(500)[:n]
-    found = find_windows(
-        probs * [1, level, level], meta(n, 50), valid=rng.random(n) < 0.9, worn=worn
-    )
+    probs = with_worn(probs * [1, level, level], worn)
+    found = find_windows(probs, meta(n, 50), valid=rng.random(n) < 0.9)
     onset, wakeup = (found[name].to_numpy() - 50 for name in ("onset_step", "wakeup_step"))
     assert (wakeup - onset >= 30 * STEPS_PER_MINUTE).all()
     assert (onset[1:] - wakeup[:-1] >= 30 * STEPS_PER_MINUTE).all()
@@ -216,9 +220,6 @@ def test_steps_do_not_depend_on_how_the_recording_is_cut():
     [
         ({"probs": np.zeros((10, 2))}, r"shape \(10, 2\)"),
         ({"probs": np.full((10, 3), np.nan)}, "30 probabilities are NaN"),
-        ({"worn": np.ones(9)}, r"for each of 10 rows; it has shape \(9,\)"),
-        ({"worn": np.full(10, 2.0)}, "from 0 to 1"),
-        ({"worn": np.full(10, np.nan)}, "from 0 to 1"),
         ({"correlation": 0.5}, "correlation=0.5 minutes must be at least 1"),
         ({"spread": np.inf}, "spread=inf"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from sleepjax import metrics, postprocess
 from sleepjax.evaluation import tuning
-from sleepjax.postprocess.settings import checked
+from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import validation
 from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
 from tests.test_predict import script
@@ -111,7 +111,7 @@ def test_every_point_of_the_space_can_be_decoded(problem):
     for name, values in tuning.SPACE.items():
         for value in values:
             post |= {k: v[0] for k, v in tuning.SPACE.items()} | {name: value}
-            assert checked(post) == post
+            assert check_post(post) == post
     assert len(problem[0][0].events(post)) > 0
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,23 +21,18 @@ WORN_FROM = 0.5
 
 SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
 
-
-def decode(
-    probs: np.ndarray,
-    *,
-    series_id: str,
-    height: float = 0.001,
-    distance: float = 100,
-    soft: float = 0.0,
-    prune: bool = False,
-    pair: bool = False,
-) -> pl.DataFrame:
-    """Events of one series whose rows are numbered from 0; see `decode_series`."""
-    n_steps = len(np.asarray(probs))
-    meta = SeriesMeta(series_id, n_steps, 0, 0, ((0, 0),), {})
-    return decode_series(
-        probs, meta, height=height, distance=distance, soft=soft, prune=prune, pair=pair
-    )
+NUMBER, SWITCH, OPTIONAL = "a number", "true or false", "a number or null"
+KINDS = {
+    "height": NUMBER,
+    "distance": NUMBER,
+    "soft": NUMBER,
+    "snap": SWITCH,
+    "daily": OPTIONAL,
+    "day_cut_hour": NUMBER,
+    "prune": SWITCH,
+    "pair": SWITCH,
+}
+"""Settings of `decode_series`, as in a config or a file of scripts/tune_postprocess.py."""
 
 
 def decode_series(
@@ -77,18 +76,17 @@ def decode_series(
     if probs.shape[1] > len(CLASSES):
         worn = probs[:, len(CLASSES)] >= WORN_FROM
         valid = worn if valid is None else valid & worn
-    found = []
-    for event in EVENTS:
-        x = np.ascontiguousarray(probs[:, CLASSES.index(event)])
-        if valid is not None:
-            x = np.where(valid, x, -np.inf)
-        candidates = decoders.pick(x, height=height, distance=distance, soft=soft)
-        if daily is not None:
-            clock = local_seconds(meta, candidates.position)
-            candidates = decoders.normalise_daily(
-                candidates, clock, cut_hour=day_cut_hour, constant=daily
+    curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
+    if valid is not None:
+        curves = np.where(valid, curves, -np.inf)
+    found = decoders.pick(curves, height=height, distance=distance, soft=soft)
+    if daily is not None:
+        found = [
+            decoders.normalise_daily(
+                c, local_seconds(meta, c.position), cut_hour=day_cut_hour, constant=daily
             )
-        found.append(candidates)
+            for c in found
+        ]
     onset, wakeup = found
     if prune:
         onset, wakeup = decoders.prune_impossible(onset, wakeup)
@@ -117,6 +115,47 @@ def check_settings(
         raise InputError(f"soft={soft} must lie between 0 and 1.")
     if daily is not None and not daily > 0:
         raise InputError(f"daily={daily} must be positive, or None.")
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The object ``post`` of a JSON file: arguments of `decode_series`.
+
+    Raises InputError when the file cannot be read, or for an unknown name or an unusable value.
+    """
+    try:
+        contents = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON file: {error}.") from None
+    if not isinstance(contents, dict) or not isinstance(contents.get("post"), dict):
+        raise InputError(
+            f"{path} has no object 'post'; it must look like "
+            '{"post": {"height": 0.001, "distance": 100}}.'
+        )
+    try:
+        return check_post(contents["post"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def check_post(post: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings, if `decode_series` takes them; raises InputError otherwise."""
+    for name, value in post.items():
+        if name not in KINDS:
+            near = difflib.get_close_matches(str(name), KINDS, n=1, cutoff=0.5)
+            hint = f", did you mean {near[0]!r}?" if near else "."
+            raise InputError(f"setting {name!r} is unknown{hint} Known: {', '.join(KINDS)}.")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = {NUMBER: number, SWITCH: isinstance(value, bool), OPTIONAL: number or value is None}
+        if not fits[KINDS[name]]:
+            raise InputError(f"setting {name}={value!r} must be {KINDS[name]}.")
+    check_settings(
+        **{k: v for k, v in post.items() if k in ("height", "distance", "soft", "daily")}
+    )
+    if not 0 <= post.get("day_cut_hour", 0) <= 24:
+        raise InputError(f"day_cut_hour={post['day_cut_hour']} must lie between 0 and 24.")
+    return dict(post)
 
 
 def check_probabilities(

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sleepjax.postprocess.peaks import local_maxima
-from sleepjax.postprocess.suppression import unsuppressed
+from sleepjax.postprocess.peaks import find_peaks
 from sleepjax.types import (
     STEP_SECONDS,
     STEPS_PER_DAY,
@@ -36,18 +35,24 @@ class Candidates:
         return Candidates(self.position[mask], self.score[mask])
 
 
-def pick(x: np.ndarray, *, height: float, distance: float, soft: float = 0.0) -> Candidates:
-    """Peaks of one probability curve ``x`` [T], as `find_peaks`, with their height as score.
+def pick(
+    x: np.ndarray, *, height: float, distance: float, soft: float = 0.0
+) -> tuple[Candidates, ...]:
+    """Peaks of each of K probability curves ``x`` [K,T], as `find_peaks`, with height as score.
 
     With ``soft`` > 0 peaks within ``distance`` of a higher one stay too, at ``soft`` times their
     height: a second guess costs little where it ranks below everything that is more likely.
     """
-    peaks = local_maxima(x, height)
-    score = x[peaks].astype(np.float64)
-    stays = unsuppressed(peaks, x[peaks], distance)
+    n_steps = x.shape[-1]
+    flat = np.array([n_steps, 1])  # row and step as one ascending number
+    kept = find_peaks(x, height, distance) @ flat
+    peaks = find_peaks(x, height) @ flat if soft else kept
+    score = x.ravel()[peaks].astype(np.float64)
     if soft:
-        return Candidates(peaks, np.where(stays, score, soft * score))
-    return Candidates(peaks[stays], score[stays])
+        score[np.isin(peaks, kept, assume_unique=True, invert=True)] *= soft
+    ends = np.searchsorted(peaks, n_steps * np.arange(1, len(x)))
+    each = zip(np.split(peaks % n_steps, ends), np.split(score, ends), strict=True)
+    return tuple(Candidates(position, score) for position, score in each)
 
 
 def normalise_daily(

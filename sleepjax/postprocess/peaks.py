@@ -10,17 +10,11 @@ higher peak can remove.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from sleepjax.postprocess.suppression import slice_max, unsuppressed
 from sleepjax.types import InputError
-
-THREADS = os.cpu_count()
-"""More of them than cores would wait for each other."""
 
 CHUNK = 1 << 21
 """Samples whose peaks are sought at a time, enough that calls of NumPy cost little."""
@@ -84,21 +78,9 @@ def find_peaks(
         kept = peaks[unsuppressed(position, flat[peaks], distance)]
         return np.sort(np.r_[winners, kept], kind="stable")  # merges two ascending runs
 
-    if len(tasks) > 1:
-        with ThreadPoolExecutor(THREADS) as pool:  # nearly all is done in NumPy, without the GIL
-            found = list(pool.map(find, tasks))
-    else:
-        found = list(map(find, tasks))
-    index = np.unravel_index(np.concatenate([np.zeros(0, np.int64), *found]), x.shape)
+    found = np.concatenate([np.zeros(0, np.int64), *map(find, tasks)])
+    index = np.unravel_index(found, x.shape)
     return index[0] if x.ndim == 1 else np.stack(index, axis=-1)
-
-
-def find_peaks_each(
-    signals: Sequence[np.ndarray], height: float | None = None, distance: float | None = None
-) -> list[np.ndarray]:
-    """Positions [N] of the peaks of each of several signals [T] of any lengths; as `find_peaks`."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda x: find_peaks(x, height, distance), signals))
 
 
 def check(height: float | None, distance: float | None) -> None:
@@ -107,11 +89,6 @@ def check(height: float | None, distance: float | None) -> None:
         raise InputError("height is NaN; it must be a number, or None to keep all peaks.")
     if distance is not None and not 1 <= distance < math.inf:
         raise InputError(f"distance={distance} must be at least 1 sample, and finite.")
-
-
-def local_maxima(x: np.ndarray, height: float | None = None) -> np.ndarray:
-    """Ascending positions [N] of local maxima of ``x`` [T], at least ``height`` high."""
-    return _settle(x, len(x), height, None)[1]
 
 
 def _settle(

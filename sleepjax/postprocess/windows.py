@@ -73,17 +73,16 @@ def find_windows(
     meta: SeriesMeta,
     *,
     valid: np.ndarray | None = None,
-    worn: np.ndarray | None = None,
     correlation: float = 30.0,
     spread: float = 12.5,
 ) -> pl.DataFrame:
     """Sleep windows of one recording, in order of time.
 
     Args:
-      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording.
+      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording, or [T,4]
+        with worn.
       meta: of the recording: name, first step, clock.
       valid: [T] rows with data; nobody is taken to wear the watch at others.
-      worn: [T] probability that the watch is worn; None where no model says.
       correlation: minutes that are worth one independent observation of being asleep. 30 is where
         the autocorrelation of a wrist's activity has fallen to a half.
       spread: minutes that an event's probability is spread over: its sum around a certain event.
@@ -103,8 +102,10 @@ def find_windows(
     for name, value in (("correlation", correlation), ("spread", spread)):
         if not 1 <= value < np.inf:
             raise InputError(f"{name}={value} minutes must be at least 1, and finite.")
-    on_wrist = _checked_worn(worn, meta) * (1.0 if valid is None else valid)
-    curves = probs.T.astype(np.float64) * on_wrist  # [3,T]
+    on_wrist = np.ones(len(probs)) if valid is None else np.asarray(valid, np.float64)  # [T]
+    if probs.shape[1] > len(CLASSES):
+        on_wrist = on_wrist * probs[:, len(CLASSES)]
+    curves = probs.T.astype(np.float64) * on_wrist  # [K,T]
     asleep, onset, wakeup = (curves[CLASSES.index(name)] for name in CLASSES)
     (begins, onset_row), (ends, wakeup_row) = (_event(x, spread) for x in (onset, wakeup))
     evidence = semi_markov.Evidence(begins, ends, _inside(asleep, correlation), SHORTEST)
@@ -134,18 +135,6 @@ def find_windows(
             }
         )
     return _with_clock(pl.DataFrame(rows, schema=_NUMBERS), meta)
-
-
-def _checked_worn(worn: np.ndarray | None, meta: SeriesMeta) -> np.ndarray:
-    if worn is None:
-        return np.ones(meta.n_steps)
-    worn = np.asarray(worn, np.float64)
-    if worn.shape != (meta.n_steps,) or not ((0 <= worn) & (worn <= 1)).all():
-        raise InputError(
-            f"series {meta.series_id!r}: worn must hold a probability from 0 to 1 for each of "
-            f"{meta.n_steps} rows; it has shape {worn.shape}."
-        )
-    return worn
 
 
 def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:

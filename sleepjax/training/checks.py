@@ -10,7 +10,7 @@ from sleepjax.config import nearest
 from sleepjax.data.features import check_names
 from sleepjax.objectives import TERMS
 from sleepjax.parallel import sharding
-from sleepjax.postprocess.settings import checked as check_post
+from sleepjax.postprocess.decode import check_post
 from sleepjax.training.build import build
 from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
 
