@@ -7,7 +7,7 @@ resuming (steps, saves, validations) and starts it again, until the wished numbe
 reached; then lets it finish and compares every array of the state, and the metrics, with a run that
 nobody killed. ``steps_lost`` counts the steps from where a process begins to the newest checkpoint
 that was there just before the kill, or after it. ``inside_a_save`` counts the kills at which a save
-was in progress: this very process left a half-written checkpoint, or one without its hashes. The
+was in progress: this very process left a half-written checkpoint. The
 same with prepare, comparing every byte. Every tenth kill is reported on stderr.
 """
 
@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sleepjax.runs.checkpoints import HASHES, KINDS, Checkpoints
+from sleepjax.runs import checkpoints
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = [
@@ -53,24 +53,14 @@ def prepare_command(data: Path, out: Path) -> list[str]:
 
 
 def newest_step(workdir: Path) -> int:
-    """The newest step whose checkpoint Orbax has committed."""
-    steps = (workdir / "checkpoints" / "latest").glob("[0-9]*")
-    return max((int(path.name) for path in steps if path.name.isdigit()), default=0)
+    """The newest step whose checkpoint is complete; 0 without any."""
+    return checkpoints.newest(workdir) or 0
 
 
 def save_was_cut(workdir: Path, since: float) -> bool:
-    """Whether a save that wrote after ``since`` is not whole: what older kills left is too old.
-
-    Such a save leaves a temporary folder, or a newest checkpoint whose hashes are missing.
-    """
-    for kind in KINDS:
-        folders = [p for p in (workdir / "checkpoints" / kind).glob("*") if p.is_dir()]
-        whole = [p for p in folders if p.name.isdigit()]
-        newest = max(whole, key=lambda p: int(p.name), default=None)
-        cut = [p for p in folders if p not in whole or (p == newest and not (p / HASHES).exists())]
-        if any(p.stat().st_ctime >= since for p in cut):
-            return True
-    return False
+    """Whether a save that wrote after ``since`` is not whole: what older kills left is too old."""
+    folders = (workdir / checkpoints.FOLDER).glob("*/*.saving")
+    return any(path.stat().st_ctime >= since for path in folders)
 
 
 def start_training(data: Path, workdir: Path, log: Path) -> subprocess.Popen:
@@ -131,10 +121,10 @@ def states_equal(a: Path, b: Path) -> bool:
     import orbax.checkpoint as ocp
 
     def load(workdir: Path, kind: str):
-        with Checkpoints(workdir) as checkpoints:
-            step = checkpoints.latest_step(kind)
-            restored = checkpoints.managers[kind].restore(step, args=ocp.args.StandardRestore())
-        return step, jax.tree.leaves(restored)
+        step = checkpoints.newest(workdir, kind)
+        folder = workdir / checkpoints.FOLDER / kind / str(step) / checkpoints.STATE
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            return step, jax.tree.leaves(reader.restore(folder))
 
     for kind in ("latest", "best"):
         (step_a, tree_a), (step_b, tree_b) = load(a, kind), load(b, kind)

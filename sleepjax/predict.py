@@ -21,8 +21,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.figures.curves import nights_figure
 from sleepjax.inference import predict_series
 from sleepjax.parallel import sharding
-from sleepjax.runs import directory, ensemble
-from sleepjax.runs.checkpoints import Checkpoints
+from sleepjax.runs import checkpoints, directory, ensemble
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables
 from sleepjax.types import CLASSES, InputError
@@ -156,8 +155,8 @@ def _load_member(workdir: Path, checkpoint: str, compiled: dict[str, Callable]) 
         )
     built = build(config)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    with Checkpoints(workdir) as checkpoints:
-        state = checkpoints.restore(sharding.placed(built.shapes(), replicated), checkpoint)
+    like = sharding.placed(built.shapes(), replicated)
+    state = checkpoints.restore(workdir, like, checkpoint)
     variables = eval_variables(state)
     key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
     apply = compiled.setdefault(key, jax.jit(built.predict))

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from sleepjax import lock
-from sleepjax.runs import directory
-from sleepjax.runs.checkpoints import HASHES, Checkpoints
+from sleepjax.runs import checkpoints, directory
+from sleepjax.runs.checkpoints import STATE, Checkpoints
 from sleepjax.runs.log import read_metrics
 from sleepjax.training import loop
 from sleepjax.types import InputError
@@ -75,18 +75,18 @@ def biggest_file(folder):
 
 
 def flip_a_bit(folder):
-    path = biggest_file(folder / "default")
+    path = biggest_file(folder / STATE)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
 
 
 def cut_off(folder):
-    os.truncate(biggest_file(folder / "default"), 100)
+    os.truncate(biggest_file(folder / STATE), 100)
 
 
 def remove_data(folder):
-    biggest_file(folder / "default").unlink()
+    biggest_file(folder / STATE).unlink()
 
 
 @pytest.mark.parametrize("damage", [flip_a_bit, cut_off, remove_data])
@@ -106,12 +106,12 @@ def test_a_damaged_checkpoint_falls_back(damage, copied, finished, tiny_config, 
         return
     like = template(tiny_config())
     said = []
-    with Checkpoints(copied) as checkpoints:
-        state = checkpoints.resume(like, said.append)
+    with Checkpoints(copied) as saved:
+        state = saved.resume(like, said.append)
         assert state is not None and int(state.step) == 2 and len(said) == 1
-        assert checkpoints.latest_step() == 2
-        checkpoints.save(state._replace(step=state.step + 2))
-        assert checkpoints.latest_step() == 4  # its name is free again
+        assert saved.newest() == 2
+        saved.save(state._replace(step=state.step + 2))
+        assert saved.newest() == 4  # its name is free again
 
 
 def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
@@ -122,17 +122,15 @@ def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
     seen = []
 
     def better_each_time(*args, **kwargs):
-        with Checkpoints(copied) as checkpoints:
-            seen.append(checkpoints.latest_step("best"))
+        seen.append(checkpoints.newest(copied, "best"))
         evaluation = evaluate(*args, **kwargs)
         evaluation.metrics["event_ap"] = 0.9
         return evaluation
 
     like = template(tiny_config())
-    with Checkpoints(copied) as checkpoints:
-        state = checkpoints.restore(like)
-        checkpoints.save_best(state)
-        assert checkpoints.latest_step("best") == 4
+    with Checkpoints(copied) as saved:
+        saved.save_best(checkpoints.restore(copied, like))
+    assert checkpoints.steps(copied, "best") == [4]
     with (copied / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "valid/loss": 1.0, "valid/event_ap": 0.9}\n')
     flip_a_bit(copied / "checkpoints" / "latest" / "4")
@@ -185,13 +183,6 @@ def test_when_no_checkpoint_can_be_read_nothing_is_touched(copied, tiny_config):
     assert {p.name for p in latest.iterdir()} == {"2", "4"}
 
 
-def test_a_checkpoint_killed_before_its_hashes_is_used(copied, tiny_config):
-    (copied / "checkpoints" / "latest" / "4" / HASHES).unlink()
-    with Checkpoints(copied) as checkpoints:
-        state = checkpoints.resume(template(tiny_config()), pytest.fail)
-        assert state is not None and int(state.step) == 4
-
-
 def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
     tiny_config, tmp_path, monkeypatch
 ):
@@ -209,11 +200,11 @@ def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
     message = r"checkpoint of step 4 could not be written .*that of step 2 is intact\. Make room"
     with pytest.raises(OSError, match=message):
         loop.run(tiny_config(), tmp_path)
-    gc.collect()  # what the failed save left unfinished does not speak up later
+    gc.collect()  # nothing unfinished speaks up later
     monkeypatch.setattr(Checkpoints, "save", save)
     assert final_state(tmp_path)[0] == 2
-    with Checkpoints(tmp_path) as checkpoints:  # and the remains are no obstacle
-        state = checkpoints.resume(template(tiny_config()), pytest.fail)
+    with Checkpoints(tmp_path) as saved:  # and the remains are no obstacle
+        state = saved.resume(template(tiny_config()), pytest.fail)
         assert state is not None
-        checkpoints.save(state._replace(step=state.step + 2))
-        assert checkpoints.latest_step() == 4
+        saved.save(state._replace(step=state.step + 2))
+        assert saved.newest() == 4

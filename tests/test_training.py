@@ -16,8 +16,7 @@ from sleepjax import models, objectives
 from sleepjax.config import load_config
 from sleepjax.objectives import to_steps
 from sleepjax.parallel import sharding
-from sleepjax.runs import directory, log, signals
-from sleepjax.runs.checkpoints import Checkpoints
+from sleepjax.runs import checkpoints, directory, log, signals
 from sleepjax.training import checks, loop, optim
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables, init_state
@@ -200,9 +199,9 @@ def final_state(workdir, kind="latest"):
     import orbax.checkpoint as ocp
 
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    with Checkpoints(workdir) as checkpoints, ocp.StandardCheckpointer() as reader:
-        step = checkpoints.latest_step(kind)
-        folder = checkpoints.path / kind / str(step) / "default"
+    step = checkpoints.newest(workdir, kind)
+    folder = workdir / "checkpoints" / kind / str(step) / checkpoints.STATE
+    with ocp.StandardCheckpointer() as reader:
         shapes = reader.metadata(folder).item_metadata.tree
         tree = reader.restore(folder, sharding.placed(shapes, here))
     return step, jax.tree.map(np.asarray, tree)

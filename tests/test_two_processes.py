@@ -13,7 +13,7 @@ import pytest
 
 from sleepjax.parallel import processes
 from sleepjax.runs import log
-from sleepjax.runs.checkpoints import HASHES
+from sleepjax.runs.checkpoints import MANIFEST
 from sleepjax.types import InputError
 from tests.test_scaling import QUICK
 from tests.test_training import final_state
@@ -82,7 +82,7 @@ def test_two_processes_are_killed_resume_and_equal_one(finished, cohort, project
     run = tmp_path / "run"
     flags = ["--workdir", str(run), f"--config.data.root={cohort}"]
     processes = start(project, tmp_path, flags, devices=2, processes=2)
-    saved = run / "checkpoints" / "latest" / "2" / HASHES
+    saved = run / "checkpoints" / "latest" / "2" / MANIFEST
     end = time.monotonic() + 240
     while not saved.exists() and time.monotonic() < end and processes[0].poll() is None:
         time.sleep(0.02)

@@ -1,53 +1,101 @@
-"""Checkpoints with Orbax: the latest two, and beside them the best one.
+"""Checkpoints of a run: the latest two states, and beside them the best one.
 
-A save is atomic: Orbax writes beside the final name and renames, so a process that is killed in
-the middle of a save leaves the checkpoint before it, and the remains are removed at the next start.
-Orbax does not notice bytes that change later, so each checkpoint carries the hashes of its files.
+    checkpoints/latest/40/state/          the arrays, written by Orbax
+    checkpoints/latest/40/manifest.json   shapes of the arrays and hashes of the files
+    checkpoints/damaged/                  what a resumed run set aside
+
+A checkpoint is written under another name and renamed when it is whole, and renamed again before
+it is deleted: a folder whose name is a step is complete, whenever a process is killed. Only the
+process that holds the run's lock writes (`Checkpoints`). Everybody else reads with `restore`, which
+creates and deletes nothing and may run beside a training.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import logging
 import math
 import os
-import sys
-import warnings
+import shutil
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import jax
 import orbax.checkpoint as ocp
 
 from sleepjax.parallel import processes
 from sleepjax.training.state import TrainState
 from sleepjax.types import InputError
 
+FOLDER = "checkpoints"
 KINDS = {"latest": 2, "best": 1}
 """Folder -> how many are kept."""
 
-HASHES = "sha256.json"
+MANIFEST = "manifest.json"
+STATE = "state"
+SPARE = 1 << 16
+"""Bytes that a checkpoint needs beside its arrays."""
+
+
+class DamagedError(InputError):
+    """A checkpoint whose files are not what was saved, or whose arrays the model does not have."""
+
+
+def steps(workdir: Path, kind: str = "latest") -> list[int]:
+    """The steps of a run's complete checkpoints, oldest first."""
+    folder = Path(workdir) / FOLDER / kind
+    return sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
+
+
+def newest(workdir: Path, kind: str = "latest") -> int | None:
+    """The step of a run's newest checkpoint; None without any."""
+    return max(steps(workdir, kind), default=None)
+
+
+def restore(workdir: Path, like: TrainState, kind: str = "latest") -> TrainState:
+    """The newest state of a kind, placed and shaped as ``like``; nothing is written or deleted.
+
+    A training that runs at the same time may delete the checkpoint that is being read: then the
+    newer one is read.
+
+    Raises InputError when there is none or it does not fit ``like``, OSError when the disk fails.
+    """
+    workdir = Path(workdir)
+    while True:
+        step = newest(workdir, kind)
+        if step is None:
+            raise InputError(
+                f"{workdir / FOLDER / kind} holds no checkpoint; train longer than ckpt_every "
+                "steps first."
+            )
+        try:
+            return _load(_folder(workdir, kind, step), like)
+        except (InputError, OSError):
+            if newest(workdir, kind) == step:
+                raise
 
 
 class Checkpoints:
-    """The folder ``checkpoints`` of a run directory; use as a context manager."""
+    """The checkpoints of the run whose lock this process holds; use as a context manager."""
 
     def __init__(self, workdir: Path):
-        """Open or create it."""
-        self.path = (Path(workdir) / "checkpoints").absolute()
-        _quieten_late_work()
-        self.managers = {
-            kind: ocp.CheckpointManager(
-                self.path / kind,
-                options=ocp.CheckpointManagerOptions(
-                    max_to_keep=count,
-                    cleanup_tmp_directories=True,
-                    enable_async_checkpointing=False,
-                ),
-            )
-            for kind, count in KINDS.items()
-        }
+        """Make the folders and remove what a killed process left half written or half deleted."""
+        self.workdir = Path(workdir).absolute()
+        self.path = self.workdir / FOLDER
+        self.orbax = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+        processes.from_main(self._tidy)
+
+    def _tidy(self) -> str:
+        for kind in KINDS:
+            (self.path / kind).mkdir(parents=True, exist_ok=True)
+            for path in (self.path / kind).iterdir():
+                if path.is_dir() and not path.name.isdigit():
+                    shutil.rmtree(path)
+        return ""
 
     def save(self, state: TrainState) -> None:
         """Save the whole state under its step; returns when it is safely on disk.
@@ -62,149 +110,177 @@ class Checkpoints:
 
     def _save(self, kind: str, state: TrainState) -> None:
         step = int(state.step)
-        if step in self.managers[kind].all_steps():
+        if step in self.steps(kind):
             return
+        folder = _folder(self.workdir, kind, step)
+        new = folder.with_name(f"{step}.saving")
+        arrays = _arrays(state)
+
+        def begin() -> str:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            # Asked before Orbax begins: after an error its threads write on and complain.
+            _check_room(new, SPARE + sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+            return ""
+
+        def finish() -> str:
+            paths = [path for path in sorted(new.rglob("*")) if path.is_file()]
+            files = {path.relative_to(new).as_posix(): _hash(path) for path in paths}
+            with (new / MANIFEST).open("w", encoding="utf-8") as file:
+                json.dump({"arrays": arrays, "files": files}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(new, folder)
+            for old in self.steps(kind)[: -KINDS[kind]]:
+                self._delete(kind, old)
+            return ""
+
         try:
-            self.managers[kind].save(step, args=ocp.args.StandardSave(state), force=True)
+            processes.from_main(begin)
+            self.orbax.save(new / STATE, args=ocp.args.StandardSave(state))
+            processes.from_main(finish)
         except Exception as error:  # a full disk fails in many ways below Orbax
-            before = self.latest_step(kind)
+            before = self.newest(kind)
             kept = "no earlier one exists" if before is None else f"that of step {before} is intact"
             raise OSError(
                 f"the checkpoint of step {step} could not be written to {self.path / kind} "
                 f"({_first_line(error)}); {kept}. Make room, then run the same command again."
             ) from error
-        if processes.is_main():
-            folder = self.path / kind / str(step)
-            replacement = folder / (HASHES + ".new")
-            replacement.write_text(json.dumps(_hashes(folder)) + "\n")
-            os.replace(replacement, folder / HASHES)
 
-    def latest_step(self, kind: str = "latest") -> int | None:
+    def _delete(self, kind: str, step: int) -> None:
+        """Delete a checkpoint, whose name goes first: what has a step's name is whole."""
+        old = self.path / kind / f"{step}.deleted"
+        with suppress(OSError):  # the next start tries again
+            os.rename(self.path / kind / str(step), old)
+            shutil.rmtree(old)
+
+    def steps(self, kind: str = "latest") -> list[int]:
+        """The steps of the checkpoints of a kind, oldest first."""
+        return steps(self.workdir, kind)
+
+    def newest(self, kind: str = "latest") -> int | None:
         """The step of the newest checkpoint of a kind; None when there is none."""
-        return self.managers[kind].latest_step()
-
-    def steps(self) -> list[int]:
-        """The steps of the latest checkpoints, oldest first."""
-        return sorted(self.managers["latest"].all_steps())
-
-    def restore(
-        self, like: TrainState, kind: str = "latest", step: int | None = None
-    ) -> TrainState:
-        """The newest state of a kind, or that of a step, placed and shaped as ``like``.
-
-        Raises InputError when there is none, or when it does not fit ``like``.
-        """
-        step = self.latest_step(kind) if step is None else step
-        if step is None:
-            raise InputError(
-                f"{self.path / kind} holds no checkpoint; train longer than ckpt_every steps first."
-            )
-        return self._restore(like, kind, step)
+        return newest(self.workdir, kind)
 
     def resume(
         self, like: TrainState, say: Callable[[str], None], up_to: float = math.inf
     ) -> TrainState | None:
-        """The newest state up to a step that can be read, or None when nothing was saved yet.
+        """The newest state up to a step that is undamaged, or None when nothing was saved yet.
 
         A damaged checkpoint is set aside in ``checkpoints/damaged``, and the one before is used; a
         best one of a later step is removed, for the run has not been there yet. Raises InputError
-        when there are checkpoints and none can be read.
+        when all are damaged, and OSError or MemoryError when one could not be read for another
+        reason; then all checkpoints stay where they are.
         """
-        steps = sorted((step for step in self.steps() if step <= up_to), reverse=True)
-        failures: list[InputError] = []
-        for step in steps:
+        damaged: dict[int, DamagedError] = {}
+        for step in sorted((step for step in self.steps() if step <= up_to), reverse=True):
             try:
-                state = self._restore(like, "latest", step)
-            except InputError as error:
-                failures.append(error)
+                state = _load(_folder(self.workdir, "latest", step), like)
+            except DamagedError as error:
+                damaged[step] = error
                 continue
-            for bad, error in zip(steps, failures, strict=False):
+            for bad, error in damaged.items():
                 say(f"{error} Going back to step {step}; {bad} is kept in checkpoints/damaged.")
-                self._set_aside(bad)
-            best = self.latest_step("best")
-            if best is not None and best > step:
-                self.managers["best"].delete(best)
+            processes.from_main(lambda damaged=damaged, step=step: self._go_back(damaged, step))
             return state
-        if failures:
-            raise failures[0]
+        for error in damaged.values():
+            raise error
         return None
 
-    def _restore(self, like: TrainState, kind: str, step: int) -> TrainState:
-        folder = self.path / kind / str(step)
-        try:
-            _check_hashes(folder)
-            restored: Any = self.managers[kind].restore(step, args=ocp.args.StandardRestore(like))
-            return restored
-        except Exception as error:  # damaged files fail in many ways below Orbax
-            raise InputError(
-                f"checkpoint {folder} cannot be read into this model ({_first_line(error)}). It "
-                "was saved by another config or version, or is damaged; use the config of the "
-                "run directory, or another --workdir."
-            ) from error
-
-    def _set_aside(self, step: int) -> None:
-        if processes.is_main():
-            aside = self.path / "damaged"
+    def _go_back(self, damaged: dict[int, DamagedError], step: int) -> str:
+        aside = self.path / "damaged"
+        for bad in damaged:
             aside.mkdir(exist_ok=True)
-            names = (f"{step}", *(f"{step}-{i}" for i in range(1, 1000)))
+            names = (f"{bad}", *(f"{bad}-{i}" for i in range(1, 1000)))
             free = next(name for name in names if not (aside / name).exists())
-            os.replace(self.path / "latest" / str(step), aside / free)
-        processes.barrier("set aside")
-        self.managers["latest"].reload()
+            os.rename(self.path / "latest" / str(bad), aside / free)
+        for later in self.steps("best"):
+            if later > step:
+                self._delete("best", later)
+        return ""
 
     def __enter__(self) -> Checkpoints:
         """Use as a context manager."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close both."""
-        for manager in self.managers.values():
-            manager.close()
+        """Close Orbax's threads."""
+        self.orbax.close()
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """Path below the folder -> SHA-256 of each of its files."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith(HASHES):
-            with path.open("rb") as file:
-                name = path.relative_to(folder).as_posix()
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+def _folder(workdir: Path, kind: str, step: int) -> Path:
+    return (workdir / FOLDER / kind / str(step)).absolute()  # Orbax takes no relative path
 
 
-def _check_hashes(folder: Path) -> None:
-    """Raise ValueError naming a file that changed; a kill may have left a checkpoint unhashed."""
-    if not (folder / HASHES).exists():
-        return
-    expected = json.loads((folder / HASHES).read_text())
-    found = _hashes(folder)
-    for name in expected:
-        if found.get(name) != expected[name]:
-            raise ValueError(f"{name} {'has changed' if name in found else 'is missing'}")
+def _load(folder: Path, like: TrainState) -> TrainState:
+    """The state in a folder; DamagedError only where files or arrays are not the right ones.
+
+    Orbax begins to read when both are known to be: what fails then is not the checkpoint.
+    """
+    try:
+        _check(folder, like)
+    except DamagedError as error:
+        raise DamagedError(
+            f"checkpoint {folder} cannot be read into this model ({error}). It was saved by "
+            "another config or version, or is damaged; use the config of the run directory, or "
+            "another --workdir."
+        ) from error
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+        try:
+            restored: Any = reader.restore(folder / STATE, args=ocp.args.StandardRestore(like))
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # a failing disk fails in many ways below Orbax
+            raise OSError(
+                f"checkpoint {folder} is undamaged but could not be read ({_first_line(error)}); "
+                "nothing was changed. Run the same command again."
+            ) from error
+    return restored
+
+
+def _check(folder: Path, like: TrainState) -> None:
+    """Raise DamagedError naming a file that changed, or an array that is not the one needed."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files, arrays = dict(manifest["files"]), dict(manifest["arrays"])
+    except FileNotFoundError:
+        raise DamagedError(f"{MANIFEST} is missing") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedError(f"{MANIFEST} is damaged: {error!r}") from None
+    wanted = _arrays(like)
+    for name in sorted(arrays.keys() | wanted.keys()):
+        there, here = arrays.get(name, "absent"), wanted.get(name, "absent")
+        if there != here:
+            raise DamagedError(f"array {name} is {there} there and {here} in the model")
+    for name, expected in files.items():
+        try:
+            found = _hash(folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            raise DamagedError(f"{name} is missing") from None
+        if found != expected:
+            raise DamagedError(f"{name} has changed")
+
+
+def _arrays(state: TrainState) -> dict[str, str]:
+    """``.params['head']['bias']`` -> ``float32[3]`` for each array of a state."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    text = lambda leaf: f"{leaf.dtype.name}[{','.join(map(str, leaf.shape))}]"
+    return {jax.tree_util.keystr(path): text(leaf) for path, leaf in leaves}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Raise OSError unless a file of that many bytes can be written to the folder."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        elif shutil.disk_usage(folder).free < size:  # macOS
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or repr(error)).splitlines()[0][:200]
-
-
-def _quieten_late_work() -> None:
-    """A failed save or restore is reported once, by us; its other reads and writes end in silence.
-
-    They go on in threads after Orbax has raised, and report to an event loop that is closed.
-    """
-    warnings.filterwarnings("ignore", "coroutine 'async_serialize_from_host", RuntimeWarning)
-    for name in ("absl", "asyncio"):
-        logging.getLogger(name).addFilter(_not_of_late_work)
-    if sys.unraisablehook is not _without_closed_loop:
-        sys.unraisablehook = _without_closed_loop
-
-
-def _not_of_late_work(record: logging.LogRecord) -> bool:
-    message = record.getMessage()
-    return "_SignalingThread" not in message and "orbax/checkpoint" not in message
-
-
-def _without_closed_loop(info: Any, hook: Callable[[Any], Any] = sys.unraisablehook) -> None:
-    if "Event loop is closed" not in str(info.exc_value):
-        hook(info)

@@ -174,7 +174,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                 if due(config.eval.every) and "valid/loss" not in row_at(history, step):
                     evaluation = validate(state)
                     row = {f"valid/{k}": v for k, v in evaluation.metrics.items()}
-                    none = checkpoints.latest_step("best") is None
+                    none = checkpoints.newest("best") is None
                     if none or row["valid/event_ap"] > best_value(history, "valid/event_ap"):
                         checkpoints.save_best(state)
                     # The line comes after the checkpoint: a kill between them repeats both.
