@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +77,28 @@ def _check_text(head: bytes, name: str) -> None:
             f"{name}: columns are separated by {others[0]!r}; write it with ',' between columns "
             "and '.' in numbers."
         )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name to write to; it takes the place of ``path`` once written, all or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text in one piece; what no encoding has, from odd file names, is escaped."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON in one piece."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def check_output(option: str, *paths: Path, suffix: str, overwrite: bool) -> None:

@@ -1,72 +1,109 @@
-"""Metrics as JSON Lines (the source of truth) and TensorBoard events."""
+"""Metrics of a run as JSON Lines (the source of truth) and as TensorBoard events (a view of it)."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from contextlib import nullcontext, suppress
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sleepjax import io
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILE = "metrics.jsonl"
+BOARD = "tensorboard"
 
 
-def read_metrics(workdir: Path, up_to: int | None = None) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl with ``step`` <= up_to; a line that a kill cut off is left out."""
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Do what only reports: where it fails, say so and go on training."""
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        with suppress(OSError, ValueError):  # stderr may be closed
+            print(f"WARNING: {what} failed ({reason}); the training continues.", file=sys.stderr)
+
+
+def read_metrics(workdir: Path, up_to: int | None = None) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl with ``step`` <= up_to; what is no such line is left out."""
+    rows = (_row(line) for line in _lines(workdir))
+    return [row for row in rows if row is not None and (up_to is None or row["step"] <= up_to)]
+
+
+def _lines(workdir: Path) -> list[bytes]:
     path = Path(workdir) / FILE
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text().splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            break  # only the last line can be incomplete
-        if up_to is None or row["step"] <= up_to:
-            rows.append(row)
-    return rows
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Step and numbers of a line, None for one that is torn or otherwise not what is written."""
+    number = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            return None
+        if not all(value is None or number(value) for value in row.values()):
+            return None
+        return {name: value if math.isfinite(value or 0) else None for name, value in row.items()}
+    except (ValueError, RecursionError, OverflowError):  # 1e999 is read, and whole numbers as long
+        return None
 
 
 class MetricWriter:
     """Writes both files of a run directory; use as a context manager."""
 
     def __init__(self, workdir: Path, resume_step: int = 0):
-        """Open, forgetting what an interrupted run wrote after the step that is resumed."""
-        summary_writer = _summary_writer()
+        """Open, forgetting what an interrupted run wrote after the step that is resumed.
+
+        A line that cannot be read stays in the file and is reported.
+        """
         self.workdir = Path(workdir)
-        rows = read_metrics(self.workdir, resume_step)
-        replacement = self.workdir / (FILE + ".new")
-        replacement.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        os.replace(replacement, self.workdir / FILE)
-        self.file = open(self.workdir / FILE, "a")
-        purge = resume_step + 1 if resume_step else None
-        self.board = summary_writer(str(self.workdir / "tensorboard"), purge_step=purge)
+        self.board = Board(self.workdir / BOARD, resume_step)
+        lines = [(line, _row(line)) for line in _lines(self.workdir) if line.strip()]
+        odd = sum(row is None for _, row in lines)
+        kept = [line for line, row in lines if row is None or row["step"] <= resume_step]
+        path = self.workdir / FILE
+        with io.replacing(path) as partial:
+            partial.write_bytes(b"".join(line + b"\n" for line in kept))
+        if odd:
+            print(f"WARNING: {path}: unreadable lines, kept but not used: {odd}.", file=sys.stderr)
+        self.file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """One line and one point per metric; numbers that are not finite are written as null."""
         clean = {k: float(v) if math.isfinite(v) else None for k, v in metrics.items()}
         self.file.write(json.dumps({"step": step, **clean}) + "\n")
         self.file.flush()
-        for name, value in clean.items():
-            if value is not None:
-                self.board.add_scalar(name, value, step)
+        self.board.scalars(step, {k: v for k, v in clean.items() if v is not None})
 
-    def figure(self, step: int, name: str, figure: Figure) -> Path:
-        """Save a figure as figures/<name>.png and show it in TensorBoard."""
-        path = self.workdir / "figures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path)
-        image = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # pyright: ignore
-        self.board.add_image(name, image, step, dataformats="HWC")
-        return path
+    def figures(self, step: int, drawn: Iterable[tuple[str, Figure]]) -> list[Path]:
+        """Save each as figures/<name>.png and show it in TensorBoard; returns what was saved."""
+        paths = []
+        with reported("drawing"):
+            for name, figure in drawn:
+                path = self.workdir / "figures" / f"{name}.png"
+                path.parent.mkdir(exist_ok=True)
+                figure.savefig(path)
+                paths.append(path)
+                self.board.image(step, name, np.asarray(figure.canvas.buffer_rgba()))  # pyright: ignore
+        return paths
+
+    def report(self, write: Callable[[], Any]) -> None:
+        """Let ``write`` write what only reports."""
+        with reported("the report"):
+            write()
 
     def __enter__(self) -> MetricWriter:
         """Use as a context manager."""
@@ -74,17 +111,24 @@ class MetricWriter:
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         """Flush and close."""
+        self.board.close()
         # After an error, such as a full disk, the same error of a file says nothing new.
         with suppress(OSError) if kind else nullcontext():
             self.file.close()
-            self.board.close()
 
 
 class Mute:
     """A writer that writes nothing, for all processes but the first."""
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
-        """Do nothing."""
+        """Write nothing."""
+
+    def figures(self, step: int, drawn: Iterable[tuple[str, Figure]]) -> list[Path]:
+        """Draw nothing."""
+        return []
+
+    def report(self, write: Callable[[], Any]) -> None:
+        """Report nothing."""
 
     def __enter__(self) -> Mute:
         """Use as a context manager."""
@@ -94,10 +138,56 @@ class Mute:
         """Close nothing."""
 
 
-def _summary_writer() -> Any:
-    """TensorBoard's writer, imported late so that its absence is one line."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise InputError("tensorboardX is not installed; pip install tensorboardX.") from None
-    return SummaryWriter
+class Board:
+    """TensorBoard's event file, written in this thread: nothing is queued, nothing can block.
+
+    The first error ends it with one line, and the training continues.
+    """
+
+    def __init__(self, folder: Path, resume_step: int = 0):
+        """Begin a file that replaces what others hold of the steps after the resumed one."""
+        try:  # imported late: it may be absent
+            from tensorboardX import summary
+            from tensorboardX.proto import event_pb2 as events
+            from tensorboardX.record_writer import RecordWriter
+        except ImportError:
+            raise InputError("tensorboardX is not installed; pip install tensorboardX.") from None
+        self.summary, self.event = summary, events.Event  # pyright: ignore
+        self.file: Any = None
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
+        with reported("TensorBoard"):
+            folder.mkdir(exist_ok=True)
+            self.file = RecordWriter(str(folder / name))
+        self._write(0, file_version="brain.Event:2")
+        if resume_step:
+            log: Any = events.SessionLog  # pyright: ignore
+            self._write(resume_step + 1, session_log=log(status=log.START))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """One point per value."""
+        points = [self.summary.Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
+        self._write(step, summary=self.summary.Summary(value=points))
+
+    def image(self, step: int, name: str, rgba: np.ndarray) -> None:
+        """A picture, uint8 [H,W,4]."""
+        picture = self.summary.image(name, rgba[..., :3], dataformats="HWC")
+        self._write(step, summary=picture)
+
+    def _write(self, step: int, **content: Any) -> None:
+        if self.file is None:
+            return
+        event = self.event(step=step, wall_time=time.time(), **content)
+        with reported("TensorBoard"):
+            try:
+                self.file.write(event.SerializeToString())
+                self.file.flush()
+            except Exception:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file; nothing is written to it any more."""
+        file, self.file = self.file, None
+        with suppress(Exception):
+            if file is not None:
+                file.close()

@@ -16,7 +16,7 @@ from typing import Any
 REQUEUE = 75
 """Exit code of a run that was told to stop and saved its state: start it again (EX_TEMPFAIL)."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)
 
 
 class Interrupted(BaseException):  # noqa: N818 - not an error: the run is sound and can go on
@@ -27,7 +27,7 @@ class Interrupted(BaseException):  # noqa: N818 - not an error: the run is sound
 
 
 class StopSignal:
-    """True once SIGTERM, SIGUSR1 or Ctrl-C has arrived; a second Ctrl-C stops at once.
+    """True once SIGTERM, SIGUSR1, SIGHUP or Ctrl-C has arrived; a second Ctrl-C stops at once.
 
     Inside another one it takes over what that one has heard, and hands on what it has heard itself
     when its run ended well all the same.
@@ -64,7 +64,8 @@ class StopSignal:
     def _listen(self) -> dict[signal.Signals, Any]:
         if threading.current_thread() is not threading.main_thread():
             return {}  # Python takes signals in its main thread only; elsewhere nothing is heard
-        return {number: signal.signal(number, self._arrived) for number in SIGNALS}
+        heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+        return {number: signal.signal(number, self._arrived) for number in heard}  # nohup stays
 
     def __enter__(self) -> StopSignal:
         """Listen."""

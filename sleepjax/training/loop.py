@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
 
     Raises InputError for a config or data that cannot be used, OSError where the disk is full,
     DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
-    SIGUSR1 or Ctrl-C, when the state has been saved.
+    SIGUSR1, SIGHUP or Ctrl-C, when the state has been saved.
     """
     workdir = Path(workdir)
     checks.check(config)
@@ -120,11 +120,8 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
 
         def show(evaluation: event_ap.Evaluation, step: int) -> list[Path]:
             """Draw the curves and write the report, in the first process."""
-            if not isinstance(writer, MetricWriter):
-                return []
-            drawn = curves.curves(evaluation, history, title(step))
-            paths = [writer.figure(step, name, figure) for name, figure in drawn]
-            report.write(workdir, data, evaluation, config, title(step))
+            paths = writer.figures(step, curves.curves(evaluation, history, title(step)))
+            writer.report(lambda: report.write(workdir, data, evaluation, config, title(step)))
             return paths
 
         # ---- state, new or resumed
@@ -139,7 +136,8 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         # ---- train
         history = read_metrics(workdir, step)
         to_device = lambda step: sharding.to_global(batches.batch_at(step), by_batch)
-        evaluation, pending, since, waited = None, [], time.monotonic(), 0.0
+        evaluation, paths = None, []
+        pending, since, waited = [], time.monotonic(), 0.0
         with (
             MetricWriter(workdir, step) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
@@ -204,10 +202,9 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
             if evaluation is None:
                 evaluation = validate(state)
                 paths = show(evaluation, step)
-            if isinstance(writer, MetricWriter):
+            if main:
                 validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
-                for name, figure in curves.nights(data, evaluation, title(step)):
-                    paths.append(writer.figure(step, name, figure))
+            paths += writer.figures(step, curves.nights(data, evaluation, title(step)))
             processes.barrier("end")
     return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
 
@@ -231,7 +228,7 @@ def has_stalled(history: Sequence[dict[str, float]], *, metric: str, patience: i
     if not patience or not rows:
         return False
     sign = -1 if metric.endswith("loss") else 1
-    values = [-math.inf if row[metric] is None else sign * row[metric] for row in rows]
+    values = [-math.inf if row.get(metric) is None else sign * row[metric] for row in rows]
     return len(values) - 1 - int(np.argmax(values)) >= patience
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from sleepjax.runs.log import reported
 from sleepjax.types import InputError
 
 
@@ -37,12 +38,14 @@ class Profile:
             self._start() if inside else self._stop()
 
     def _start(self) -> None:
-        jax.profiler.start_trace(str(self.folder))
         self.running = self.traced = True
+        with reported("the trace"):
+            jax.profiler.start_trace(str(self.folder))
 
     def _stop(self) -> None:
-        jax.profiler.stop_trace()
         self.running = False
+        with reported("the trace"):
+            jax.profiler.stop_trace()
 
     def __enter__(self) -> Profile:
         """Wait for the first step to trace."""
