@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from sleepjax.simulation import (
-    VERSION,
+    VERSIONS,
     Cohort,
     cohort_files,
     is_simulated,
@@ -91,7 +91,7 @@ def test_the_marker_says_what_was_simulated(root, tmp_path):
     assert is_simulated(root) and not is_simulated(tmp_path)
     marker = json.loads((root / cohort_files.MARKER).read_text())
     expected = {"simulated": True, "complete": True, "seed": 2, "series": 5, "days": 3}
-    assert marker | expected == marker and marker["version"] == VERSION
+    assert marker | expected == marker and marker["version"] == VERSIONS["competition"]
 
 
 def test_an_equal_cohort_is_kept_and_another_replaced_when_asked(tmp_path):

@@ -2,11 +2,11 @@
 
 from sleepjax.simulation.cohort import Cohort, is_simulated, simulate, simulate_cohort
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
-from sleepjax.simulation.series import VERSION, SimulatedSeries
+from sleepjax.simulation.series import VERSIONS, SimulatedSeries
 
 __all__ = [
     "POPULATIONS",
-    "VERSION",
+    "VERSIONS",
     "Cohort",
     "SimulatedSeries",
     "is_simulated",

@@ -14,7 +14,7 @@ from sleepjax.config import nearest
 from sleepjax.simulation import cohort_files
 from sleepjax.simulation.devices import DEVICES
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
-from sleepjax.simulation.series import VERSION, SimulatedSeries
+from sleepjax.simulation.series import VERSIONS, SimulatedSeries
 from sleepjax.types import InputError
 
 TRUTHS = ("annotated", "psg")
@@ -144,8 +144,13 @@ def simulate_cohort(out: str | Path, *, overwrite: bool = False, **settings: Any
     """
     folder, cohort = Path(out), Cohort(**settings)
     _check_folder(folder)
-    wanted = {"simulated": True, "version": VERSION, "test_series": TEST_SERIES, **asdict(cohort)}
-    wanted["devices"] = list(cohort.devices)
+    wanted = {
+        "simulated": True,
+        "version": VERSIONS[cohort.population],
+        "test_series": TEST_SERIES,
+        **asdict(cohort),
+        "devices": list(cohort.devices),
+    }
     # Looked at before locking, and again after waiting for another process that did the same work.
     if not _is_complete(folder, wanted):
         state, remedy = "being simulated by another process", "wait for it or stop it"

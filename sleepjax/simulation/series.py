@@ -13,8 +13,8 @@ from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import Clock
 from sleepjax.simulation.truth import StepTruth, times_in_bed
 
-VERSION = 1
-"""Raised whenever the same seed gives other bytes."""
+VERSIONS = {"competition": 1, "world": 2}
+"""Raised whenever the same seed of a population gives other bytes."""
 
 _HASH = 0x9E3779B97
 _IDS = 16**9

@@ -20,7 +20,7 @@ from sleepjax.simulation.behaviour import (
 from sleepjax.simulation.devices import draw_device, report
 from sleepjax.simulation.movement import draw_motion
 from sleepjax.simulation.nonwear import fill_with_copies
-from sleepjax.simulation.people import Person, draw_person
+from sleepjax.simulation.people import draw_person
 from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock, draw_clock
 from sleepjax.simulation.series import SimulatedSeries, series_id, stream
 from sleepjax.simulation.truth import StepTruth
@@ -50,7 +50,7 @@ def simulate_world(
     wear = stream(seed, index, 3)
     first, end = 0, clock.n_steps
     if recording == "laboratory":
-        first, end, behaviour = _one_night(wear, person, behaviour)
+        first, end = _one_night(wear, behaviour)
     elif recording == "hours":
         first = int(wear.integers(clock.n_steps - 8 * HOUR)) // QUARTER_HOUR * QUARTER_HOUR
         end = first + int(wear.uniform(1.5, 8) * HOUR)
@@ -96,15 +96,15 @@ def simulate_world(
     )
 
 
-def _one_night(rng, person: Person, behaviour: Behaviour) -> tuple[int, int, Behaviour]:
-    """(first row, row after the last, behaviour): one night, sitting still before it."""
+def _one_night(rng, behaviour: Behaviour) -> tuple[int, int]:
+    """(first row, row after the last) of one night; mostly they sit still before it."""
     night = next(n for n in behaviour.nights if n.bed > 3 * HOUR and n.wakeup - n.onset > 2 * HOUR)
     if rng.random() < 0.7:
         lay_quiet_evening(rng, behaviour.mode, night.bed)
     before = rng.uniform(0.2, 2.0) * HOUR
     after = rng.uniform(2, 30) * MINUTE if rng.random() < 0.75 else rng.uniform(0.5, 9) * HOUR
     first = int(night.bed - before) // QUARTER_HOUR * QUARTER_HOUR
-    return first, min(int(night.rise + after), len(behaviour.mode)), behaviour
+    return first, min(int(night.rise + after), len(behaviour.mode))
 
 
 def _part(behaviour: Behaviour, first: int, end: int) -> Behaviour:
@@ -129,7 +129,8 @@ def _wear(rng, recording: str, clock: Clock, behaviour: Behaviour) -> tuple[str,
         return draw_wear(rng, clock.n_steps, behaviour.nights)
     if recording == "hours":
         return draw_wear(rng, clock.n_steps, behaviour.nights, copies=0.0)
-    rise = [night.rise for night in behaviour.nights if 0 < night.rise < clock.n_steps][-1]
+    rises = [night.rise for night in behaviour.nights if 0 < night.rise < clock.n_steps]
+    rise = max(rises, default=clock.n_steps)
     if clock.n_steps - rise > 0.5 * HOUR:
         return "laboratory", after_the_night(rng, clock.n_steps, rise)
     return "laboratory", []
