@@ -11,6 +11,7 @@ from sleepjax.simulation.behaviour import (
     LIGHT,
     MINUTE,
     QUIET,
+    SITTING,
     STILL,
     Behaviour,
     Night,
@@ -74,12 +75,12 @@ def _lay_sleep(rng, person: Person, mode, stirs: list[int], sleep: Sleep, up: in
     return Night(bed, onset, wakeup, rise, tuple(awakenings))
 
 
-def _lay_awake(rng, person: Person, mode, start: int, end: int, reading: float = 0.3) -> None:
-    """Lying awake: now and then with a book or a telephone first, then nearly motionless or not."""
+def _lay_awake(rng, person: Person, mode, start: int, end: int, reading: float = 0.6) -> None:
+    """Lying awake: sometimes reading or fidgeting first, then nearly motionless or not."""
     row = start
     if rng.random() < reading:
-        row += int(rng.uniform(0.1, 0.8) * (end - start))
-        fill(mode, start, row, STILL if rng.random() < 0.5 else IN_BED)
+        row += int(rng.uniform(0.2, 0.9) * (end - start))
+        fill(mode, start, row, int(rng.choice((SITTING, SITTING, IN_BED, STILL))))
     while row < end:
         stop = min(row + int(rng.lognormal(np.log(12), 0.8) * MINUTE) + 1, end)
         fill(mode, row, stop, QUIET if rng.random() < person.quiet else IN_BED)
@@ -90,7 +91,7 @@ def _draw_awakenings(rng, person: Person, onset: int, wakeup: int) -> list[tuple
     """Many short awakenings, few long ones; a fifth of the nights has one near an end."""
     traits = person.traits
     spans = [
-        (where, min(rng.lognormal(np.log(4), 0.9), 29.0))
+        (where, min(rng.lognormal(np.log(4.5), 1.0), 45.0))
         for where in rng.random(int(rng.poisson(min(traits.awakenings, 12))))
     ]
     if rng.random() < 0.2:  # close to an end of the night, where it competes with that end
@@ -98,7 +99,24 @@ def _draw_awakenings(rng, person: Person, onset: int, wakeup: int) -> list[tuple
         spans.append((edge if rng.random() < 0.5 else 1 - edge, rng.uniform(4, 28)))
     if rng.random() < traits.split:
         spans.append((rng.uniform(0.1, 0.9), min(rng.lognormal(np.log(50), 0.4), 110.0)))
+    minutes = (wakeup - onset) / MINUTE
+    for ends_so in (False, True):
+        if rng.random() < person.dozing and minutes > 180:
+            for where, awake in _dozing(rng):
+                start = minutes - where - awake if ends_so else where
+                spans.append((start / minutes, awake))
     return separate(onset, wakeup, sorted(spans))
+
+
+def _dozing(rng) -> list[tuple[float, float]]:
+    """(minutes from the first sleep, minutes awake) of a night that begins in pieces."""
+    spans, where = [], 0.0
+    for _ in range(rng.integers(1, 6)):
+        where += rng.uniform(3, 9)
+        awake = min(rng.lognormal(np.log(9), 0.8), 40.0)
+        spans.append((where, awake))
+        where += awake
+    return spans
 
 
 def _periodic(rng, person: Person, onset: int, wakeup: int) -> list[int]:

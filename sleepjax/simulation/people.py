@@ -65,7 +65,7 @@ PEOPLE = {
         0.20,
         (23.8, 1.2),
         (6.0, 1.0),
-        latency=(2.5, 9.0),
+        latency=(2.0, 8.0),
         calm=(0.15, 1.0),
         awakenings=(1.5, 5.0),
     ),
@@ -123,6 +123,8 @@ class Person:
     """Share of sleep in which movements return periodically."""
     period: float
     """Seconds between them."""
+    dozing: float
+    """Chance that a night begins, or ends, with minutes of sleep between minutes awake."""
     stirring: float
     """Chance that waking up or falling asleep shows in a movement."""
 
@@ -146,10 +148,11 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         wake_clock=onset + hours - 24,
         onset_sd=base.onset_sd * irregular,
         wake_sd=base.wake_sd * irregular,
-        latency=base.latency * factor(kind.latency) * (1.5 if laboratory else 1.0),
-        awakenings=base.awakenings * factor(kind.awakenings) * (1.5 if laboratory else 1.0),
+        latency=base.latency * factor(kind.latency) * (0.8 if laboratory else 1.0),
+        awakenings=base.awakenings * factor(kind.awakenings) * (2.5 if laboratory else 1.2),
         split=min(0.4, base.split * (3.0 if laboratory else 1.0)),
         nap=factor(kind.nap),
+        lie_in=float(rng.beta(3, 2)) if laboratory else base.lie_in,
         quiet_evening=float(rng.beta(2, 2 if kind.sedentary > 0.5 else 4)),
         stillness=base.stillness * factor(kind.calm),
         restlessness=base.restlessness * factor(kind.restless),
@@ -169,5 +172,6 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         quiet=float(rng.beta(2.5, 1.2)),
         periodic=factor(kind.periodic),
         period=float(rng.uniform(15, 90)),
+        dozing=float(rng.beta(1.5, 10)),
         stirring=float(rng.beta(2, 1.2)),
     )

@@ -11,10 +11,13 @@ from sleepjax.simulation.bedtime import draw_world_behaviour
 from sleepjax.simulation.behaviour import (
     ASLEEP,
     HOUR,
+    LIGHT,
     MINUTE,
     QUIET,
+    SITTING,
     Behaviour,
     Night,
+    fill,
     lay_quiet_evening,
 )
 from sleepjax.simulation.devices import draw_device, report
@@ -97,10 +100,13 @@ def simulate_world(
 
 
 def _one_night(rng, behaviour: Behaviour) -> tuple[int, int]:
-    """(first row, row after the last) of one night; mostly they sit still before it."""
+    """(first row, row after the last) of one night."""
     night = next(n for n in behaviour.nights if n.bed > 3 * HOUR and n.wakeup - n.onset > 2 * HOUR)
-    if rng.random() < 0.7:
+    if rng.random() < 0.12:
         lay_quiet_evening(rng, behaviour.mode, night.bed)
+    else:  # electrodes are put on, and somebody talks to them
+        start = night.bed - int(rng.uniform(20, 90) * MINUTE)
+        fill(behaviour.mode, start, night.bed, SITTING if rng.random() < 0.6 else LIGHT)
     before = rng.uniform(0.2, 2.0) * HOUR
     after = rng.uniform(2, 30) * MINUTE if rng.random() < 0.75 else rng.uniform(0.5, 9) * HOUR
     first = int(night.bed - before) // QUARTER_HOUR * QUARTER_HOUR
