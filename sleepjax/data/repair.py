@@ -20,6 +20,7 @@ from sleepjax.types import (
     STEP_SECONDS,
     STEPS_PER_DAY,
     STEPS_PER_HOUR,
+    STEPS_PER_MINUTE,
     InputError,
     SeriesMeta,
 )
@@ -36,7 +37,9 @@ MAX_CLOCK_CHANGES = 50
 TURN = 5.0
 """Degrees between two steps that count as a change of posture (van Hees 2015)."""
 NOT_WORN = 6 * STEPS_PER_HOUR
-"""Steps without a change of posture after which the watch was not worn: sleepers turn."""
+"""Measured steps without a change of posture after which the watch was not worn: sleepers turn."""
+BRIDGED = 5 * STEPS_PER_MINUTE
+"""Longest gap in steps across which an unchanged posture was kept; others end a stretch."""
 _STEP_MS = STEP_SECONDS * 1000
 _ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
 
@@ -235,11 +238,25 @@ def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
 
 
 def _at_rest(anglez: np.ndarray) -> np.ndarray:
-    """bool [T]: stretches of at least `NOT_WORN` steps in which the arm never turns by `TURN`."""
-    turns = np.flatnonzero(np.abs(np.diff(anglez)) > TURN) + 1
-    edges = np.concatenate([[0], turns, [len(anglez)]])
+    """Steps measured in stretches of at least `NOT_WORN` in which the arm never turns, bool [T].
+
+    Each measured angle is compared with the one measured before it, and a turn by more than `TURN`
+    ends a stretch. Time without data is not stillness: it does not count, and more than `BRIDGED`
+    of it ends a stretch too.
+
+    Args:
+      anglez: degrees [T], NaN where nothing was measured.
+    """
+    rows = np.flatnonzero(np.isfinite(anglez))
+    if not len(rows):
+        return np.zeros(len(anglez), bool)
+    turned = np.abs(np.diff(anglez[rows])) > TURN
+    apart = np.diff(rows) - 1 > BRIDGED
+    edges = np.concatenate([[0], np.flatnonzero(turned | apart) + 1, [len(rows)]])
     length = np.diff(edges)
-    return np.repeat(length >= NOT_WORN, length)
+    at_rest = np.zeros(len(anglez), bool)
+    at_rest[rows] = np.repeat(length >= NOT_WORN, length)
+    return at_rest
 
 
 def _assemble(

@@ -120,12 +120,31 @@ def tree(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-def not_worn(anglez: list[float], *, degrees: float, at_least: int) -> list[bool]:
-    """Whether each step lies in a stretch of that many in which no two neighbours differ more."""
-    masked, stretch = [], [0]
-    for i in range(1, len(anglez) + 1):
-        if i == len(anglez) or abs(anglez[i] - anglez[i - 1]) > degrees:
-            masked += [len(stretch) >= at_least] * len(stretch)
-            stretch = []
+def not_worn(
+    anglez: list[float | None], *, degrees: float, at_least: int, bridged: int
+) -> list[bool]:
+    """Which steps lie in a stretch with that many measured ones, none of which differs by more
+    from the one measured before it; None was not measured, and more than ``bridged`` of them in a
+    row end a stretch."""
+    masked = [False] * len(anglez)
+    stretch: list[int] = []
+
+    def end_of_stretch():
+        if len(stretch) >= at_least:
+            for i in stretch:
+                masked[i] = True
+        stretch.clear()
+
+    missing = 0
+    for i, angle in enumerate(anglez):
+        if angle is None:
+            missing += 1
+            continue
+        before = anglez[stretch[-1]] if stretch else angle
+        assert before is not None
+        if missing > bridged or abs(angle - before) > degrees:
+            end_of_stretch()
         stretch.append(i)
+        missing = 0
+    end_of_stretch()
     return masked
