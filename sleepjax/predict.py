@@ -35,7 +35,7 @@ class Found:
     probabilities: np.ndarray
     """float32 [T,3]: asleep, onset, wakeup at every step."""
     events: pl.DataFrame
-    """series_id, step, event, score, timestamp (local clock with its UTC offset)."""
+    """The columns of `postprocess.decode_series` and timestamp (local clock with its UTC offset)."""
 
     @property
     def windows(self) -> pl.DataFrame:
@@ -83,7 +83,8 @@ class Predictor:
 
         ``tz`` is the IANA zone of timestamps that carry no UTC offset.
 
-        Returns series_id, step, event, score and timestamp (local clock with its UTC offset).
+        Returns series_id, step, event, score, beside_unmeasured (see `postprocess.decode_series`) and
+        timestamp (local clock with its UTC offset).
         Raises InputError for recordings that cannot be used.
         """
         return pl.concat(

@@ -13,10 +13,12 @@ from sleepjax.postprocess import (
     decode_series,
     decoders,
     find_peaks,
+    unmeasured,
     with_timestamps,
 )
 from sleepjax.postprocess.decoders import Candidates
 from sleepjax.types import (
+    EVENTS,
     STEPS_PER_DAY,
     STEPS_PER_HOUR,
     TOLERANCES,
@@ -24,6 +26,7 @@ from sleepjax.types import (
     SeriesMeta,
 )
 from tests.reference import peaks as oracle
+from tests.reference.unmeasured import judge
 
 START = 1_534_278_600  # 2018-08-14 20:30:00 UTC, 16:30 in New York
 
@@ -55,6 +58,7 @@ def test_decode_finds_the_events():
         "step": pl.Int64,
         "event": pl.String,
         "score": pl.Float64,
+        "beside_unmeasured": pl.Boolean,
     }
     assert events.select("step", "event").rows() == [(1000, "onset"), (3000, "wakeup")]
     assert events["score"].to_list() == pytest.approx([0.9, 0.5])
@@ -71,7 +75,7 @@ def test_steps_are_numbered_as_in_the_recording():
 
 def test_nothing_found_is_an_empty_frame():
     events = decode_series(np.zeros((100, 3)), meta(100))
-    assert events.is_empty() and events.columns == ["series_id", "step", "event", "score"]
+    assert events.is_empty() and events.columns[:4] == ["series_id", "step", "event", "score"]
     assert len(decode_series(np.zeros((1, 3)), meta(1))) == 0
     assert with_timestamps(events, meta(100)).columns[-1] == "timestamp"
 
@@ -80,9 +84,9 @@ def test_rows_without_data_hold_no_event_and_hide_none():
     probs = bumps(2000, [(500, 0.4), (540, 0.9)], width=8)
     valid = np.ones(2000, bool)
     assert decode_series(probs, meta(2000), valid=valid, height=0.1)["step"].to_list() == [540]
-    valid[540:] = False  # the higher one is cut: its flank ends at the last row with data
+    valid[540:590] = False  # the higher one is cut: its flank ends at the last row with data
     assert decode_series(probs, meta(2000), valid=valid, height=0.1)["step"].to_list() == [539]
-    valid[520:] = False
+    valid[520:570], valid[570:] = False, True
     assert decode_series(probs, meta(2000), valid=valid, height=0.1)["step"].to_list() == [500]
 
 
@@ -157,19 +161,19 @@ def test_off_minute_table():
 def test_snapping_goes_to_the_nearest_quarter_past_or_to(start):
     position = np.arange(100, 160)
     row = decoders.minute_row(meta(200, start=start))
-    snapped = decoders.snap_off_minute(Candidates(position, np.ones(60)), row, 200)
+    snapped = decoders.snap_off_minute(Candidates(position, np.ones(60)), row, np.ones(200, bool))
     seconds = (start + 5 * snapped.position) % 60
     assert set(np.minimum(abs(seconds - 15), abs(seconds - 45))) <= {0, 2}  # 2: start off the grid
     assert np.abs(snapped.position - position).max() <= 3
-    again = decoders.snap_off_minute(snapped, row, 200)
+    again = decoders.snap_off_minute(snapped, row, np.ones(200, bool))
     np.testing.assert_array_equal(again.position, snapped.position)
 
 
 def test_snapping_stays_inside_the_recording():
     found = candidates([(0, 1.0), (1, 1.0), (8, 1.0), (9, 1.0)])
-    snapped = decoders.snap_off_minute(found, 0.0, 9)
+    snapped = decoders.snap_off_minute(found, 0.0, np.ones(9, bool))
     assert snapped.position.tolist() == [3, 3, 8, 9]
-    snapped = decoders.snap_off_minute(candidates([(0, 1.0)]), 4.0, 9)
+    snapped = decoders.snap_off_minute(candidates([(0, 1.0)]), 4.0, np.ones(9, bool))
     assert snapped.position.tolist() == [1]
 
 
@@ -266,6 +270,7 @@ def test_no_event_is_reported_where_nobody_wore_the_watch():
     worn = np.ones((5000, 1), np.float32)
     worn[2900:3010] = 0.49
     worn[1990:2010] = 0.5  # worn: the bound is included
+    probs[3010:3200, 0] = 0.9
     events = decode_series(np.hstack([probs, worn]), meta(5000), height=0.1)
     assert events.select("step", "event").rows() == [
         (1000, "onset"),
@@ -276,3 +281,71 @@ def test_no_event_is_reported_where_nobody_wore_the_watch():
     assert decode_series(np.hstack([probs, off]), meta(5000)).is_empty()
     with pytest.raises(InputError, match=r"shape \(5000, 5\).* one column more .* 'worn'"):
         decode_series(np.hstack([probs, off, off]), meta(5000))
+
+
+# --- beside unmeasured time ----------------------------------------------------------------------
+
+
+@given(st.data())
+def test_events_beside_unmeasured_time_equal_a_slow_reference(data):
+    n = data.draw(st.integers(1, 2000))
+    blocks = data.draw(st.lists(st.tuples(st.integers(0, n), st.integers(1, 800)), max_size=4))
+    valid, asleep = np.ones(n, bool), np.zeros(n)
+    for i, (first, length) in enumerate(blocks):
+        if i % 2:
+            asleep[first : first + length] = 0.5
+        else:
+            valid[first : first + length] = False
+    position = np.array(sorted(data.draw(st.sets(st.integers(0, n - 1), max_size=9))), np.int64)
+    for event in EVENTS:
+        marked = unmeasured.beside(position, valid)
+        kept = unmeasured.believable(event, position, asleep, valid)
+        for row, *got in zip(position.tolist(), marked, kept, strict=True):
+            limits = dict(edge=360, noticed=60, seen=120, from_probability=0.5)
+            assert tuple(got) == judge(event, row, asleep, valid, **limits)
+
+
+def a_watch_off_from_20_to_9_30(**sleep):
+    """(probabilities, valid) of a day from noon: an onset at 19:59:45 and a wakeup at 09:30:15.
+
+    ``sleep`` are spans in hours since noon in which the model sees sleep, whatever was measured.
+    """
+    n = 24 * STEPS_PER_HOUR
+    off, on = 8 * STEPS_PER_HOUR, round(21.5 * STEPS_PER_HOUR)
+    probs = bumps(n, [(off - 3, 0.61)], [(on + 3, 0.58)], width=20)
+    for begin, end in sleep.values():
+        probs[round(begin * STEPS_PER_HOUR) : round(end * STEPS_PER_HOUR), 0] = 0.9
+    valid = np.ones(n, bool)
+    valid[off:on] = False
+    return probs, valid
+
+
+def found_in(probs, valid, **post):
+    events = decode_series(probs, meta(len(probs)), valid=valid, height=0.1, **post)
+    assert valid[events["step"].to_numpy()].all()
+    return events.select("event", "beside_unmeasured").rows()
+
+
+def test_the_ends_of_a_watch_taken_off_are_no_events():
+    for post in ({}, {"snap": True}, {"pair": True}, {"daily": 0.4, "prune": True}):
+        assert found_in(*a_watch_off_from_20_to_9_30(inside=(8, 21.5)), **post) == []
+
+
+def test_sleep_on_the_measured_side_keeps_an_event_and_marks_it():
+    """A watch taken off at waking, or put on at bedtime; sleep on the other side says nothing."""
+    before, after = (7.5, 8), (21.5, 22)
+    kept = found_in(*a_watch_off_from_20_to_9_30(before=before))
+    assert kept == []  # the onset at 19:59:45 lies after that sleep
+    probs, valid = a_watch_off_from_20_to_9_30(before=before, after=after)
+    probs[:, [1, 2]] = probs[:, [2, 1]]  # a wakeup before the gap, an onset after it
+    assert found_in(probs, valid) == [("wakeup", True), ("onset", True)]
+    assert found_in(probs, np.ones(len(probs), bool)) == [("wakeup", False), ("onset", False)]
+    probs[:, 0] = 0
+    assert found_in(probs, valid) == []
+
+
+def test_a_snapped_event_stays_on_measured_time():
+    probs, valid = a_watch_off_from_20_to_9_30(before=(7, 8))
+    probs[:, 2] = probs[:, 1]
+    valid[8 * STEPS_PER_HOUR - 1] = False
+    assert found_in(probs, valid, snap=True) == [("wakeup", True)]

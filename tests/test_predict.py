@@ -53,7 +53,7 @@ def test_prediction_equals_validation(predictor, series, finished, tiny_config, 
     events = predictor.predict(pl.concat(frames))
     ap = metrics.event_detection_ap(data.solution, events)
     assert ap == pytest.approx(finished.metrics["event_ap"], abs=1e-6)
-    assert events.columns == ["series_id", "step", "event", "score", "timestamp"]
+    assert events.columns == [*"series_id step event score beside_unmeasured timestamp".split()]
     assert set(events["event"]) <= set(EVENTS)
 
 

@@ -12,14 +12,20 @@ import numpy as np
 import polars as pl
 
 from sleepjax.local_time import local_seconds, timestamps
-from sleepjax.postprocess import decoders
+from sleepjax.postprocess import decoders, unmeasured
 from sleepjax.postprocess.peaks import check
 from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
 
 WORN_FROM = 0.5
 """Probability of worn from which the watch counts as worn."""
 
-SCHEMA = {"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
+SCHEMA = {
+    "series_id": pl.String,
+    "step": pl.Int64,
+    "event": pl.String,
+    "score": pl.Float64,
+    "beside_unmeasured": pl.Boolean,
+}
 
 NUMBER, SWITCH, OPTIONAL = "a number", "true or false", "a number or null"
 KINDS = {
@@ -66,7 +72,9 @@ def decode_series(
       pair: keep only events paired into sleep periods, `decoders.pair`.
 
     Returns:
-      Frame with series_id, step, event and score.
+      Frame with series_id, step, event, score, and beside_unmeasured: whether more than a few
+      minutes of the half hours around the event were not measured. Such an event is reported only
+      where the model saw sleep on its measured side (`unmeasured`).
 
     Raises:
       InputError: probs of another shape or NaN, or a parameter out of range.
@@ -80,6 +88,12 @@ def decode_series(
     if valid is not None:
         curves = np.where(valid, curves, -np.inf)
     found = decoders.pick(curves, height=height, distance=distance, soft=soft)
+    if valid is not None:
+        asleep = probs[:, CLASSES.index("asleep")]
+        found = [
+            c.keep(unmeasured.believable(event, c.position, asleep, valid))
+            for event, c in zip(EVENTS, found, strict=True)
+        ]
     if daily is not None:
         found = [
             decoders.normalise_daily(
@@ -94,8 +108,9 @@ def decode_series(
         onset, wakeup = decoders.pair(onset, wakeup)
     if snap:
         row = decoders.minute_row(meta)
-        onset, wakeup = (decoders.snap_off_minute(c, row, len(probs)) for c in (onset, wakeup))
-    return _frame(meta, (onset, wakeup))
+        free = np.ones(len(probs), bool) if valid is None else valid
+        onset, wakeup = (decoders.snap_off_minute(c, row, free) for c in (onset, wakeup))
+    return _frame(meta, (onset, wakeup), valid)
 
 
 def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
@@ -183,14 +198,19 @@ def check_probabilities(
     return probs
 
 
-def _frame(meta: SeriesMeta, found: Sequence[decoders.Candidates]) -> pl.DataFrame:
+def _frame(
+    meta: SeriesMeta, found: Sequence[decoders.Candidates], valid: np.ndarray | None
+) -> pl.DataFrame:
     counts = [len(c.position) for c in found]
+    position = np.concatenate([c.position for c in found])
+    marked = np.zeros(len(position), bool) if valid is None else unmeasured.beside(position, valid)
     return pl.DataFrame(
         {
             "series_id": pl.repeat(meta.series_id, sum(counts), dtype=pl.String, eager=True),
-            "step": np.concatenate([c.position for c in found]) + meta.first_step,
+            "step": position + meta.first_step,
             "event": pl.Series(np.repeat(EVENTS, counts).tolist(), dtype=pl.String),
             "score": np.concatenate([c.score for c in found]),
+            "beside_unmeasured": marked,
         },
         schema=SCHEMA,
     ).sort("step", "event")

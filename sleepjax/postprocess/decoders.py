@@ -71,7 +71,7 @@ def normalise_daily(
     return Candidates(candidates.position, candidates.score / (total[index] + constant))
 
 
-def snap_off_minute(candidates: Candidates, minute_row: float, length: int) -> Candidates:
+def snap_off_minute(candidates: Candidates, minute_row: float, free: np.ndarray) -> Candidates:
     """Move each candidate to the nearest of seconds :15 and :45.
 
     Events are annotated at whole minutes and errors must stay strictly below tolerances that are
@@ -79,13 +79,15 @@ def snap_off_minute(candidates: Candidates, minute_row: float, length: int) -> C
     in reach at some tolerances than one between; in between all seconds are alike.
 
     ``minute_row`` is a row (a fraction if need be) that falls on a whole minute;
-    candidates whose target lies outside of the recording's ``length`` rows stay where they are.
+    candidates whose target lies outside of the recording, or where ``free`` [T] is False, stay
+    where they are.
     """
     half = STEPS_PER_MINUTE / 2
     quarter = minute_row + half / 2
     nearest = quarter + half * np.floor((candidates.position - quarter) / half + 0.5)
     target = np.rint(nearest).astype(np.int64)
-    inside = (0 <= target) & (target < length)
+    inside = (0 <= target) & (target < len(free))
+    inside[inside] = free[target[inside]]
     return Candidates(np.where(inside, target, candidates.position), candidates.score)
 
 
