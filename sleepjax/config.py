@@ -44,6 +44,8 @@ def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNa
                 f"{setting}"
             )
         values[name] = _typed(name, text, values[name]) if has_value else _flag(name, values[name])
+    if values["demo"] and values["tiny"]:
+        raise InputError("demo and tiny are two sizes of a config; give one of them.")
     return SimpleNamespace(**values)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
+from sleepjax.defaults import default_config
 from sleepjax.objectives import TERMS
 from sleepjax.parallel import sharding
 from sleepjax.postprocess.decode import check_post
@@ -46,9 +48,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 """Setting -> lowest and highest value allowed."""
 
+GROUPS = ("data", "augment", "optim", "guard", "eval", "early_stop", "simulate")
+"""Groups whose settings are those of `default_config`; others are checked where they are used."""
+
 
 def check(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is out of its bounds, naming the bound."""
+    check_settings(config)
     check_names(config.data.features)
     for key, (low, high) in BOUNDS.items():
         value: Any = config
@@ -82,6 +88,23 @@ def check(config: ConfigDict) -> None:
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
     check_weights(config.loss.name, config.loss.weights)
+
+
+def check_settings(config: ConfigDict) -> None:
+    """Raise InputError for a setting that nothing reads and for one that is missing."""
+    defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False))
+    known = [*defaults, "model", *(f"{group}.{key}" for group in GROUPS for key in defaults[group])]
+    found = list(config)
+    found += [f"{group}.{key}" for group in GROUPS for key in config.get(group, {})]
+    for key in found:
+        if key not in known:
+            raise InputError(f"the config's setting {key!r} is unknown{nearest(key, known)}")
+    missing = [key for key in known if key not in found]
+    if missing:
+        raise InputError(
+            f"the config lacks {', '.join(missing)}; start from sleepjax.defaults.default_config, "
+            "which has all settings, or from a config that does."
+        )
 
 
 def check_batches(config: ConfigDict, devices: int) -> None:
