@@ -1,19 +1,19 @@
 r"""The ablation that the design exists for: every extractor with every decoder, at equal budgets.
 
-python benchmarks/grid.py --out runs/grid.jsonl                   # all parts
-python benchmarks/grid.py --out runs/grid.jsonl --part grid
-python benchmarks/grid_tables.py --rows runs/grid.jsonl           # what came of it
+python benchmarks/ablation.py --out runs/ablation.jsonl                   # all parts
+python benchmarks/ablation.py --out runs/ablation.jsonl --part pairs
+python benchmarks/ablation_tables.py --rows runs/ablation.jsonl           # what came of it
 
 Every entry trains on the simulated cohort of the demos and leaves one JSON line. Entries that the
 file already has are skipped, and an interrupted one resumes, so the same command finishes what was
 begun; commands side by side (one per core) share the work. Parts:
 
-grid        configs/grid.py: all extractors x all decoders, seed 0
-models      the :demo of every model's config, at the budget of the grid
+pairs       configs/parts.py: all extractors x all decoders, seed 0
+models      the :demo of every model's config, at the budget of the pairs
 downsample  cnn + unet1d at frames of 2, 4, 6, 8 and 12 steps; at 2 also with 8 and 9 levels
 recipe      configs/spec1d.py:demo at its own budget, with one setting changed
 duration    cnn + unet1d in windows of 2,880, 5,760 and 17,280 steps, as many steps of signal each
-best        the five best of the grid again with seeds 1 and 2 (after the grid)
+best        the five best pairs again with seeds 1 and 2 (after the pairs)
 """
 
 from __future__ import annotations
@@ -44,12 +44,9 @@ Entry = dict[str, Any]
 RECIPES: dict[str, dict[str, Any]] = {
     "none": {},
     "tolerance": {"loss.target": "tolerance", "loss.decay": 4000},
-    "positive": {"loss.positive": (1.0, 5.0, 5.0)},
-    "focal": {"loss.focal": 2.0},
     "reverse": {"augment.reverse": 0.5},
     "cutmix": {"augment.cutmix": 0.3},
     "mixup": {"augment.mixup": 0.3},
-    "noise": {"augment.noise": 0.1},
     "no EMA": {"ema": 0.0},
     "spec": {"model.extractor": {"name": "spec", "height": 16}},
     "panns": {"model.extractor": {"name": "panns", "height": 16}},
@@ -60,7 +57,7 @@ LEVELS: dict[str, dict[str, Any]] = {
     "8 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96)},
     "9 levels": {"model.decoder.widths": (16, 24, 32, 48, 64, 96, 96, 96, 96)},
 }
-"""Name -> settings of configs/grid.py."""
+"""Name -> settings of configs/parts.py."""
 
 
 def entry(
@@ -69,14 +66,14 @@ def entry(
     downsample=12,
     duration=STEPS_PER_DAY,
     seed=0,
-    config="grid",
+    config="parts",
     change="",
 ) -> Entry:
     values = (config, extractor, decoder, downsample, duration, seed, change)
     return dict(zip(KEYS, values, strict=True))
 
 
-GRID = [entry(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
+PAIRS = [entry(e, d) for e in models.EXTRACTORS for d in models.DECODERS]
 MODELS = [
     entry("", "", config=name)
     for name in ("spec1d", "spec2d", "lstm", "transformer", "centernet", "detr")
@@ -88,9 +85,9 @@ DURATION = [entry(duration=steps) for steps in (2_880, 5_760, STEPS_PER_DAY)]
 
 
 def best(rows: list[Entry], count: int = 5) -> list[Entry]:
-    """The best of a finished grid with two more seeds."""
-    done = [row for row in rows if {k: row[k] for k in KEYS} in GRID]
-    if len(done) < len(GRID):
+    """The best of all pairs with two more seeds."""
+    done = [row for row in rows if {k: row[k] for k in KEYS} in PAIRS]
+    if len(done) < len(PAIRS):
         return []
     done.sort(key=lambda row: -row["event_ap"])
     return [{k: row[k] for k in KEYS} | {"seed": seed} for row in done[:count] for seed in (1, 2)]
@@ -115,10 +112,10 @@ def read(path: Path) -> list[Entry]:
 
 
 def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
-    """Train one entry, or go on with it; its result."""
+    """Train one entry, or resume it; its result."""
     batch = DAY_WINDOWS * STEPS_PER_DAY // one["duration"]
     arguments = "demo"
-    if one["config"] == "grid":
+    if one["config"] == "parts":
         arguments = ",".join(f"{name}={one[name]}" for name in KEYS[1:-2])
     overrides = cohort | {"seed": one["seed"], "batch_size": batch}
     if one not in RECIPE:
@@ -153,7 +150,7 @@ def run(one: Entry, workdir: Path, cohort: dict[str, Any], steps: int) -> Entry:
 
 
 PARTS = {
-    "grid": lambda rows: GRID,
+    "pairs": lambda rows: PAIRS,
     "models": lambda rows: MODELS,
     "downsample": lambda rows: DOWNSAMPLE + DEEPER,
     "duration": lambda rows: DURATION,

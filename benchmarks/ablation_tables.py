@@ -1,9 +1,9 @@
 r"""What came of the ablation: the tables of docs/models.md, and its picture.
 
-python benchmarks/grid_tables.py --rows benchmarks/results/grid.jsonl
-python benchmarks/grid_tables.py --rows benchmarks/results/grid.jsonl --figure ablation.png
+python benchmarks/ablation_tables.py --rows benchmarks/results/ablation.jsonl
+python benchmarks/ablation_tables.py --rows benchmarks/results/ablation.jsonl --figure ablation.png
 
-Scores are those of benchmarks/grid.py; the cost of the models is read from the results of
+Scores are those of benchmarks/ablation.py; the cost of the models is read from the results of
 benchmarks/models.py and benchmarks/train_step.py beside them, where these have been run.
 """
 
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from grid import (
+from ablation import (
     DEEPER,
     DOWNSAMPLE,
     DURATION,
-    GRID,
     MODELS,
+    PAIRS,
     RECIPE,
     Entry,
     best,
@@ -48,7 +48,7 @@ def results(name: str) -> dict[str, dict]:
 
 
 def tables(rows: Sequence[Entry]) -> str:
-    """Markdown: the models with their cost, the grid, the best with their seeds, the sweeps."""
+    """Markdown: the models with their cost, the pairs, the best with their seeds, the sweeps."""
     found = {key(row): row for row in rows}
     score = lambda one: f"{found[key(one)]['event_ap']:.3f}" if key(one) in found else ""
     costs, steps = results("models.json"), results("train_step_cpu.json")
@@ -95,7 +95,7 @@ def tables(rows: Sequence[Entry]) -> str:
 
 
 def draw(rows: Sequence[Entry], path: Path) -> None:
-    """The grid as a picture of shaded cells, the two sweeps as points."""
+    """The pairs as a picture of shaded cells, the two sweeps as points."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -129,13 +129,15 @@ def draw(rows: Sequence[Entry], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=Path, required=True, help="the file of benchmarks/grid.py")
+    parser.add_argument(
+        "--rows", type=Path, required=True, help="the file of benchmarks/ablation.py"
+    )
     parser.add_argument("--figure", type=Path, help="picture to write")
     args = parser.parse_args()
     rows = read(args.rows)
     missing = [
         one
-        for one in (*GRID, *MODELS, *DOWNSAMPLE, *DEEPER, *DURATION, *RECIPE, *best(rows))
+        for one in (*PAIRS, *MODELS, *DOWNSAMPLE, *DEEPER, *DURATION, *RECIPE, *best(rows))
         if key(one) not in map(key, rows)
     ]
     print(tables(rows))

@@ -23,9 +23,8 @@ def get_config(arg=None):
     # Steps; weights of asleep, keypoints, offsets, sizes.
     c.loss = dict(name="centernet", sigma=60.0, weights=(1.0, 1.0, 1.0, 0.1))
     if arg.demo:
-        c.model.extractor.update(height=16)
-        c.model.decoder.update(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        c.update(model=dict(extractor=dict(height=16), decoder=decoder))
     if arg.tiny:
-        c.model.extractor.update(height=4, kernels=(24,))
-        c.model.decoder.update(widths=(8, 16))
+        c.update(model=dict(extractor=dict(height=4, kernels=(24,)), decoder=dict(widths=(8, 16))))
     return c

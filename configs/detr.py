@@ -30,10 +30,10 @@ def get_config(arg=None):
     # Steps; weights of interval or not, of the ends in hours, of the overlap.
     c.loss = dict(name="detr", sigma=20.0, weights=(1.0, 2.0, 1.0))
     if arg.demo:
-        c.optim.update(lr=2e-3)
-        c.model.extractor.update(height=16)
-        c.model.update(queries=6, width=32, depth=2, patch=12, levels=8, dropout=0.05)
+        c.optim.lr = 2e-3
+        c.update(model=dict(queries=6, width=32, depth=2, patch=12, levels=8, dropout=0.05))
+        c.update(model=dict(extractor=dict(height=16)))
     if arg.tiny:
-        c.model.extractor.update(height=4, kernels=(24,))
-        c.model.update(queries=3, width=8, depth=1, heads=2, levels=2)
+        c.update(model=dict(queries=3, width=8, depth=1, heads=2, levels=2))
+        c.update(model=dict(extractor=dict(height=4, kernels=(24,))))
     return c

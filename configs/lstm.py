@@ -21,9 +21,8 @@ def get_config(arg=None):
         dtype="float32",
     )
     if arg.demo:
-        c.model.extractor.update(height=16)
-        c.model.decoder.update(width=32, dropout=0.1)
+        c.update(model=dict(extractor=dict(height=16), decoder=dict(width=32, dropout=0.1)))
     if arg.tiny:
-        c.model.extractor.update(height=4, kernels=(24,))
-        c.model.decoder.update(width=4, depth=1)
+        decoder = dict(width=4, depth=1)
+        c.update(model=dict(extractor=dict(height=4, kernels=(24,)), decoder=decoder))
     return c

@@ -22,9 +22,8 @@ def get_config(arg=None):
     )
     if arg.demo:
         c.update(total_steps=4_000, eval=dict(every=1_000))
-        c.model.extractor.update(height=16)
-        c.model.decoder.update(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        c.update(model=dict(extractor=dict(height=16), decoder=decoder))
     if arg.tiny:
-        c.model.extractor.update(height=4, kernels=(24,))
-        c.model.decoder.update(widths=(8, 16))
+        c.update(model=dict(extractor=dict(height=4, kernels=(24,)), decoder=dict(widths=(8, 16))))
     return c

@@ -27,11 +27,11 @@ def get_config(arg=None):
     )
     if arg.demo:
         c.eval.update(every=250)
-        c.model.extractor.update(height=16)
-        c.model.unet2d.update(depths=(1, 1, 1, 1), width=16)
-        c.model.decoder.update(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        unet2d = dict(depths=(1, 1, 1, 1), width=16)
+        decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
+        c.update(model=dict(extractor=dict(height=16), unet2d=unet2d, decoder=decoder))
     if arg.tiny:
-        c.model.extractor.update(height=4, kernels=(24,))
-        c.model.unet2d.update(depths=(1,), width=8)
-        c.model.decoder.update(widths=(8, 16))
+        unet2d, decoder = dict(depths=(1,), width=8), dict(widths=(8, 16))
+        extractor = dict(height=4, kernels=(24,))
+        c.update(model=dict(extractor=extractor, unet2d=unet2d, decoder=decoder))
     return c

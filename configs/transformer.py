@@ -25,8 +25,8 @@ def get_config(arg=None):
         dtype="float32",
     )
     if arg.demo:
-        c.optim.update(lr=2e-3)
-        c.model.update(width=32, depth=2, heads=2, window=30, dropout=0.05)
+        c.optim.lr = 2e-3
+        c.update(model=dict(width=32, depth=2, heads=2, window=30, dropout=0.05))
     if arg.tiny:
-        c.model.update(width=8, depth=1, heads=2, window=8, kernel=24)
+        c.update(model=dict(width=8, depth=1, heads=2, window=8, kernel=24))
     return c

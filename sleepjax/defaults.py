@@ -55,14 +55,12 @@ def default_config(arg: SimpleNamespace) -> Any:
     )
     if arg.demo:  # minutes on two CPU cores
         c.update(total_steps=1_000, batch_size=4, ema=0.99, ckpt_every=250)
-        c.data.update(duration=17_280, downsample=12)
-        c.loss.update(sigma=60.0, weights=(1.0, 5.0, 5.0))
-        c.optim.update(lr=4e-3, warmup=50)
-        c.eval.update(batch_size=8, stride=8_640)
+        c.update(data=dict(duration=17_280, downsample=12), optim=dict(lr=4e-3, warmup=50))
+        c.update(loss=dict(sigma=60.0, weights=(1.0, 5.0, 5.0)))
+        c.update(eval=dict(batch_size=8, stride=8_640))
     if arg.tiny:  # seconds, for tests
         c.update(total_steps=4, batch_size=4, log_every=2, ckpt_every=2)
-        c.data.update(duration=960, downsample=12, folds=3)
-        c.optim.update(warmup=1)
-        c.eval.update(every=2, batch_size=4, stride=720, trim=60)
-        c.simulate.update(series=6, days=3)
+        c.update(data=dict(duration=960, downsample=12, folds=3), optim=dict(warmup=1))
+        c.update(eval=dict(every=2, batch_size=4, stride=720, trim=60))
+        c.update(simulate=dict(series=6, days=3))
     return c

@@ -144,7 +144,7 @@ def _unknown_setting(kind: str, name: str, key: str, known: Mapping[str, Any]) -
     if others and kind in ("extractor", "decoder"):
         text += (
             f" It is one of {kind} {', '.join(map(repr, others))}; to change the {kind}, start "
-            f"from configs/grid.py:{kind}={name}, which holds the settings of each."
+            f"from configs/parts.py:{kind}={name}, which holds the settings of each."
         )
     return text
 

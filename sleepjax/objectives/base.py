@@ -6,27 +6,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from sleepjax.types import InputError
 
-Batch = dict[str, jax.Array]
+Batch = dict[str, Array]
+"""x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T']; maybe worn and worn_mask [B,T']."""
 Output = Any
 """(outputs, named intermediates) as a Linen module returns them."""
+SumCount = tuple[Float[Array, ""], Float[Array, ""]]
+"""Sum and count, whose quotient is a mean over everything that was added to both."""
 
 
 @dataclass(frozen=True)
 class Objective:
     """Two pure functions of a model's output."""
 
-    loss: Callable[[Output, Batch, jax.Array], tuple[jax.Array, jax.Array]]
-    """(output, batch, step int32 []) -> (sum, count), float32 []."""
-    probabilities: Callable[[Output, int], jax.Array]
-    """(output, T) -> float32 [B,T,K] of asleep, onset and wakeup at every step, and worn if K=4."""
+    loss: Callable[[Output, Batch, Int[Array, ""]], SumCount]
+    """(output, batch, step) -> sum and count of the loss."""
+    probabilities: Callable[[Output, int], Float[Array, "B T K"]]
+    """(output, T) -> probabilities of asleep, onset and wakeup at every step, and worn if K=4."""
 
 
-def columns(output: Output, count: int, loss: str, model: str) -> jax.Array:
+def columns(output: Output, count: int, loss: str, model: str) -> Float[Array, "B N {count}"]:
     """The outputs float32, if they have as many columns as the loss reads."""
     found = output[0].astype(jnp.float32)
     if found.shape[-1] != count:
@@ -37,13 +40,15 @@ def columns(output: Output, count: int, loss: str, model: str) -> jax.Array:
     return found
 
 
-def centres(frames: int, downsample: int) -> jax.Array:
-    """float32 [T']: the step, counted from the window's start, at the middle of each frame."""
+def centres(frames: int, downsample: int) -> Float[Array, " {frames}"]:
+    """The step, counted from the window's start, at the middle of each frame."""
     return jnp.arange(frames, dtype=jnp.float32) * downsample + (downsample - 1) / 2
 
 
-def to_steps(frames: jax.Array, n_steps: int, downsample: int) -> jax.Array:
-    """Linear interpolation of values [B,T',K] at frame centres to all steps [B,T,K].
+def to_steps(
+    frames: Float[Array, "B frames K"], n_steps: int, downsample: int
+) -> Float[Array, "B {n_steps} K"]:
+    """Linear interpolation of values at frame centres to all steps.
 
     Frame j of d = downsample steps has its centre at step j*d + (d-1)/2; before the first and
     after the last centre the value is held.

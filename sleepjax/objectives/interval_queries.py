@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool, Float, Int
 from optax.assignment import hungarian_algorithm
 
-from sleepjax.objectives.base import Batch, Objective, Output, centres, columns
+from sleepjax.objectives.base import Batch, Objective, Output, SumCount, centres, columns
 from sleepjax.objectives.intervals import Intervals, intervals_of
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 
@@ -29,7 +30,7 @@ def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objectiv
     """
     interval_weight, position_weight, overlap_weight = weights
 
-    def loss(output: Output, batch: Batch, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
         del step
         found = columns(output, OUTPUTS, "detr", "model.name='detr'")  # [B,Q,5]
         queries = found.shape[1]
@@ -53,7 +54,7 @@ def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objectiv
             .max(true.real.astype(jnp.float32))
         )
         # Where nobody knows, a query that says sleep is neither right nor wrong.
-        sure = jnp.maximum(taken, known_share(ends, batch["mask"], downsample))
+        sure = jnp.maximum(taken, known_fraction(ends, batch["mask"], downsample))
         is_interval = optax.sigmoid_binary_cross_entropy(found[..., 0], taken)
         flags = jnp.take_along_axis(found[..., 1:3], query[..., None], axis=1)  # [B,N,2]
         is_inside = optax.sigmoid_binary_cross_entropy(flags, true.inside.astype(jnp.float32))
@@ -65,7 +66,7 @@ def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objectiv
         )
         return total, true.real.sum().astype(jnp.float32)
 
-    def probabilities(output: Output, n_steps: int) -> jax.Array:
+    def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} 3"]:
         found = columns(output, OUTPUTS, "detr", "model.name='detr'")
         is_interval = jax.nn.sigmoid(found[..., :1])  # [B,Q,1]
         inside, ends = jax.nn.sigmoid(found[..., 1:3]), found[..., 3:]
@@ -92,32 +93,38 @@ def check_queries(queries: int, steps: int) -> None:
         )
 
 
-def assign(cost: jax.Array, real: jax.Array) -> jax.Array:
-    """int32 [B,N]: the query of each interval, the sum of cost [B,Q,N] being least (N = Q).
+def assign(cost: Float[Array, "B Q Q"], real: Bool[Array, "B Q"]) -> Int[Array, "B Q"]:
+    """The query of each of as many intervals, so that the sum of their costs is least.
 
     Empty places cost nothing wherever they go.
     """
     cost = jnp.where(real[:, None], cost, 0.0)
 
-    def one(cost: jax.Array) -> jax.Array:
+    def one(cost: Float[Array, "Q Q"]) -> Int[Array, " Q"]:
         rows, places = hungarian_algorithm(cost)
         return jnp.zeros_like(rows).at[places].set(rows)
 
     return jax.vmap(one)(jax.lax.stop_gradient(cost))
 
 
-def distance(ends: jax.Array, true: jax.Array, inside: jax.Array) -> jax.Array:
-    """Hours between two intervals' ends [...,2], summed over those that are inside the window."""
+def distance(
+    ends: Float[Array, "*#shape 2"],
+    true: Float[Array, "*#shape 2"],
+    inside: Bool[Array, "*#shape 2"],
+) -> Float[Array, " ..."]:
+    """Hours between two intervals' ends, summed over those that are inside the window."""
     return (jnp.abs(ends - true) * inside).sum(axis=-1) / STEPS_PER_HOUR
 
 
-def visible(ends: jax.Array, true: Intervals) -> jax.Array:
-    """[B,Q,N,2]: predicted ends, in place of which the window's edge stands where it cuts."""
+def visible(ends: Float[Array, "B Q 2"], true: Intervals) -> Float[Array, "B Q N 2"]:
+    """Predicted ends; where the window cuts the true interval, its edge stands in their place."""
     return jnp.where(true.inside[:, None], ends[:, :, None], true.ends[:, None])
 
 
-def generalised_iou(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Overlap of intervals [...,2], from -1 (far apart) to 1 (equal): IoU - gap / hull.
+def generalised_iou(
+    a: Float[Array, "*#shape 2"], b: Float[Array, "*#shape 2"]
+) -> Float[Array, " ..."]:
+    """Overlap of intervals, from -1 (far apart) to 1 (equal): IoU - gap / hull.
 
     (Rezatofighi et al. 2019.) An interval whose ends are swapped has no length.
     """
@@ -130,8 +137,10 @@ def generalised_iou(a: jax.Array, b: jax.Array) -> jax.Array:
     return common / union - (hull - union) / hull
 
 
-def known_share(ends: jax.Array, mask: jax.Array, downsample: int) -> jax.Array:
-    """[B,Q]: share of the frames between the ends [B,Q,2] whose mask is set; no gradient."""
+def known_fraction(
+    ends: Float[Array, "B Q 2"], mask: Float[Array, "B frames"], downsample: int
+) -> Float[Array, "B Q"]:
+    """Fraction of the frames between the ends whose mask is set; no gradient."""
     centre = centres(mask.shape[1], downsample)[None, None]
     between = (centre >= ends[..., :1]) & (centre <= ends[..., 1:])  # [B,Q,T']
     known = jnp.einsum("bqt,bt->bq", between.astype(mask.dtype), mask)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from sleepjax.objectives.base import Batch, centres
 
@@ -13,16 +14,16 @@ from sleepjax.objectives.base import Batch, centres
 class Intervals(NamedTuple):
     """N places for the sleep intervals of each window, in no particular order."""
 
-    ends: jax.Array
-    """float32 [B,N,2]: onset and wakeup in steps from the window's start, clipped to the window."""
-    inside: jax.Array
-    """bool [B,N,2]: whether that end is an event in the window, and not where the window cuts."""
-    real: jax.Array
-    """bool [B,N]: False where the place is empty."""
+    ends: Float[Array, "B N 2"]
+    """Onset and wakeup in steps from the window's start, clipped to the window."""
+    inside: Bool[Array, "B N 2"]
+    """Whether that end is an event in the window, and not where the window cuts."""
+    real: Bool[Array, "B N"]
+    """False where the place is empty."""
 
 
 def intervals_of(batch: Batch, downsample: int, places: int) -> Intervals:
-    """Intervals from distance [B,T',2] and asleep [B,T']; none in windows whose mask is all 0.
+    """Intervals from the distances and ``asleep`` of a batch; none in windows without mask.
 
     An event lies in a frame whose centre it is at most (d-1)/2 steps from. An onset ends at the
     next wakeup unless another onset comes first; a wakeup that no onset claims began before the
@@ -38,11 +39,13 @@ def intervals_of(batch: Batch, downsample: int, places: int) -> Intervals:
     first = -jax.lax.top_k(-events.swapaxes(1, 2), count)[0]  # [B,2,N+1], ascending
     onset, wakeup = first[:, 0], first[:, 1]
 
-    def next_after(times: jax.Array, moments: jax.Array) -> jax.Array:
+    def next_after(times: Float[Array, "B N"], moments: Float[Array, "B M"]) -> Float[Array, "B M"]:
         later = times[:, None, :] > moments[:, :, None]
         return jnp.where(later, times[:, None, :], jnp.inf).min(axis=-1)
 
-    def latest_before(times: jax.Array, moments: jax.Array) -> jax.Array:
+    def latest_before(
+        times: Float[Array, "B N"], moments: Float[Array, "B M"]
+    ) -> Float[Array, "B M"]:
         earlier = times[:, None, :] < moments[:, :, None]
         return jnp.where(earlier, times[:, None, :], -jnp.inf).max(axis=-1)
 

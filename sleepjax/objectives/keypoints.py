@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 from sleepjax.objectives import losses
 from sleepjax.objectives.base import (
     Batch,
     Objective,
     Output,
+    SumCount,
     centres,
     columns,
     to_steps,
@@ -39,15 +41,22 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
     weigh as much as if a day had its two events.
     """
 
-    def split(output: Output) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    def split(
+        output: Output,
+    ) -> tuple[
+        Float[Array, "B frames 1"],
+        Float[Array, "B frames 2"],
+        Float[Array, "B frames 2"],
+        Float[Array, "B frames 2"],
+    ]:
         found = columns(output, OUTPUTS, "centernet", "model.name='centernet'")
         return found[..., :1], found[..., 1:3], found[..., 3:5], found[..., 5:]
 
-    def loss(output: Output, batch: Batch, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
         del step
         asleep, heat, offset, size = split(output)
         mask = batch["mask"][..., None]
-        distance = batch["distance"]  # [B,T',2], from the event to the centre
+        distance = batch["distance"]  # from the event to the centre
         peak = jnp.exp(-0.5 * jnp.square(distance / sigma))
         event = (jnp.abs(distance) <= (downsample - 1) / 2 + 1e-3) & (mask > 0)
         # Each object's frames share a weight of 1. The columns of the other class have none here.
@@ -65,7 +74,7 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
         total = jnp.dot(jnp.asarray(weights, jnp.float32), jnp.stack(terms))
         return total, event.sum().astype(jnp.float32)
 
-    def probabilities(output: Output, n_steps: int) -> jax.Array:
+    def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} 3"]:
         asleep, heat, offset, _ = split(output)
         votes = cast_votes(jax.nn.sigmoid(heat), offset * sigma, n_steps, downsample, sigma)
         inside = to_steps(jax.nn.sigmoid(asleep), n_steps, downsample)
@@ -74,16 +83,22 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
     return Objective(loss, probabilities)
 
 
-def keypoint_loss(heat: jax.Array, peak: jax.Array, event: jax.Array) -> jax.Array:
+def keypoint_loss(
+    heat: Float[Array, "B frames 2"],
+    peak: Float[Array, "B frames 2"],
+    event: Bool[Array, "B frames 2"],
+) -> Float[Array, "B frames 2"]:
     """CornerNet's focal loss of logits: a frame is a negative the less, the nearer its event."""
     p, up, down = jax.nn.sigmoid(heat), jax.nn.log_sigmoid(heat), jax.nn.log_sigmoid(-heat)
     return -jnp.where(event, (1 - p) ** 2 * up, (1 - peak) ** 4 * p**2 * down)
 
 
-def sizes_near(batch: Batch, downsample: int, reach: float) -> tuple[jax.Array, jax.Array]:
-    """(steps [B,T',2] of the interval whose onset, wakeup is within ``reach``, known or not).
+def sizes_near(
+    batch: Batch, downsample: int, reach: float
+) -> tuple[Float[Array, "B frames 2"], Float[Array, "B frames 2"]]:
+    """Length in steps of the interval whose onset (or wakeup) is within ``reach``, and 1 if known.
 
-    Only intervals that are whole in the window have a size.
+    Only intervals that lie whole in the window have a length.
     """
     frames = batch["asleep"].shape[1]
     places = 2 + 2 * (frames * downsample // STEPS_PER_DAY)
@@ -97,11 +112,15 @@ def sizes_near(batch: Batch, downsample: int, reach: float) -> tuple[jax.Array, 
 
 
 def cast_votes(
-    heat: jax.Array, offset: jax.Array, n_steps: int, downsample: int, sigma: float
-) -> jax.Array:
-    """Scores [B,T,K] at every step: each frame votes, with its heat, where its offset points.
+    heat: Float[Array, "B frames K"],
+    offset: Float[Array, "B frames K"],
+    n_steps: int,
+    downsample: int,
+    sigma: float,
+) -> Float[Array, "B {n_steps} K"]:
+    """Scores at every step: each frame votes, with its heat, where its offset points.
 
-    heat from 0 to 1 and offset in steps, [B,T',K]. A vote is a Gaussian of a quarter of ``sigma``.
+    Heat is from 0 to 1, offsets are in steps. A vote is a Gaussian of a quarter of ``sigma``.
     The sum is divided by what the frames of a perfect heat map give together where all agree.
     """
     frames, width = heat.shape[1], max(sigma / 4, downsample / 2)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 import jax
+from jaxtyping import Array, Float, Int
 
 from sleepjax.objectives import losses
-from sleepjax.objectives.base import Batch, Objective, Output, columns, to_steps
+from sleepjax.objectives.base import Batch, Objective, Output, SumCount, columns, to_steps
 from sleepjax.types import CLASSES, InputError
 
 
@@ -19,31 +20,26 @@ def segmentation(
     weights: Sequence[float],
     target: str = "gaussian",
     decay: int = 0,
-    positive: Sequence[float] = (1.0, 1.0, 1.0),
-    focal: float = 0.0,
     worn: float = 0.0,
 ) -> Objective:
-    """Logits [B,T',3] against soft targets, by weighted cross-entropy; settings as in `losses`.
+    """Logits of the three classes against soft targets, by weighted cross-entropy (see `losses`).
 
     With ``worn`` above 0 there is a fourth logit, whether the watch is worn, which learns with that
     weight where ``worn_mask`` of the batch is set, and adds its own frames to sum and count.
     """
-    losses.check(positive, focal)
     if not 0 <= worn < math.inf:
         raise InputError(f"loss.worn={worn} must be a finite weight of at least 0.")
     targets_at = losses.targets(target, sigma=sigma, decay=decay)
     count = len(CLASSES) + (worn > 0)
 
-    def logits_of(output: Output) -> jax.Array:
+    def logits_of(output: Output) -> Float[Array, "B frames {count}"]:
         return columns(output, count, "segmentation", "models that answer per frame")
 
-    def loss(output: Output, batch: Batch, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
         logits = logits_of(output)
         targets = targets_at(batch["asleep"], batch["distance"], step)
         classes = logits[..., : len(CLASSES)]
-        total, frames = losses.masked_bce(
-            classes, targets, batch["mask"], weights, positive=positive, focal=focal
-        )
+        total, frames = losses.masked_bce(classes, targets, batch["mask"], weights)
         if worn > 0:
             more, n = losses.masked_bce(
                 logits[..., len(CLASSES) :], batch["worn"][..., None], batch["worn_mask"], (worn,)
@@ -51,7 +47,7 @@ def segmentation(
             total, frames = total + more, frames + n
         return total, frames
 
-    def probabilities(output: Output, n_steps: int) -> jax.Array:
+    def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} {count}"]:
         return to_steps(jax.nn.sigmoid(logits_of(output)), n_steps, downsample)
 
     return Objective(loss, probabilities)

@@ -1,9 +1,8 @@
 """Augmentation inside the jitted step: the labels of a batch move with its signals.
 
-Pure functions of a batch {x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T']} and a key. A
-batch may also hold worn [B,T'] and its worn_mask [B,T']. The whole batch is augmented before it is
-split over accumulation steps, and a sample's partner is the next one of the batch (whose order is
-random already), so neither the number of devices nor of parts changes the result.
+Pure functions of a batch (`sleepjax.objectives.Batch`) and a key. The whole batch is augmented
+before it is split over accumulation steps, and a sample's partner is the next one of the batch
+(whose order is random already), so neither the number of devices nor of parts changes the result.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from sleepjax.data.windows import MASKS
+from sleepjax.objectives import Objective, Output
+from sleepjax.objectives.base import SumCount
 from sleepjax.types import TOLERANCES, InputError
 
 Batch = dict[str, Any]
-Augment = Callable[[Batch, jax.Array], Batch]
-Loss = Callable[[Any, Batch, jax.Array], tuple[jax.Array, jax.Array]]
-
-SENSORS = ("anglez", "enmo", "anglez_sin", "anglez_cos")
-"""Features that are measured; only they get noise."""
+"""As in `sleepjax.objectives`; after `mix` also `OTHER`."""
+Augment = Callable[[Batch, Key[Array, ""]], Batch]
 
 ORDERED = (
-    *SENSORS,
+    *("anglez", "enmo", "anglez_sin", "anglez_cos"),
     *("minute_sin", "minute_cos", "month_sin", "month_cos", "repeat"),
     *("movement", "movement_5min", "turn", "turn_5min", "turn_range", "anglez_abs"),
 )
@@ -45,10 +44,10 @@ SEAM = max(TOLERANCES)
 window no longer shows, has no target as far away as this."""
 
 OTHER = "other"
-"""Where `mixup` puts the labels of the partner, with the partner's share in their masks."""
+"""Where `mix` puts the labels of the partner, with the partner's weight in their masks."""
 
 
-def unchanged(batch: Batch, key: jax.Array) -> Batch:
+def unchanged(batch: Batch, key: Key[Array, ""]) -> Batch:
     """No augmentation."""
     del key
     return batch
@@ -63,7 +62,6 @@ def make(
     reverse: float = 0.0,
     cutmix: float = 0.0,
     mixup: float = 0.0,
-    noise: float = 0.0,
 ) -> Augment:
     """One function that applies what is switched on, in the order of the arguments.
 
@@ -72,18 +70,15 @@ def make(
       duration: T steps; with ``reverse`` or ``cutmix`` a multiple of ``downsample``.
       downsample: steps per frame.
       loss: name of the objective; only ``segmentation`` has targets that can be mixed.
-      reverse: share of the samples that are reversed in time.
-      cutmix: share of the samples that get a piece of another one.
-      mixup: share of the samples that are averaged with another one.
-      noise: standard deviation of what is added to `SENSORS`, in units of the features.
+      reverse: fraction of the samples that are reversed in time.
+      cutmix: fraction of the samples that get a piece of another one.
+      mixup: fraction of the samples that are averaged with another one.
 
     Raises InputError for values out of range and settings that do not go together.
     """
-    for name, share in (("reverse", reverse), ("cutmix", cutmix), ("mixup", mixup)):
-        if not 0 <= share <= 1:
-            raise InputError(f"augment.{name}={share} must lie between 0 and 1.")
-    if not 0 <= noise < math.inf:
-        raise InputError(f"augment.noise={noise} must be at least 0.")
+    for name, fraction in (("reverse", reverse), ("cutmix", cutmix), ("mixup", mixup)):
+        if not 0 <= fraction <= 1:
+            raise InputError(f"augment.{name}={fraction} must lie between 0 and 1.")
     if (reverse or cutmix) and duration % downsample:
         raise InputError(
             f"augment.reverse and augment.cutmix need windows of whole frames: make data.duration="
@@ -94,12 +89,11 @@ def make(
             f"augment.cutmix={cutmix} and augment.mixup={mixup} must be 0 with loss.name={loss!r}: "
             "only the targets of 'segmentation' can be mixed."
         )
-    if not (reverse or cutmix or mixup or noise):
+    if not (reverse or cutmix or mixup):
         return unchanged
     mirror = Mirror(features) if reverse else None
 
-    def augment(batch: Batch, key: jax.Array) -> Batch:
-        key, noise_key = jax.random.split(key)
+    def augment(batch: Batch, key: Key[Array, ""]) -> Batch:
         u = jax.random.uniform(key, (6, len(batch["mask"])))  # one draw: each takes long to compile
         if mirror:
             batch = time_reversal(batch, u[0] < reverse, mirror)
@@ -107,14 +101,12 @@ def make(
             batch = cut_and_mix(batch, u[1] < cutmix, u[2:4].T, downsample)
         if mixup:
             batch = mix(batch, jnp.where(u[4] < mixup, arcsine(u[5]), 1.0))
-        if noise:
-            batch = channel_noise(batch, noise_key, noise, features, downsample)
         return batch
 
     return augment
 
 
-def arcsine(u: jax.Array) -> jax.Array:
+def arcsine(u: Float[Array, " B"]) -> Float[Array, " B"]:
     """Draws from Beta(1/2, 1/2), which prefers 0 and 1 to the middle, of uniform ones."""
     return jnp.sin(0.5 * math.pi * u) ** 2
 
@@ -141,18 +133,18 @@ class Mirror:
             self.own[[i, j]] = -math.cos(twice), math.cos(twice)
             self.cross[[i, j]] = math.sin(twice)
             self.partner[[i, j]] = j, i
-        if "step" in names:  # the share of the recording that is gone by
+        if "step" in names:  # the fraction of the recording that has passed
             k = names.index("step")
             self.own[k], self.shift[k] = -1.0, 1.0
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[...,F] -> [...,F]."""
+    def __call__(self, x: Float[Array, "*B T F"]) -> Float[Array, "*B T F"]:
+        """Values after the reversal, for x whose order in time is reversed already."""
         row = lambda values: values.reshape((1,) * (x.ndim - 1) + (-1,))
         return row(self.own) * x + row(self.cross) * x[..., self.partner] + row(self.shift)
 
 
-def time_reversal(batch: Batch, chosen: jax.Array, mirror: Mirror) -> Batch:
-    """Let time run backwards in the samples with chosen [B], so that onsets become wakeups.
+def time_reversal(batch: Batch, chosen: Bool[Array, " B"], mirror: Mirror) -> Batch:
+    """Let time run backwards in the chosen samples, so that onsets become wakeups.
 
     An event lies between its step and the one before: the onset at step o of T becomes a wakeup at
     T - o, and a distance d one of -d - 1. A window that is longer than its recording stays as it
@@ -167,27 +159,29 @@ def time_reversal(batch: Batch, chosen: jax.Array, mirror: Mirror) -> Batch:
     }
 
 
-def cut_and_mix(batch: Batch, chosen: jax.Array, cuts: jax.Array, downsample: int) -> Batch:
+def cut_and_mix(
+    batch: Batch, chosen: Bool[Array, " B"], cuts: Float[Array, "B 2"], downsample: int
+) -> Batch:
     """Put a piece of the next sample, from the same place, into some samples, with its labels.
 
     Frames within `SEAM` of a seam are masked.
 
     Args:
       batch: windows of whole frames.
-      chosen: bool [B].
-      cuts: [B,2] the two ends of the piece, in either order, as shares of the window.
+      chosen: which samples get a piece.
+      cuts: the two ends of the piece, in either order, as fractions of the window.
       downsample: steps per frame.
     """
     n_frames = batch["mask"].shape[1]
     ends = jnp.round(cuts * n_frames).astype(jnp.int32)
-    start, stop = ends.min(axis=1)[:, None], ends.max(axis=1)[:, None]  # [B,1] frames
+    start, stop = ends.min(axis=1)[:, None], ends.max(axis=1)[:, None]  # frames
     frame = jnp.arange(n_frames)[None]
-    piece = chosen[:, None] & (start <= frame) & (frame < stop)  # [B,T']
+    piece = chosen[:, None] & (start <= frame) & (frame < stop)
 
     near = lambda seam: jnp.abs(frame + 0.5 - seam) * downsample < SEAM
     beside = lambda seam: (0 < seam) & (seam < n_frames) & near(seam)
     spoilt = chosen[:, None] & (start < stop) & (beside(start) | beside(stop))
-    of_step = jnp.repeat(piece, downsample, axis=1)  # [B,T]
+    of_step = jnp.repeat(piece, downsample, axis=1)
     mixed = {
         name: jnp.where(
             _expand(of_step if name == "x" else piece, values.ndim), _next(values), values
@@ -197,11 +191,11 @@ def cut_and_mix(batch: Batch, chosen: jax.Array, cuts: jax.Array, downsample: in
     return mixed | {"mask": jnp.where(spoilt, 0.0, mixed["mask"])}
 
 
-def mix(batch: Batch, weight: jax.Array) -> Batch:
+def mix(batch: Batch, weight: Float[Array, " B"]) -> Batch:
     """Average samples with the next one; the labels of both stay, see `mixed_loss`.
 
-    ``weight`` [B] is the sample's own part; with 1 it stays as it is. A mixed frame counts only
-    where both are known.
+    ``weight`` is the sample's own part; with 1 it stays as it is. A mixed frame counts only where
+    both are known.
     """
     mixed, weight = weight[:, None] < 1, weight[:, None]
     other = {name: _next(values) for name, values in batch.items()}
@@ -214,34 +208,26 @@ def mix(batch: Batch, weight: jax.Array) -> Batch:
     return batch | own | {"x": x, OTHER: other}
 
 
-def mixed_loss(loss: Loss, output: Any, batch: Batch, step: jax.Array) -> tuple[Any, Any]:
-    """(sum, count) of an objective's loss over both labels of a batch, each with its share.
+def mixed_loss(
+    objective: Objective, output: Output, batch: Batch, step: Int[Array, ""]
+) -> SumCount:
+    """(sum, count) of an objective's loss over both labels of a batch, each with its weight.
 
     Where the loss is linear in its targets, as cross-entropy is, this is the loss on the mixed
     targets.
     """
-    total, count = loss(output, batch, step)
+    total, count = objective.loss(output, batch, step)
     if OTHER in batch:
-        more, n = loss(output, batch | batch[OTHER], step)
+        more, n = objective.loss(output, batch | batch[OTHER], step)
         total, count = total + more, count + n
     return total, count
 
 
-def channel_noise(
-    batch: Batch, key: jax.Array, std: float, features: Sequence[str], downsample: int
-) -> Batch:
-    """Add Gaussian noise to the sensors' features; samples that are masked stay as they are."""
-    x = batch["x"]
-    size = np.array([std * (name in SENSORS) for name in features], np.float32)[None, None]
-    known = jnp.repeat(batch["mask"] > 0, downsample, axis=1)[:, : x.shape[1], None]
-    return batch | {"x": x + jnp.where(known, size * jax.random.normal(key, x.shape, x.dtype), 0)}
-
-
-def _next(values: jax.Array) -> jax.Array:
-    """For each sample of [B,...] the next one of the batch."""
+def _next(values: Shaped[Array, "B ..."]) -> Shaped[Array, "B ..."]:
+    """For each sample the next one of the batch."""
     return jnp.roll(values, -1, axis=0)
 
 
-def _expand(mask: jax.Array, ndim: int) -> jax.Array:
-    """A mask with dimensions of size 1 behind."""
+def _expand(mask: Bool[Array, " ..."], ndim: int) -> Bool[Array, " ..."]:
+    """A mask with dimensions of size 1 appended."""
     return mask.reshape(mask.shape + (1,) * (ndim - mask.ndim))

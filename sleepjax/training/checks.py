@@ -90,7 +90,7 @@ def check(config: ConfigDict) -> None:
     check_weights(config.loss.name, config.loss.weights)
 
 
-def check_settings(config: ConfigDict) -> None:
+def check_settings(config: Any) -> None:
     """Raise InputError for a setting that nothing reads and for one that is missing."""
     defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False))
     known = [*defaults, "model", *(f"{group}.{key}" for group in GROUPS for key in defaults[group])]

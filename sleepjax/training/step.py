@@ -1,4 +1,4 @@
-"""The two functions that run on the device: one training update, one prediction."""
+"""Functions that run on the device: one training update, one prediction, one validation batch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from jaxtyping import Array, Float, Int, Key
 
 from sleepjax.objectives import Batch, Objective
 from sleepjax.training.augment import Augment, mixed_loss, unchanged
@@ -21,7 +22,7 @@ AUGMENT_STREAM = 2**20
 def train_step(
     state: TrainState,
     batch: Batch,
-    key: jax.Array,
+    key: Key[Array, ""],
     *,
     model: nn.Module,
     tx: optax.GradientTransformationExtraArgs,
@@ -30,8 +31,8 @@ def train_step(
     ema: float,
     spike: float,
     augment: Augment = unchanged,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """One update from a batch of x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
+) -> tuple[TrainState, dict[str, Array]]:
+    """One update from a batch.
 
     The batch is augmented and then worked through in ``accumulate`` parts; sums and counts are
     added before the division, so the update is that of the whole batch, but for the masks that
@@ -42,7 +43,7 @@ def train_step(
     key = jax.random.fold_in(key, state.step)
     batch = augment(batch, jax.random.fold_in(key, AUGMENT_STREAM))
 
-    def loss_sum(params: Any, model_state: Any, part: Batch, key: jax.Array):
+    def loss_sum(params: Any, model_state: Any, part: Batch, key: Key[Array, ""]):
         output, model_state = model.apply(
             {"params": params, **model_state},
             part["x"],
@@ -50,10 +51,10 @@ def train_step(
             rngs={"dropout": key},
             mutable=list(model_state),
         )
-        total, count = mixed_loss(objective.loss, output, part, state.step)
+        total, count = mixed_loss(objective, output, part, state.step)
         return total, (count, dict(model_state))
 
-    def add_part(carry: Any, part_and_key: tuple[Batch, jax.Array]):
+    def add_part(carry: Any, part_and_key: tuple[Batch, Key[Array, ""]]):
         grads, total, count, model_state = carry
         grad_fn = jax.value_and_grad(loss_sum, has_aux=True)
         (t, (c, model_state)), g = grad_fn(state.params, model_state, *part_and_key)
@@ -66,7 +67,7 @@ def train_step(
         # Part i takes every accumulate-th sample, so that each device keeps its own samples.
         parts = jax.tree.map(
             lambda a: a.reshape(-1, accumulate, *a.shape[1:]).swapaxes(0, 1), batch
-        )  # [A,B/A,...]
+        )
         (grads, total, count, model_state), _ = jax.lax.scan(
             add_part, zero, (parts, jax.random.split(key, accumulate))
         )
@@ -86,16 +87,16 @@ def train_step(
 
 
 def predict_step(
-    variables: Any, x: jax.Array, *, model: nn.Module, objective: Objective
-) -> jax.Array:
-    """Probabilities [B,T,K] float32 at every step of x [B,T,F], from float32 logits."""
+    variables: Any, x: Float[Array, "B T F"], *, model: nn.Module, objective: Objective
+) -> Float[Array, "B T K"]:
+    """Probabilities of the classes, and of worn where the model has it, at every step."""
     return objective.probabilities(model.apply(variables, x, train=False), x.shape[1])
 
 
 def eval_step(
-    variables: Any, batch: Batch, step: jax.Array, *, model: nn.Module, objective: Objective
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """(probabilities [B,T,K], loss sum, loss count) on the same targets as training at ``step``."""
+    variables: Any, batch: Batch, step: Int[Array, ""], *, model: nn.Module, objective: Objective
+) -> tuple[Float[Array, "B T K"], Float[Array, ""], Float[Array, ""]]:
+    """(probabilities, loss sum, loss count) on the same targets as training at ``step``."""
     output = model.apply(variables, batch["x"], train=False)
     total, count = objective.loss(output, batch, step)
     return objective.probabilities(output, batch["x"].shape[1]), total, count
