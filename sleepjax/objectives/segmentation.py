@@ -32,7 +32,7 @@ def segmentation(
     targets_at = losses.targets(target, sigma=sigma, decay=decay)
     count = len(CLASSES) + (worn > 0)
 
-    def logits_of(output: Output) -> Float[Array, "B frames {count}"]:
+    def logits_of(output: Output) -> Float[Array, "B frames K"]:
         return columns(output, count, "segmentation", "models that answer per frame")
 
     def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
@@ -47,7 +47,7 @@ def segmentation(
             total, frames = total + more, frames + n
         return total, frames
 
-    def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} {count}"]:
+    def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} K"]:
         return to_steps(jax.nn.sigmoid(logits_of(output)), n_steps, downsample)
 
     return Objective(loss, probabilities)
