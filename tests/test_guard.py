@@ -21,7 +21,7 @@ def make_state(step=0, value=0.0, typical=0.0, seen=0, skips=0):
 
 
 @jax.jit
-def update(state, loss, grad_norm, count=1.0):
+def update(state, loss, grad_norm, count=jnp.float32(1.0)):
     """Every number of the state becomes 1, if the guard lets it."""
     new = make_state(value=1.0)._replace(step=state.step + 1, guard=state.guard)
     return guard.guarded(state, new, loss, count, grad_norm, 10.0)

@@ -33,7 +33,7 @@ from sleepjax.models import registry
 from sleepjax.parallel import processes
 from sleepjax.types import InputError
 
-FORMAT = 5
+FORMAT = 6
 MODEL = "model.py"
 LOCK = ".lock"
 GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
