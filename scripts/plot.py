@@ -96,7 +96,7 @@ def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tup
 
     predictor = load(args.workdir)
     note = "model trained on SIMULATED data" if predictor.run["simulated"] else ""
-    for found in predictor.find(recordings):
+    for found in map(predictor.find, recordings):
         known = {"found": found.events, "probabilities": found.probabilities}
         given = shown.given(events, found.recording.meta.series_id)
         yield shown.of_recording(found.recording, **known | given), note

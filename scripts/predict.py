@@ -123,7 +123,7 @@ def find(
                 faults.append(str(error))
                 progress.advance(rows.frame.height)
                 continue
-            (found,) = predictor.find([recording])
+            found = predictor.find(recording)
             meta = recording.meta
             days = meta.n_steps / STEPS_PER_DAY
             progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")

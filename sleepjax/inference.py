@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,30 +13,68 @@ import numpy as np
 from sleepjax.data import windows
 from sleepjax.postprocess import stitch
 
+Predict = Callable[[windows.Batch], jax.Array]
+"""This process's share of a batch, x [B,duration,F] -> probabilities [B,duration,K] of it all."""
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How recordings are cut into windows for prediction; all but the batch size in steps."""
+
+    duration: int
+    stride: int
+    trim: int
+    """Steps at both ends of a window whose predictions are left out (see `postprocess.stitch`)."""
+    downsample: int
+    batch_size: int
+
+    @classmethod
+    def of(cls, config: Any) -> Windowing:
+        """That of a config."""
+        data, evaluation = config.data, config.eval
+        return cls(
+            duration=data.duration,
+            stride=evaluation.stride,
+            trim=evaluation.trim,
+            downsample=data.downsample,
+            batch_size=evaluation.batch_size,
+        )
+
+
+def predict_recording(one: windows.Series, predict: Predict, how: Windowing) -> np.ndarray:
+    """Probabilities [T,K] float32 at every step of one recording."""
+    found = list(_each_window([one], predict, how))
+    return _stitched(found, one, how)
+
 
 def predict_series(
-    series: Sequence[windows.Series],
-    predict: Callable[[windows.Batch], jax.Array],
-    *,
-    duration: int,
-    stride: int,
-    trim: int,
-    batch_size: int,
-    downsample: int,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """(index, probabilities [T,K] float32) of each series, in order.
+    series: Sequence[windows.Series], predict: Predict, how: Windowing
+) -> Iterator[np.ndarray]:
+    """Probabilities [T,K] float32 of each recording, in order; batches run across recordings."""
+    found = _each_window(series, predict, how)
+    for i, group in groupby(found, key=lambda item: item[0][0]):
+        yield _stitched(list(group), series[i], how)
 
-    ``predict`` maps this process's share of a batch, x [B,duration,F], to the probabilities
-    [B,duration,K] of the whole batch. B is ``batch_size``, or the next multiple of the devices: a
-    run is not bound to the number of those that it was trained on.
+
+Part = tuple[tuple[int, int], np.ndarray]
+"""((index of the series, start of the window), probabilities [duration,K])."""
+
+
+def _each_window(
+    series: Sequence[windows.Series], predict: Predict, how: Windowing
+) -> Iterator[Part]:
+    """What is predicted of every window, in order.
+
+    A batch has ``how.batch_size`` windows, or the next multiple of the devices: a run is not bound
+    to the number of those that it was trained on.
     """
     devices = jax.device_count()
     jobs = windows.eval_batches(
         series,
-        duration=duration,
-        stride=stride,
-        downsample=downsample,
-        batch=-(-batch_size // devices) * devices,
+        duration=how.duration,
+        stride=how.stride,
+        downsample=how.downsample,
+        batch=-(-how.batch_size // devices) * devices,
         process=jax.process_index(),
         processes=jax.process_count(),
     )
@@ -44,13 +84,12 @@ def predict_series(
             yield where, predict(host_batch)
         yield [], None
 
-    def fetched():
-        # pairwise: the next batch is already dispatched when this one is waited for.
-        for (where, probs), _ in pairwise(dispatch()):
-            yield from zip(where, np.asarray(probs), strict=False)
+    # pairwise: the next batch is already dispatched when this one is waited for.
+    for (where, probs), _ in pairwise(dispatch()):
+        yield from zip(where, np.asarray(probs), strict=False)
 
-    for i, group in groupby(fetched(), key=lambda item: item[0][0]):
-        found = list(group)
-        starts = np.array([start for (_, start), _ in found])
-        parts = np.stack([part for _, part in found])  # [N,T,K]
-        yield i, stitch(parts, starts, series[i].meta.n_steps, trim=trim)
+
+def _stitched(found: list[Part], one: windows.Series, how: Windowing) -> np.ndarray:
+    starts = np.array([start for (_, start), _ in found])
+    parts = np.stack([part for _, part in found])  # [N,T,K]
+    return stitch(parts, starts, one.meta.n_steps, trim=how.trim)

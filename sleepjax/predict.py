@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,12 +19,12 @@ from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.figures.curves import nights_figure
-from sleepjax.inference import predict_series
+from sleepjax.inference import Windowing, predict_recording
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, ensemble
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables
-from sleepjax.types import CLASSES, InputError
+from sleepjax.types import CLASSES, WORN, InputError
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Found:
 
     recording: Recording
     probabilities: np.ndarray
-    """float32 [T,3]: asleep, onset, wakeup at every step."""
+    """float32 [T,K]: asleep, onset, wakeup at every step, and worn where the model has it."""
     events: pl.DataFrame
     """The columns of `postprocess.decode_series` and timestamp (local clock with its UTC offset)."""
 
@@ -42,6 +42,14 @@ class Found:
         """When the person slept: the columns of `postprocess.windows.SCHEMA`."""
         valid = self.recording.frame["valid"].to_numpy()
         return postprocess.find_windows(self.probabilities, self.recording.meta, valid=valid)
+
+    @property
+    def curves(self) -> pl.DataFrame:
+        """The probabilities with their place: series_id, step, asleep, onset, wakeup (, worn)."""
+        meta, names = self.recording.meta, (*CLASSES, WORN)[: self.probabilities.shape[1]]
+        table = pl.DataFrame(self.probabilities, schema=list(names))
+        step = pl.int_range(meta.n_steps, dtype=pl.Int64) + meta.first_step
+        return table.select(pl.lit(meta.series_id).alias("series_id"), step.alias("step"), *names)
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,8 @@ class Member:
     predict_fn: Callable[[windows.Batch], jax.Array]
 
     def probabilities(self, one: windows.Series) -> np.ndarray:
-        """Float32 [T,3] of a recording with the features of the config."""
-        window = dict(self.config.eval, duration=self.config.data.duration)
-        del window["every"]
-        downsample = self.config.data.downsample
-        ((_, probs),) = predict_series([one], self.predict_fn, downsample=downsample, **window)
-        return probs
+        """Float32 [T,K] of a recording with the features of the config."""
+        return predict_recording(one, self.predict_fn, Windowing.of(self.config))
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,7 @@ class Predictor:
         timestamp (local clock with its UTC offset).
         Raises InputError for recordings that cannot be used.
         """
-        return pl.concat(
-            [found.events for found in self.find(recordings_from_frame(series, tz=tz))]
-        )
+        return self._of_each(series, tz, lambda found: found.events)
 
     def windows(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
         """Sleep windows of a frame as in `predict`: when the person slept, main sleep and naps.
@@ -97,22 +99,32 @@ class Predictor:
         Returns series_id, onset_step, wakeup_step, onset and wakeup (local times with UTC offset),
         main, score, worn_fraction and the runners-up; see `postprocess.find_windows`.
         """
-        return pl.concat(
-            [found.windows for found in self.find(recordings_from_frame(series, tz=tz))]
-        )
+        return self._of_each(series, tz, lambda found: found.windows)
 
-    def find(self, recordings: Iterable[Recording]) -> Iterator[Found]:
-        """Probabilities and events of each recording, one at a time."""
-        for recording in recordings:
-            valid = recording.frame["valid"].to_numpy()
-            computed = lru_cache(partial(features.compute, recording))  # alike in most members
-            total = np.zeros((recording.meta.n_steps, len(CLASSES)), np.float32)
-            for member in self.members:
-                x = computed(tuple(member.config.data.features))  # [T,F]
-                total += member.probabilities(windows.Series(recording.meta, tuple(x.T), valid))
-            probs = total / len(self.members)
-            events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
-            yield Found(recording, probs, postprocess.with_timestamps(events, recording.meta))
+    def probabilities(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
+        """What the model says of every step of a frame as in `predict`, float32.
+
+        Returns series_id, step, asleep, onset, wakeup, and worn where every member has it.
+        """
+        return self._of_each(series, tz, lambda found: found.curves)
+
+    def _of_each(
+        self, series: pl.DataFrame, tz: str | None, part: Callable[[Found], pl.DataFrame]
+    ) -> pl.DataFrame:
+        return pl.concat([part(self.find(one)) for one in recordings_from_frame(series, tz=tz)])
+
+    def find(self, recording: Recording) -> Found:
+        """Probabilities and events of one recording."""
+        valid = recording.frame["valid"].to_numpy()
+        computed = lru_cache(partial(features.compute, recording))  # alike in most members
+        each = []
+        for member in self.members:
+            x = computed(tuple(member.config.data.features))  # [T,F]
+            each.append(member.probabilities(windows.Series(recording.meta, tuple(x.T), valid)))
+        common = min(probs.shape[1] for probs in each)  # worn only where all members have it
+        probs = np.mean([probs[:, :common] for probs in each], axis=0)
+        events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
+        return Found(recording, probs, postprocess.with_timestamps(events, recording.meta))
 
 
 def load(

@@ -155,10 +155,10 @@ def test_the_ensemble_is_the_mean_of_its_members(workdir, cohort):
     ensemble = predict.load(workdir)
     assert len(ensemble.members) == 4
     series = pl.scan_parquet(cohort / "train_series.parquet").head(3_000).collect()
-    recordings = list(raw.recordings_from_frame(series))
-    (mean,) = ensemble.find(recordings)
+    recording = raw.recordings_from_frame(series)[0]
+    mean = ensemble.find(recording)
     each = [predict.Predictor((member,), {}) for member in ensemble.members]
-    alone = [next(one.find(recordings)).probabilities for one in each]
+    alone = [one.find(recording).probabilities for one in each]
     assert np.ptp(alone, axis=0).max() > 1e-3
     np.testing.assert_allclose(mean.probabilities, np.mean(alone, axis=0), atol=1e-6)
 

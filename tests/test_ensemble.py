@@ -68,8 +68,8 @@ def test_probabilities_are_averaged_each_by_its_own_config(loaded, series):
 
     other = dataclasses.replace(plain, config=config, predict_fn=always)
     (recording,) = raw.recordings_from_frame(series)
-    (alone,) = Predictor((plain,), {}).find([recording])
-    (mean,) = Predictor((plain, other, other), {}).find([recording])
+    alone = Predictor((plain,), {}).find(recording)
+    mean = Predictor((plain, other, other), {}).find(recording)
     expected = (alone.probabilities + 0.5) / 3
     np.testing.assert_allclose(mean.probabilities, expected, rtol=1e-6)
     assert seen == {(1920, 1)}

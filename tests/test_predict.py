@@ -69,7 +69,7 @@ def test_steps_carry_the_local_time_of_the_file(predictor, series):
 
 @pytest.mark.parametrize("n", [1, 7, 100, 961])
 def test_any_length(predictor, series, n):
-    (found,) = predictor.find(raw.recordings_from_frame(series.head(n)))
+    found = predictor.find(raw.recordings_from_frame(series.head(n))[0])
     assert found.probabilities.shape == (n, 3)
     assert np.isfinite(found.probabilities).all()
     steps = found.events["step"]
@@ -93,7 +93,7 @@ def test_windows_are_chosen_from_the_same_probabilities(predictor, series):
     for end in EVENTS:
         joined = windows.join(stamps, left_on=f"{end}_step", right_on="step")
         assert len(joined) == len(windows) and (joined[end] == joined["of_file"]).all()
-    (found,) = predictor.find(raw.recordings_from_frame(series))
+    found = predictor.find(raw.recordings_from_frame(series)[0])
     assert found.windows.equals(windows)
 
 

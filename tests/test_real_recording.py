@@ -24,7 +24,7 @@ def test_demo_model_on_a_real_recording(real_recording, project, tmp_path, monke
     result = loop.run(load_config(f"{project / 'configs' / 'spec1d.py'}:demo"), tmp_path / "run")
     assert result.simulated and result.metrics["event_ap"] > 0.5
     frame = pl.read_parquet(real_recording)
-    (found,) = load(tmp_path / "run").find(recordings_from_frame(frame))
+    found = load(tmp_path / "run").find(recordings_from_frame(frame)[0])
     assert found.recording.meta.qc["n_nonfinite"] == 1
 
     local = pl.col("timestamp").str.slice(0, 19).str.to_datetime()

@@ -15,6 +15,7 @@ from sleepjax.data import source
 from sleepjax.data.source import open_training_data, uses_simulation
 from sleepjax.data.store import prepare
 from sleepjax.evaluation import event_ap
+from sleepjax.inference import Windowing
 from sleepjax.types import InputError
 from tests.conftest import PROJECT
 
@@ -197,15 +198,15 @@ def test_timestamps_without_offset_and_series_left_out(cohort, tiny_config, tmp_
 def test_a_class_without_events_scores_nan(tiny_config):
     config = tiny_config()
     data = open_training_data(config.data, config.simulate)
-    window = dict(config.eval, duration=config.data.duration, downsample=12)
-    del window["every"]
 
     def eval_fn(batch) -> Any:
         probs = np.full((*batch["x"].shape[:2], 3), 0.5, np.float32)
         return probs, np.float32(1), np.float32(2)
 
     onsets = data.solution.filter(event="onset")
-    found = event_ap.evaluate(data.valid, onsets, eval_fn, window=window, post=dict(config.post))
+    found = event_ap.evaluate(
+        data.valid, onsets, eval_fn, windowing=Windowing.of(config), post=dict(config.post)
+    )
     assert np.isnan(found.metrics["event_ap/wakeup"])
     assert np.isnan(found.metrics["event_ap/wakeup@36"])
     assert found.metrics["event_ap"] == metrics.event_detection_ap(onsets, found.events)

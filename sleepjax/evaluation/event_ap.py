@@ -13,7 +13,7 @@ import polars as pl
 
 from sleepjax import metrics, postprocess
 from sleepjax.data import windows
-from sleepjax.inference import predict_series
+from sleepjax.inference import Windowing, predict_series
 from sleepjax.types import EVENTS, TOLERANCES
 
 
@@ -35,7 +35,7 @@ def evaluate(
     solution: pl.DataFrame,
     eval_fn: Callable[[windows.Batch], tuple[jax.Array, jax.Array, jax.Array]],
     *,
-    window: dict[str, Any],
+    windowing: Windowing,
     post: dict[str, Any],
 ) -> Evaluation:
     """Score a model on labelled series.
@@ -44,7 +44,7 @@ def evaluate(
       series: recordings with labels.
       solution: their true events (series_id, event, step).
       eval_fn: batch -> (probabilities [B,T,K], loss sum, loss count).
-      window: duration, stride, trim, batch_size and downsample of `predict_series`.
+      windowing: how the recordings are cut.
       post: arguments of `sleepjax.postprocess.decode`.
     """
     sums = []
@@ -55,11 +55,9 @@ def evaluate(
         return probs
 
     found, probabilities = [], {}
-    for i, probs in predict_series(series, predict, **window):
-        found.append(
-            postprocess.decode_series(probs, series[i].meta, valid=series[i].valid, **post)
-        )
-        probabilities[series[i].meta.series_id] = probs
+    for one, probs in zip(series, predict_series(series, predict, windowing), strict=True):
+        found.append(postprocess.decode_series(probs, one.meta, valid=one.valid, **post))
+        probabilities[one.meta.series_id] = probs
     events = pl.concat(found)
 
     result = metrics.evaluate(solution, events)

@@ -19,6 +19,7 @@ from sleepjax import objectives
 from sleepjax.data import windows
 from sleepjax.evaluation import event_ap
 from sleepjax.figures import curves, report
+from sleepjax.inference import Windowing
 from sleepjax.parallel import processes, sharding
 from sleepjax.progress import Progress
 from sleepjax.runs import directory, validation
@@ -110,10 +111,12 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
                     raise Interrupted(f"{stop.name} during validation; the state is saved")
                 return score(variables, sharding.to_global(batch, by_batch), state.step)
 
-            window = dict(config.eval, **cut)
-            window.pop("every")
             return event_ap.evaluate(
-                data.valid, data.solution, eval_fn, window=window, post=dict(config.post)
+                data.valid,
+                data.solution,
+                eval_fn,
+                windowing=Windowing.of(config),
+                post=dict(config.post),
             )
 
         title = lambda step: f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
