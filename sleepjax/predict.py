@@ -191,5 +191,5 @@ def figure(found: Found, note: str = "") -> Figure:
         found.events,
         title=", ".join(filter(None, (found.recording.meta.series_id[:40], note))),
         asleep=found.probabilities[:, CLASSES.index("asleep")],
-        copied=features.compute(found.recording, ("repeat",))[:, 0] >= 0.5,
+        copied=features.copied(found.recording),
     )

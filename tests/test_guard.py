@@ -20,8 +20,11 @@ def make_state(step=0, value=0.0, typical=0.0, seen=0, skips=0):
     return TrainState(jnp.int32(step), *parts, {"params": jnp.full(3, value)}, guard_state)
 
 
+ONE = jnp.float32(1)
+
+
 @jax.jit
-def update(state, loss, grad_norm, count=jnp.float32(1.0)):
+def update(state, loss, grad_norm, count=ONE):
     """Every number of the state becomes 1, if the guard lets it."""
     new = make_state(value=1.0)._replace(step=state.step + 1, guard=state.guard)
     return guard.guarded(state, new, loss, count, grad_norm, 10.0)

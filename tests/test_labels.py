@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sleepjax.data.labels import FAR, SURE_AWAKE, make_labels, signed_distance
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
-from tests.reference.labels import asleep_by_step, distance_by_step
+from tests.reference.labels import asleep_by_step, dense, distance_by_step
 
 HOUR, DAY = STEPS_PER_HOUR, STEPS_PER_DAY
 
@@ -27,7 +27,7 @@ def events_frame(nights):
 @given(st.sets(st.integers(0, 79), max_size=6), st.integers(1, 80))
 def test_distance_equals_oracle(events, n_steps):
     events = np.array(sorted(events), np.int64)
-    assert signed_distance(events, n_steps).tolist() == distance_by_step(events, n_steps)
+    assert signed_distance(events, np.arange(n_steps)).tolist() == distance_by_step(events, n_steps)
 
 
 @given(st.sets(st.integers(0, 99), min_size=2, max_size=8), st.integers(0, 50))
@@ -35,7 +35,7 @@ def test_asleep_equals_oracle(steps, first_step):
     steps = sorted(steps)
     nights = list(zip(steps[::2], steps[1::2], strict=False))
     frame = events_frame({i: (a + first_step, b + first_step) for i, (a, b) in enumerate(nights)})
-    labels = make_labels(frame, 100, first_step)
+    labels = dense(make_labels(frame, 100, first_step))
     assert labels.asleep.tolist() == asleep_by_step(nights, 100)
     assert labels.nights.tolist() == [list(night) for night in nights]
 
@@ -45,7 +45,7 @@ def two_labelled_nights(second, n_days=4, **more):
         1: (10 * HOUR, 18 * HOUR),
         second: (10 * HOUR + DAY * (second - 1), 19 * HOUR + DAY * (second - 1)),
     }
-    return make_labels(events_frame(pairs | more), n_days * DAY)
+    return dense(make_labels(events_frame(pairs | more), n_days * DAY))
 
 
 def test_consecutive_nights_make_the_day_between_known():
@@ -64,7 +64,7 @@ def test_an_empty_night_between_is_unknown():
 
 def test_rows_without_steps_are_unknown_nights():
     frame = events_frame({1: (None, None), 2: (DAY + 10 * HOUR, DAY + 18 * HOUR), 3: (None, None)})
-    labels = make_labels(frame, 4 * DAY)
+    labels = dense(make_labels(frame, 4 * DAY))
     known = np.flatnonzero(labels.known)
     assert known[0] == DAY + 10 * HOUR - SURE_AWAKE
     assert known[-1] == DAY + 18 * HOUR + SURE_AWAKE - 1
@@ -73,14 +73,14 @@ def test_rows_without_steps_are_unknown_nights():
 
 def test_a_half_labelled_night_is_unknown_not_negative():
     frame = events_frame({1: (10 * HOUR, None), 2: (10 * HOUR + DAY, 18 * HOUR + DAY)})
-    labels = make_labels(frame, 3 * DAY)
+    labels = dense(make_labels(frame, 3 * DAY))
     assert not labels.known[10 * HOUR]
     assert (labels.distance[10 * HOUR] != 0).all()
 
 
 @pytest.mark.parametrize("nights", [{}, {1: (None, None)}])
 def test_a_series_without_events_knows_nothing(nights):
-    labels = make_labels(events_frame(nights), 1000)
+    labels = dense(make_labels(events_frame(nights), 1000))
     assert not labels.known.any() and not labels.asleep.any()
     assert (labels.distance == FAR).all()
     assert labels.nights.shape == (0, 2)

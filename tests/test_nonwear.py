@@ -12,6 +12,7 @@ from sleepjax.data import nonwear, windows
 from sleepjax.data.labels import Labels, with_wear
 from sleepjax.data.store import open_store, prepare
 from sleepjax.types import InputError, SeriesMeta
+from tests.reference.labels import dense
 from tests.reference.series import small_cohort, tree
 from tests.reference.wear import wear
 
@@ -101,7 +102,7 @@ def test_a_store_holds_it_and_follows_the_file(tmp_path):
     prepare(cohort, out, "train", quiet=True)
     store: Any = prepare(cohort, tmp_path / "fresh", "train", quiet=True)
     assert tree(out) == tree(tmp_path / "fresh")
-    load: Any = lambda s: windows.load_series(store, s, ("enmo",), store.events).labels
+    load: Any = lambda s: dense(windows.load_series(store, s, ("enmo",), store.events).labels)
     one, other, last = map(load, store.series_ids)
     assert one.worn[:300].max() == 0 and one.worn[300:].min() == 1
     assert one.known[:300].all() and not one.asleep[:300].any()

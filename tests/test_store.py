@@ -3,14 +3,16 @@
 import json
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from sleepjax.data import features, raw, store_files
+from sleepjax.data import features, identity, raw, repair, store_files, windows
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.types import InputError
-from tests.reference.series import rows, small_cohort, write_cohort
+from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
 
 SOME = ("anglez", "enmo", "hour_sin")
 
@@ -38,9 +40,9 @@ def test_the_store_holds_what_compute_gives_bit_for_bit(cohort, tmp_path):
         x = features.compute(recording, store.features)
         for f, name in enumerate(store.features):
             array = store.array(series_id, name)
-            assert isinstance(array, np.memmap)
-            assert array.dtype == np.float32
-            assert array.tobytes() == x[:, f].tobytes()
+            assert np.asarray(array).dtype == np.float32
+            assert np.asarray(array).tobytes() == x[:, f].tobytes()
+            np.testing.assert_array_equal(array[7:30:4], x[7:30:4, f])
 
 
 def test_events_are_validated_and_stored(cohort, tmp_path):
@@ -74,7 +76,7 @@ def test_version_and_missing_store(cohort, tmp_path):
     build(cohort, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
-    with pytest.raises(InputError, match="format version 99, this program reads 1; re-run prepare"):
+    with pytest.raises(InputError, match="format version 99, this program reads 2; re-run prepare"):
         open_store(tmp_path / "out")
 
 
@@ -111,3 +113,63 @@ def test_manifest_is_complete_json(cohort, tmp_path):
         entry["bytes"]["enmo.npy"]
         == (tmp_path / "out" / entry["folder"] / "enmo.npy").stat().st_size
     )
+
+
+def test_a_file_cut_short_while_it_is_read_is_an_error_not_a_crash(cohort, tmp_path):
+    store = build(cohort, tmp_path / "out")
+    array, path = store.array("a1", "enmo"), tmp_path / "out" / "a1" / "enmo.npy"
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - 400)
+    assert len(array[:10]) == 10
+    with pytest.raises(InputError, match="enmo.npy was cut short while it was in use; run prepare"):
+        array[10:]
+    path.unlink()
+    with pytest.raises(InputError, match=r"enmo.npy cannot be read \(No such file"):
+        np.asarray(array)
+
+
+def test_no_file_stays_open(cohort, tmp_path):
+    """277 series of 13 arrays would be more than the usual limit of 1,024."""
+    store = build(cohort, tmp_path / "out")
+    count = lambda: len(list(Path("/proc/self/fd").iterdir()))
+    before = count()
+    kept = [store.array(s, f) for s in store.series_ids for f in store.features]
+    assert all(len(array[:5]) for array in kept) and count() == before
+
+
+def test_what_is_known_does_not_depend_on_the_features_that_are_stored(tmp_path):
+    """A copy of another day holds no sleep, whether the store has the feature `repeat` or not."""
+    day = rows(17_280, "a1")
+    twice = pl.concat([day, rows(2 * 17_280, "a1")["step", "timestamp"][17_280:].hstack(
+        day["series_id", "anglez", "enmo"])[day.columns]])  # fmt: skip
+    cohort = write_cohort(tmp_path / "raw", [twice], "train", nights("a1", [(12, 60)]))
+    known = []
+    for out, names in (("with", ("enmo", "repeat")), ("without", ("enmo",))):
+        store = build(cohort, tmp_path / out, features=names)
+        assert store.events is not None and len(store.copied("a1")) == 1
+        labels = windows.load_series(store, "a1", ("enmo",), store.events).labels
+        assert labels is not None
+        known.append(np.asarray(labels.known))
+    assert known[0][20_000:34_000].all()
+    np.testing.assert_array_equal(*known)
+
+
+@pytest.mark.parametrize("name", ["RANGES", "NOT_WORN", "TURN"])
+def test_another_repair_makes_another_store(cohort, tmp_path, monkeypatch, name):
+    """Not only settings: a store that was prepared by other code is not up to date."""
+    build(cohort, tmp_path / "out")
+    edited = {"RANGES": {"anglez": (-90.0, 90.0), "enmo": (0.0, 0.05)}, "NOT_WORN": 10, "TURN": 9.0}
+    before = identity.repair_code()
+    monkeypatch.setattr(repair, "MAX_OUT_OF_RANGE_SHARE", 1.0)
+    monkeypatch.setattr(repair, name, edited[name])
+    assert identity.repair_code() != before
+    prepare(cohort, tmp_path / "fresh", "train", quiet=True)
+    build(cohort, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+def test_comments_and_docstrings_are_no_other_code():
+    text = lambda body: identity._statements(f"def f(x):\n{body}    return x + 1\n")
+    assert text("") == text('    """Words."""\n    # a remark\n')
+    assert text("") != text("    x = 2 * x\n")

@@ -14,6 +14,7 @@ from sleepjax.data.labels import Labels, make_labels
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
 from tests.reference import windows as reference
+from tests.reference.labels import dense
 from tests.test_labels import events_frame
 
 
@@ -26,9 +27,8 @@ def make_series(n_steps, nights, name="s", features=2, invalid=()):
     return windows.Series(meta, tuple(ramp + 1000 * f for f in range(features)), valid, labels)
 
 
-def labels_of(one: windows.Series) -> Labels:
-    assert one.labels is not None
-    return one.labels
+def labels_of(one: windows.Series):
+    return dense(one.labels)
 
 
 SERIES = (
@@ -47,7 +47,7 @@ def draw(background, seed=0, step=0, batch=400, duration=DURATION):
 def test_positive_windows_contain_an_event():
     _, which, start = draw(background=0.0)
     for i, begin in zip(which, start, strict=True):
-        events = SERIES[i].labels.nights.ravel()
+        events = labels_of(SERIES[i]).nights.ravel()
         assert ((begin <= events) & (events < begin + DURATION)).any()
     assert set(which) == {0, 1}
 
@@ -77,7 +77,7 @@ def test_background_anchors_are_any_known_step():
 def test_share_of_background():
     # Windows of one step show their anchor: events are hit only by chance among the background.
     _, which, start = draw(0.3, batch=20_000, duration=1)
-    at_event = [(SERIES[i].labels.nights == s).any() for i, s in zip(which, start, strict=True)]
+    at_event = [(labels_of(SERIES[i]).nights == s).any() for i, s in zip(which, start, strict=True)]
     assert np.mean(at_event) == pytest.approx(0.7, abs=0.02)
 
 
@@ -118,7 +118,10 @@ def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample, w
     if wear_known:
         rng = np.random.default_rng(downsample)
         wear = lambda n: np.repeat(rng.integers(-1, 2, n // 20).astype(np.int8), 20)
-        one = [replace(s, labels=replace(labels_of(s), worn=wear(s.meta.n_steps))) for s in one]
+        one = [
+            replace(s, labels=replace(cast(Labels, s.labels), worn=wear(s.meta.n_steps)))
+            for s in one
+        ]
     windows_of = [(one[i], start) for i, start in where if start < one[i].meta.n_steps]
     if not windows_of:
         return
@@ -203,11 +206,11 @@ def test_copied_stretches_are_known_to_have_no_event(tmp_path):
     meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
 
     class OneSeries:  # what load_series asks of a Store
-        features = ("repeat",)
         nonwear = None
         meta = staticmethod(lambda series_id: meta)
         array = staticmethod(lambda series_id, name: repeat)
         valid = staticmethod(lambda series_id: np.ones(n, bool))
+        copied = staticmethod(lambda series_id: np.array([[2_000, 2_500]]))
 
     events = events_frame({1: (None, None)}).with_columns(series_id=pl.lit("s"))
     labels = labels_of(windows.load_series(cast(Store, OneSeries()), "s", ("repeat",), events))

@@ -53,7 +53,7 @@ def labels_figure() -> Figure:
     every = np.arange(0, len(recordings), 12)
     for k, event in enumerate(("onset", "wakeup")):
         for sigma, dash in ((60, "-"), (360, "--")):
-            target = np.exp(-0.5 * (labels.distance[every, k] / sigma) ** 2)
+            target = np.exp(-0.5 * (np.asarray(labels.distance)[every, k] / sigma) ** 2)
             minutes = f"{sigma / 12:g} min"
             axes[2].plot(
                 every / STEPS_PER_HOUR, target, color=COLOURS[event], ls=dash, lw=1.2,

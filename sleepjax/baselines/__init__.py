@@ -58,5 +58,6 @@ def find_events(
 ) -> pl.DataFrame:
     """Events of recordings: series_id, step, event, score; ``post`` as in a config."""
     return pl.concat(
-        postprocess.decode_series(predict(one), one.meta, valid=one.valid, **post) for one in series
+        postprocess.decode_series(predict(one), one.meta, valid=np.asarray(one.valid), **post)
+        for one in series
     )

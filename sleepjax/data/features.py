@@ -174,6 +174,11 @@ def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
     return np.stack([columns[name].to_numpy() for name in names], axis=-1)
 
 
+def copied(recording: Recording) -> np.ndarray:
+    """bool [T]: steps filled with a copy of another day, since the watch was not worn."""
+    return compute(recording, ("repeat",))[:, 0] >= 0.5
+
+
 def definitions(names: Sequence[str]) -> dict[str, str]:
     """Hash of each feature's definition: it changes with the expression and every constant in it.
 

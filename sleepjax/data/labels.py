@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from sleepjax.data.compact import Sliced, runs_of
 from sleepjax.types import STEPS_PER_HOUR
 
 FAR = 10**6
@@ -21,19 +22,22 @@ SURE_AWAKE = 8 * STEPS_PER_HOUR
 (in the competition's data 99 % of the waking times between two nights are longer than 11.5 h)."""
 
 
+Array = np.ndarray | Sliced
+
+
 @dataclass(frozen=True)
 class Labels:
-    """What the annotations say of one recording of T steps."""
+    """What the annotations say of one recording of T steps; `compacted` keeps it small."""
 
-    asleep: np.ndarray
+    asleep: Array
     """bool [T]: onset <= step < wakeup."""
-    distance: np.ndarray
+    distance: Array
     """int32 [T,2]: step minus nearest onset, step minus nearest wakeup; ``FAR`` without any."""
-    known: np.ndarray
+    known: Array
     """bool [T]: False in nights and tails that the annotators left empty."""
     nights: np.ndarray
     """int64 [N,2]: onset and wakeup row of every fully labelled night, in order."""
-    worn: np.ndarray | None = None
+    worn: Array | None = None
     """int8 [T]: 1 where the watch was worn, 0 where not, -1 where unknown; None: all unknown."""
 
 
@@ -60,7 +64,7 @@ def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labe
     asleep = np.zeros(n_steps, bool)
     for onset, wakeup in nights:
         asleep[onset:wakeup] = True
-    distance = np.stack([signed_distance(nights[:, k], n_steps) for k in (0, 1)], axis=-1)
+    distance = Distances(nights, n_steps)
     return Labels(asleep, distance, _known(nights, numbers, wide, n_steps), nights)
 
 
@@ -82,22 +86,52 @@ def with_wear(
     off = np.zeros(len(labels.asleep), bool)
     for start, end in () if unworn is None else unworn:
         off[start:end] = True
-    asleep = labels.asleep & ~off
-    off |= copied & ~labels.asleep
+    slept = np.asarray(labels.asleep)
+    asleep = slept & ~off
+    off |= copied & ~slept
     worn = None
     if target:
         worn = np.where(off, 0, -1 if unworn is None else 1).astype(np.int8)
-    return replace(labels, asleep=asleep, known=labels.known | off, worn=worn)
+    return replace(labels, asleep=asleep, known=np.asarray(labels.known) | off, worn=worn)
 
 
-def signed_distance(events: np.ndarray, n_steps: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Distances(Sliced):
+    """`signed_distance` to the onsets and to the wakeups, int32 [T,2], made where it is sliced."""
+
+    nights: np.ndarray
+    """int64 [N,2]."""
+    length: int
+
+    def __len__(self) -> int:
+        """T."""
+        return self.length
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """int32 [rows,2]."""
+        steps = np.arange(*rows.indices(self.length))
+        return np.stack([signed_distance(self.nights[:, k], steps) for k in (0, 1)], axis=-1)
+
+
+def compacted(labels: Labels) -> Labels:
+    """The same labels in a few bytes for each night, in place of ten for each step."""
+    return replace(
+        labels,
+        asleep=runs_of(np.asarray(labels.asleep)),
+        distance=Distances(labels.nights, len(labels.asleep)),
+        known=runs_of(np.asarray(labels.known)),
+        worn=None if labels.worn is None else runs_of(np.asarray(labels.worn)),
+    )
+
+
+def signed_distance(events: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """int32 [T]: step minus the nearest of the sorted event rows (the earlier one at equality)."""
     if len(events) == 0:
-        return np.full(n_steps, FAR, np.int32)
+        return np.full(len(steps), FAR, np.int32)
     # A step belongs to the event on its side of the midpoint between two neighbours.
     middles = (events[:-1] + events[1:]) // 2 + 1
-    nearest = np.searchsorted(middles, np.arange(n_steps), side="right")
-    return (np.arange(n_steps) - events[nearest]).astype(np.int32)
+    nearest = np.searchsorted(middles, steps, side="right")
+    return (steps - events[nearest]).astype(np.int32)
 
 
 def _known(nights: np.ndarray, numbers: np.ndarray, wide: pl.DataFrame, n_steps: int) -> np.ndarray:

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from sleepjax.data import qc, raw, writing
+from sleepjax.data.compact import Stored
 from sleepjax.data.features import DEFAULT_FEATURES, check_names, definitions
+from sleepjax.data.identity import repair_code
 from sleepjax.data.store_files import (
     EVENTS,
     FORMAT,
@@ -54,7 +56,6 @@ class Store:
         self.series_ids: tuple[str, ...] = tuple(self._metas)
         self.content_groups: dict[str, str] = {s: e["content"] for s, e in self._entries.items()}
         """Series id -> hash of its signals: equal where two ids hold the same recording."""
-        self._load = lru_cache(maxsize=None)(lambda path: np.load(path, mmap_mode="r"))
 
     def __repr__(self) -> str:
         """The folder and what is in it."""
@@ -67,22 +68,28 @@ class Store:
             raise InputError(f"{self.root} holds no series {series_id!r}.")
         return self._metas[series_id]
 
-    def array(self, series_id: str, feature: str) -> np.ndarray:
-        """One feature of one series, float32 [T], read-only and memory-mapped."""
+    def array(self, series_id: str, feature: str) -> Stored:
+        """One feature of one series, float32 [T], read from its file where it is sliced."""
         if feature not in self.features:
             raise InputError(
                 f"{self.root} does not hold feature {feature!r}, only {', '.join(self.features)}; "
                 f"re-run prepare with it."
             )
-        return self._mapped(series_id, feature)
+        return self._stored(series_id, feature, np.dtype(np.float32))
 
-    def valid(self, series_id: str) -> np.ndarray:
-        """Which samples of one series were measured, bool [T], read-only and memory-mapped."""
-        return self._mapped(series_id, "valid")
+    def valid(self, series_id: str) -> Stored:
+        """Which samples of one series were measured, bool [T], read where it is sliced."""
+        return self._stored(series_id, "valid", np.dtype(bool))
 
-    def _mapped(self, series_id: str, name: str) -> np.ndarray:
+    def copied(self, series_id: str) -> np.ndarray:
+        """int64 [N,2]: first row and row after the last of each copy of another day."""
         self.meta(series_id)
-        return self._load(self.root / self._entries[series_id]["folder"] / f"{name}.npy")
+        return np.array(self._entries[series_id]["copied"], np.int64).reshape(-1, 2)
+
+    def _stored(self, series_id: str, name: str, dtype: np.dtype) -> Stored:
+        n, entry = self.meta(series_id).n_steps, self._entries[series_id]
+        path = self.root / entry["folder"] / f"{name}.npy"
+        return Stored(path, dtype, n, entry["bytes"][path.name] - n * dtype.itemsize)
 
     @cached_property
     def events(self) -> pl.DataFrame | None:
@@ -151,6 +158,8 @@ def prepare(
         "phase": phase,
         "simulated": files.simulated,
         "features": definitions(names),
+        "copied": definitions(["repeat"])["repeat"],
+        "repair": repair_code(),
         "tz": tz,
         "drop_bad": drop_bad,
         "inputs": [_describe(p) for p in (*files.series, files.events, files.nonwear) if p],

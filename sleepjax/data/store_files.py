@@ -15,7 +15,7 @@ from sleepjax import lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"

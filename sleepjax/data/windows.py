@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data.labels import FAR, Labels, make_labels, with_wear
+from sleepjax.data.compact import true_runs
+from sleepjax.data.labels import FAR, Array, Labels, compacted, make_labels, with_wear
 from sleepjax.data.nonwear import stretches
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
@@ -29,9 +30,9 @@ class Series:
     """One recording as windows see it."""
 
     meta: SeriesMeta
-    features: tuple[np.ndarray, ...]
-    """F arrays, float32 [T], often memory maps."""
-    valid: np.ndarray
+    features: tuple[Array, ...]
+    """F arrays, float32 [T], often read on demand."""
+    valid: Array
     """bool [T]: False where a sample was missing or impossible."""
     labels: Labels | None = None
 
@@ -75,14 +76,18 @@ class Sampler:
 def load_series(
     store: Store, series_id: str, features: Sequence[str], events: pl.DataFrame
 ) -> Series:
-    """Memory-mapped features, validity and labels of one recording; ``events`` are the store's."""
+    """Features and validity, both read on demand, and labels of one recording.
+
+    ``events`` are the store's. What is known does not depend on the features that are chosen.
+    """
     meta = store.meta(series_id)
     labels = make_labels(events.filter(series_id=series_id), meta.n_steps, meta.first_step)
     copied = np.zeros(meta.n_steps, bool)
-    if "repeat" in store.features:
-        copied = store.array(series_id, "repeat") >= 0.5
+    for first, stop in store.copied(series_id):
+        copied[first:stop] = True
     unworn = None if store.nonwear is None else stretches(store.nonwear, meta)
     labels = with_wear(labels, copied, unworn, target=store.nonwear is not None)
+    labels = compacted(labels)
     arrays = tuple(store.array(series_id, name) for name in features)
     return Series(meta, arrays, store.valid(series_id), labels)
 
@@ -93,8 +98,8 @@ def make_sampler(series: Sequence[Series], duration: int, background: float) -> 
     for i, one in enumerate(series):
         assert one.labels is not None
         events += [(i, onset, wakeup) for onset, wakeup in one.labels.nights]
-        edges = np.flatnonzero(np.diff(one.labels.known & one.valid, prepend=False, append=False))
-        runs += [(i, a, b - a) for a, b in edges.reshape(-1, 2)]
+        usable = np.asarray(one.labels.known) & np.asarray(one.valid)
+        runs += [(i, a, b - a) for a, b in true_runs(usable)]
     if not events or not runs:
         raise InputError(
             f"none of the {len(series)} training series has a fully labelled night with valid "
@@ -129,7 +134,7 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
     distance = np.full((batch, n_frames, 2), FAR, np.float32)
     for k, (one, start) in enumerate(where):
         here = slice(start, min(start + duration, one.meta.n_steps))
-        n = here.stop - start
+        n, every = here.stop - start, slice(start, here.stop, downsample)
         for f, array in enumerate(one.features):
             x[k, :n, f] = array[here]
         usable[k, :n] = one.valid[here]
@@ -139,7 +144,7 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
                 worn[k, :n] = np.where(usable[k, :n], one.labels.worn[here], -1)
             usable[k, :n] &= one.labels.known[here]
             asleep[k, :n] = one.labels.asleep[here]
-            distance[k, : -(-n // downsample)] = one.labels.distance[here][::downsample]
+            distance[k, : -(-n // downsample)] = one.labels.distance[every]
     mask: Any = frames(usable, downsample, axis=1).all(axis=2).astype(np.float32)
     if first is None:
         return {"x": x, "mask": mask}

@@ -20,6 +20,7 @@ import polars as pl
 from sleepjax.data import events as event_files
 from sleepjax.data import features, nonwear, raw
 from sleepjax.data import store_files as disk
+from sleepjax.data.compact import true_runs
 from sleepjax.data.recording import Recording
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
@@ -121,6 +122,7 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     identity = asdict(recording.meta) | {
         "folder": folder.name,
         "content": _content_hash(recording),
+        "copied": true_runs(features.copied(recording)).tolist(),
         "fingerprints": fingerprints,
     }
     identity = json.loads(json.dumps(identity))  # tuples become lists, as in the file

@@ -56,7 +56,8 @@ def evaluate(
 
     found, probabilities = [], {}
     for one, probs in zip(series, predict_series(series, predict, windowing), strict=True):
-        found.append(postprocess.decode_series(probs, one.meta, valid=one.valid, **post))
+        valid = np.asarray(one.valid)
+        found.append(postprocess.decode_series(probs, one.meta, valid=valid, **post))
         probabilities[one.meta.series_id] = probs
     events = pl.concat(found)
 

@@ -247,7 +247,7 @@ def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[t
         series_id = one.meta.series_id
         # A store may have been prepared without one of them; then it is drawn as nothing.
         anglez, enmo, repeat = (
-            data.store.array(series_id, name) if name in data.store.features
+            np.asarray(data.store.array(series_id, name)) if name in data.store.features
             else np.zeros(one.meta.n_steps, np.float32)
             for name in ("anglez", "enmo", "repeat")
         )  # fmt: skip
@@ -257,12 +257,12 @@ def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[t
                 one.meta,
                 anglez,
                 enmo,
-                one.valid,
+                np.asarray(one.valid),
                 evaluation.events.filter(series_id=series_id),
                 title=f"{series_id[:40]}, {title}",
                 asleep=evaluation.probabilities[series_id][:, CLASSES.index("asleep")],
                 copied=repeat >= 0.5,
                 truth=data.solution.filter(series_id=series_id),
-                known=None if one.labels is None else one.labels.known,
+                known=None if one.labels is None else np.asarray(one.labels.known),
             ),
         )

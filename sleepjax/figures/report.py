@@ -165,10 +165,10 @@ def _asleep_reliability(data: TrainingData, evaluation: Evaluation) -> Reliabili
     probability, outcome = [], []
     for one in data.valid:
         assert one.labels is not None
-        known = one.labels.known & one.valid
+        known = np.asarray(one.labels.known) & np.asarray(one.valid)
         asleep = evaluation.probabilities[one.meta.series_id][:, CLASSES.index("asleep")]
         probability.append(asleep[known])
-        outcome.append(one.labels.asleep[known])
+        outcome.append(np.asarray(one.labels.asleep)[known])
     return reliability(np.concatenate(probability), np.concatenate(outcome))
 
 

@@ -95,7 +95,7 @@ def of_recording(recording: Recording, **known: Any) -> View:
         frame["anglez"].to_numpy(),
         frame["enmo"].to_numpy(),
         frame["valid"].to_numpy(),
-        features.compute(recording, ("repeat",))[:, 0] >= 0.5,
+        features.copied(recording),
         **known,
     )
 
@@ -107,14 +107,18 @@ def of_store(store: Store, series_id: str, **known: Any) -> View:
         if name not in store.features:  # a store may have been prepared without it
             return np.zeros(store.meta(series_id).n_steps, np.float32)
         scale = store.normalisers.get(name, {"mean": 0.0, "std": 1.0})
-        return store.array(series_id, name) * np.float32(scale["std"]) + np.float32(scale["mean"])
+        values = np.asarray(store.array(series_id, name))
+        return values * np.float32(scale["std"]) + np.float32(scale["mean"])
 
+    copied = np.zeros(store.meta(series_id).n_steps, bool)
+    for first, stop in store.copied(series_id):
+        copied[first:stop] = True
     return View(
         store.meta(series_id),
         signal("anglez"),
         signal("enmo"),
         np.asarray(store.valid(series_id)),
-        signal("repeat") >= 0.5,
+        copied,
         **known,
     )
 

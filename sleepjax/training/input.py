@@ -43,7 +43,9 @@ def open_data(config: Any) -> source.TrainingData:
         root = processes.from_main(lambda: str(opened().store.root.absolute()))
     data = source.open_training_data(dict(config.data, root=root), config.simulate)
     worn = (one.labels.worn for one in data.train if one.labels and one.labels.worn is not None)
-    if config.loss.get("worn", 0) > 0 and not any((labels == 1).any() for labels in worn):
+    if config.loss.get("worn", 0) > 0 and not any(
+        (np.asarray(labels) == 1).any() for labels in worn
+    ):
         raise InputError(
             f"loss.worn={config.loss.worn} needs recordings of which non-wear is known, and no "
             f"training series of {data.store.root} has a row in train_nonwear.csv. Add that file "

@@ -46,10 +46,11 @@ def flatten(series: Sequence[Series], duration: int) -> Store:
             store["x"][here, i] = feature
         store["asleep"][here] = one.labels.asleep
         store["distance"][here] = one.labels.distance
-        store["usable"][here] = one.valid & one.labels.known
+        valid = np.asarray(one.valid)
+        store["usable"][here] = valid & np.asarray(one.labels.known)
         if "worn" in store:
             assert one.labels.worn is not None
-            store["worn"][here] = np.where(one.valid, one.labels.worn, -1)
+            store["worn"][here] = np.where(valid, np.asarray(one.labels.worn), -1)
     return store
 
 

@@ -1,6 +1,19 @@
 """Slow, obvious labels: one step at a time."""
 
-from sleepjax.data.labels import FAR
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from sleepjax.data.labels import FAR, Labels
+
+
+def dense(labels: Labels | None) -> Any:
+    """The labels as NumPy arrays over all steps."""
+    assert labels is not None
+    arrays = {name: getattr(labels, name) for name in ("asleep", "distance", "known", "worn")}
+    whole = {name: None if value is None else np.asarray(value) for name, value in arrays.items()}
+    return SimpleNamespace(**whole, nights=labels.nights)
 
 
 def distance_by_step(events, n_steps):

