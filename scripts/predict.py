@@ -119,11 +119,11 @@ def find(
             series_id = rows.series_id
             try:
                 recording = rows.recording(args.tz)
+                found = predictor.find(recording)
             except InputError as error:
                 faults.append(str(error))
                 progress.advance(rows.frame.height)
                 continue
-            found = predictor.find(recording)
             meta = recording.meta
             days = meta.n_steps / STEPS_PER_DAY
             progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")

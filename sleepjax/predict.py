@@ -114,7 +114,10 @@ class Predictor:
         return pl.concat([part(self.find(one)) for one in recordings_from_frame(series, tz=tz)])
 
     def find(self, recording: Recording) -> Found:
-        """Probabilities and events of one recording."""
+        """Probabilities and events of one recording.
+
+        Raises InputError where the model gives no numbers.
+        """
         valid = recording.frame["valid"].to_numpy()
         computed = lru_cache(partial(features.compute, recording))  # alike in most members
         each = []
@@ -123,8 +126,21 @@ class Predictor:
             each.append(member.probabilities(windows.Series(recording.meta, tuple(x.T), valid)))
         common = min(probs.shape[1] for probs in each)  # worn only where all members have it
         probs = np.mean([probs[:, :common] for probs in each], axis=0)
+        _check_finite(probs, recording)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
         return Found(recording, probs, postprocess.with_timestamps(events, recording.meta))
+
+
+def _check_finite(probs: np.ndarray, recording: Recording) -> None:
+    """Raise InputError for probabilities [T,K] that are NaN or infinite at any step."""
+    bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"series {recording.meta.series_id!r}: the model gives NaN or infinite probabilities "
+            f"at {len(bad)} of {len(probs)} steps, the first at step "
+            f"{recording.meta.first_step + bad[0]}. Look at the signals there "
+            "(scripts/plot.py --series), or predict with --checkpoint best or another run."
+        )
 
 
 def load(

@@ -229,3 +229,31 @@ def test_a_missing_platform_is_one_line(error, reason, finished, cohort, project
     spec = f"{project / 'configs' / 'spec1d.py'}:tiny"
     assert script(project, "train").main(["--config", spec, "--workdir", str(tmp_path / "x")]) == 2
     assert "unset JAX_PLATFORMS" in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+def test_a_series_of_which_the_model_makes_nan_is_named_and_left_out(
+    finished, cohort, project, tmp_path, capsys, monkeypatch
+):
+    from sleepjax.predict import Member
+
+    bad = pl.scan_parquet(cohort / "test_series.parquet").head(1).collect()["series_id"][0]
+    computed = Member.probabilities
+
+    def broken(self, one):
+        probs = computed(self, one).copy()
+        if one.meta.series_id == bad:
+            probs[7:9] = np.nan
+        return probs
+
+    monkeypatch.setattr(Member, "probabilities", broken)
+    out = tmp_path / "found.csv"
+    arguments = ["--workdir", str(finished.workdir), "--out", str(out), "--no_figures"]
+    arguments += ["--series", str(cohort / "test_series.parquet")]
+    assert script(project, "predict").main(arguments) == 3
+    assert (
+        f"error: left out: series '{bad}': the model gives NaN or infinite probabilities at 2 of "
+        in (said := capsys.readouterr().err)
+    )
+    assert "the first at step 7. Look at" in said
+    left = set(pl.read_csv(out)["series_id"])
+    assert left and bad not in left
