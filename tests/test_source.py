@@ -11,7 +11,7 @@ import pytest
 
 from sleepjax import metrics
 from sleepjax.config import load_config
-from sleepjax.data import source
+from sleepjax.data import features, repair, source
 from sleepjax.data.source import open_training_data, uses_simulation
 from sleepjax.data.store import prepare
 from sleepjax.evaluation import event_ap
@@ -83,11 +83,17 @@ def test_the_same_recording_under_two_names_stays_in_one_fold(cohort, tiny_confi
         assert (first in ids) == ("twin" in ids)
 
 
-def test_a_prepared_store_is_data_too(cohort, tiny_config, tmp_path):
+def test_a_prepared_store_is_data_too_unless_other_code_made_it(
+    cohort, tiny_config, tmp_path, monkeypatch
+):
     prepare(cohort, tmp_path / "store", "train", quiet=True)
     config = tiny_config({"data.root": str(tmp_path / "store")})
     assert not uses_simulation(config.data)
     assert open_training_data(config.data, config.simulate).simulated
+    monkeypatch.setitem(features.FEATURES, "hour_sin", pl.col("enmo"))
+    monkeypatch.setattr(repair, "TURN", 9.0)
+    with pytest.raises(InputError, match="another version .* differs in hour_sin, repair; prepare"):
+        open_training_data(config.data, config.simulate)
 
 
 def test_features_that_the_store_does_not_hold(cohort, tiny_config, tmp_path):

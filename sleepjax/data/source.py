@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from sleepjax.data import splits, windows
-from sleepjax.data.features import definitions
+from sleepjax.data.features import FEATURES, definitions
+from sleepjax.data.identity import repair_code
 from sleepjax.data.raw import find_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
@@ -164,6 +165,14 @@ def _open_prepared(root: Path, out: str, how: Mapping[str, Any]) -> Store:
                 f"data.{name}={value!r}, but {root} was prepared with {before!r}; {remedy}, or "
                 "prepare it again."
             )
+    made, known = store.manifest["settings"], [n for n in store.features if n in FEATURES]
+    now = definitions(known) | {"repair": repair_code()}
+    other = [name for name in now if now[name] != {**made["features"], **made}[name]]
+    if other:
+        raise InputError(
+            f"{root} was prepared by another version of sleepjax, which differs in "
+            f"{', '.join(other)}; prepare it again (scripts/prepare_data.py)."
+        )
     return store
 
 
