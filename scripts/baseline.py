@@ -31,7 +31,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config", default="configs/spec1d.py", help="whose data, fold and post")
     parser.add_argument("--data", help="folder of recordings in place of the config's data.root")
     parser.add_argument("--series", help="recordings to apply it to, parquet or csv")
-    parser.add_argument("--tz", help="IANA zone of --series without UTC offset: Europe/London")
+    parser.add_argument(
+        "--tz", help="zone of the wall clock of --series or else of the config's data"
+    )
     parser.add_argument("--out", help="submission file to write, ending in .csv")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     args = parser.parse_args(argv)
@@ -45,6 +47,10 @@ def baseline(args: argparse.Namespace) -> int:
 
 def check_paths(args: argparse.Namespace) -> None:
     """Raise InputError where the result could not be written, or nothing be read."""
+    if args.overwrite and not args.out:
+        raise InputError("--overwrite is for --out, which is not given.")
+    if args.series and args.data and args.name != "logistic":
+        raise InputError(f"--data is not read: {args.name} needs no training; leave it out.")
     if args.series and not args.out:
         raise InputError("--series needs --out, the submission file to write.")
     if args.series and not Path(args.series).exists():
@@ -81,15 +87,19 @@ def apply(args: argparse.Namespace) -> int:
         config, data = open_data(args)
         train, seed = data.train, config.seed
     predict = baselines.BASELINES[args.name](train, seed)
-    series = []
-    for recording in iter_recordings([Path(args.series)], tz=args.tz):
+    series, refused = [], []
+    for recording in iter_recordings([Path(args.series)], tz=args.tz, refused=refused):
         x = features.compute(recording, baselines.FEATURES)  # [T,F]
         valid = recording.frame["valid"].to_numpy()
         series.append(Series(recording.meta, tuple(x.T), valid))
+    if not series:
+        raise InputError(refused[0])
     events = baselines.find_events(predict, series, config.post)
     postprocess.write_submission(events, args.out)
     print(f"submission: {args.out} ({len(events)} rows of {len(series)} series)")
-    return 0
+    for fault in refused:
+        print(f"error: left out: {fault}", file=sys.stderr)
+    return 3 if refused else 0
 
 
 def open_data(args: argparse.Namespace):
@@ -97,7 +107,8 @@ def open_data(args: argparse.Namespace):
     from sleepjax.baselines import FEATURES
     from sleepjax.data.source import open_training_data
 
-    config: Any = load_config(args.config, {"data.root": args.data} if args.data else None)
+    given = {"data.root": args.data, "data.tz": None if args.series else args.tz}
+    config: Any = load_config(args.config, {k: v for k, v in given.items() if v})
     settings = config.data.to_dict() | {"features": FEATURES}
     return config, open_training_data(settings, config.simulate)
 

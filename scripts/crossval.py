@@ -72,6 +72,10 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
 
 def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
     """Configs and run directories of all members, fold after fold."""
+    if config.data.fold:
+        raise InputError(
+            f"data.fold={config.data.fold} would not be used: every fold is trained; leave it out."
+        )
     if n_folds < 2:
         raise InputError(f"--folds {n_folds} must be at least 2.")
     if n_seeds < 1:

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--events", help="labels or detections: series_id, event, step[, score]")
     parser.add_argument("--series_id", help="draw this series only")
     parser.add_argument("--night", help="draw one night: the date of its evening, 2018-08-14")
-    parser.add_argument("--tz", help="IANA zone of timestamps without UTC offset: Europe/London")
+    parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument("--out", default="plots", help="folder to write to (plots)")
     parser.add_argument("--format", nargs="+", choices=("png", "svg"), default=["png"])
     args = parser.parse_args(argv)
@@ -45,6 +45,8 @@ def main(argv: list[str]) -> int:
 def draw(args: argparse.Namespace) -> int:
     if not args.series and not args.workdir:
         raise InputError("give --series FILE, --workdir RUN, or both; --help shows examples.")
+    if args.tz and not args.series:
+        raise InputError("--tz is read with --series; a run's data have data.tz of its config.")
     if args.series and not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
     out = Path(args.out)
@@ -58,8 +60,8 @@ def draw(args: argparse.Namespace) -> int:
     from sleepjax.metrics.summary import read_table
 
     events = read_table(args.events) if args.events else None
-    count, seen = 0, []
-    for view, note in views(args, events):
+    count, seen, refused = 0, [], []
+    for view, note in views(args, events, refused):
         seen.append(view.meta.series_id)
         if args.series_id and view.meta.series_id != args.series_id:
             continue
@@ -71,22 +73,28 @@ def draw(args: argparse.Namespace) -> int:
             figure.savefig(out / f"{name}.{kind}")
             print(out / f"{name}.{kind}")
         count += 1
+    if not count and refused:
+        raise InputError(refused[0])
     if not count:
         raise InputError(
             f"--series_id {args.series_id!r} is not there; the series are {', '.join(seen[:10])}."
         )
-    return 0
+    for fault in refused:
+        print(f"error: left out: {fault}", file=sys.stderr)
+    return 3 if refused else 0
 
 
-def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:
-    """(what to draw, words for the title) of each series."""
+def views(
+    args: argparse.Namespace, events: pl.DataFrame | None, refused: list[str]
+) -> Iterator[tuple[View, str]]:
+    """(what to draw, words for the title) of each series; ``refused`` gets the faults of others."""
     from sleepjax.data.raw import iter_recordings
     from sleepjax.figures import shown
 
     if not args.series:
-        yield from views_of_run(Path(args.workdir))
+        yield from views_of_run(Path(args.workdir), events)
         return
-    recordings = iter_recordings(args.series, tz=args.tz)
+    recordings = iter_recordings(args.series, tz=args.tz, refused=refused)
     if not args.workdir:
         for recording in recordings:
             given = shown.given(events, recording.meta.series_id)
@@ -102,8 +110,11 @@ def views(args: argparse.Namespace, events: pl.DataFrame | None) -> Iterator[tup
         yield shown.of_recording(found.recording, **known | given), note
 
 
-def views_of_run(workdir: Path) -> Iterator[tuple[View, str]]:
-    """The validation series of a finished run, from what it saved and the data it used."""
+def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:
+    """The validation series of a finished run, from what it saved and the data it used.
+
+    Given events stand in for the run's own labels or detections.
+    """
     from sleepjax.data.source import open_training_data
     from sleepjax.figures import shown
     from sleepjax.runs import directory, validation
@@ -115,16 +126,12 @@ def views_of_run(workdir: Path) -> Iterator[tuple[View, str]]:
     note = workdir.name + (", SIMULATED data" if run["simulated"] else "")
     for one in curves:
         series_id = one.meta.series_id
-        yield (
-            shown.of_store(
-                store,
-                series_id,
-                truth=solution.filter(series_id=series_id),
-                found=one.events(config.post),
-                probabilities=one.probabilities,
-            ),
-            note,
-        )
+        known = {
+            "truth": solution.filter(series_id=series_id),
+            "found": one.events(config.post),
+            "probabilities": one.probabilities,
+        }
+        yield shown.of_store(store, series_id, **known | shown.given(events, series_id)), note
 
 
 if __name__ == "__main__":

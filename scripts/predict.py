@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         help="latest, whose score the run reports (default), or best by validation AP",
     )
     parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
-    parser.add_argument("--tz", help="IANA zone of timestamps without UTC offset: Europe/London")
+    parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     args = parser.parse_args(argv)

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
         "--features", nargs="+", default=DEFAULT_FEATURES, metavar="NAME",
         help=f"what to store (default: all of {', '.join(FEATURES)})",
     )  # fmt: skip
-    parser.add_argument("--tz", help="IANA zone of timestamps without UTC offset: Europe/London")
+    parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument(
         "--drop_bad", "--drop-bad", action="store_true",
         help="leave out series and nights that cannot be used, and list them, instead of stopping",

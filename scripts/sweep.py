@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--random", type=int, metavar="N", help="N points at random")
     how.add_argument("--optuna", type=int, metavar="N", help="N points that Optuna asks for")
-    parser.add_argument("--seed", type=int, default=0, help="of --random and --optuna (0)")
+    parser.add_argument("--seed", type=int, help="of --random and --optuna (0)")
     parser.add_argument("--workdir", help="folder of the trials; default runs/<config>-sweep")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--slurm", action="store_true", help="write a job array, train nothing")
@@ -77,6 +77,9 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
             raise InputError(f"--{name} {n} must be at least 1.")
     if args.slurm and args.optuna:
         raise InputError("--optuna decides one trial after the other; use --random with --slurm.")
+    if args.seed is not None and not (args.random or args.optuna):
+        raise InputError("--seed is for --random and --optuna; --grid alone tries all.")
+    args.seed = args.seed or 0
     if args.seed < 0:
         raise InputError(f"--seed {args.seed} must be at least 0.")
     config: Any = load_from_arguments(args.config, rest)

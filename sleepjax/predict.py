@@ -35,7 +35,7 @@ class Found:
     probabilities: np.ndarray
     """float32 [T,K]: asleep, onset, wakeup at every step, and worn where the model has it."""
     events: pl.DataFrame
-    """The columns of `postprocess.decode_series` and timestamp (local clock with its UTC offset)."""
+    """As of `postprocess.decode_series`, and timestamp (local clock with its UTC offset)."""
 
     @property
     def windows(self) -> pl.DataFrame:
@@ -85,10 +85,10 @@ class Predictor:
     def predict(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
         """Events of a frame with series_id, step, timestamp, anglez and enmo.
 
-        ``tz`` is the IANA zone of timestamps that carry no UTC offset.
+        ``tz`` is the IANA zone of the wall clock, where timestamps carry no UTC offset or are UTC.
 
-        Returns series_id, step, event, score, beside_unmeasured (see `postprocess.decode_series`) and
-        timestamp (local clock with its UTC offset).
+        Returns series_id, step, event, score, beside_unmeasured (`postprocess.decode_series`)
+        and timestamp (local clock with its UTC offset).
         Raises InputError for recordings that cannot be used.
         """
         return self._of_each(series, tz, lambda found: found.events)

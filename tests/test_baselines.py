@@ -261,12 +261,22 @@ def test_script_applies_a_rule_to_recordings(project, cohort, tmp_path, capsys):
     assert main([*args, "--config", f"{project}/configs/spec1d.py", "--out", str(out)]) == 0
     assert "of 3 series" in capsys.readouterr().out
     assert set(read_table(out)["event"]) == {"onset", "wakeup"}
+    frame = pl.read_parquet(cohort / "test_series.parquet").cast({"enmo": pl.String})
+    bad = pl.col("series_id") == frame["series_id"][0]
+    path = tmp_path / "bad.csv"
+    frame.with_columns(enmo=pl.when(~bad).then("enmo").otherwise(pl.lit("."))).write_csv(path)
+    args = ["--name", "vanhees2015", "--series", str(path), "--config"]
+    assert main([*args, f"{project}/configs/spec1d.py", "--out", str(tmp_path / "two.csv")]) == 3
+    said = capsys.readouterr()
+    assert "of 2 series" in said.out and "left out: bad.csv, row 0" in said.err
 
 
 @pytest.mark.parametrize(
     "args, message",
     [
         (["--series", "x.parquet"], "--series needs --out"),
+        (["--series", "x.parquet", "--data", "d"], "--data is not read: hdcza needs no training"),
+        (["--overwrite"], "--overwrite is for --out, which is not given"),
         (["--series", "x.parquet", "--out", "a.csv"], "--series 'x.parquet' does not exist"),
         (["--out", "a.txt"], "--out 'a.txt' must end in .csv"),
         (["--out", "nowhere/a.csv"], "folder 'nowhere' of --out does not exist"),

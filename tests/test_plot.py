@@ -165,6 +165,7 @@ def test_script_draws_files_runs_and_nights(project, cohort, finished, tmp_path,
     "args, message",
     [
         ([], "error: give --series FILE, --workdir RUN, or both"),
+        (["--workdir", "{run}", "--tz", "UTC"], "error: --tz is read with --series"),
         (["--series", "nowhere.parquet"], "error: --series 'nowhere.parquet' does not exist"),
         (["--workdir", "nowhere"], "error: nowhere is not a run directory"),
         (["--workdir", "{run}", "--series_id", "x"], "error: --series_id 'x' is not there; the"),

@@ -215,6 +215,7 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
     [
         (["--grid", "optim.lr=1e-3,-1.0"], "optim.lr=-1.0: optim.lr=-1.0 must be at least 0"),
         (["--grid", "data.fold=0,7"], "data.fold=7: data.fold=7 must be from 0 to 2"),
+        (["--grid", "seed=0,1", "--seed", "3"], "--seed is for --random and --optuna"),
         (["--grid", "seed=0,1", "--random", "0"], "--random 0 must be at least 1"),
         (["--grid", "seed=0,1", "--optuna", "3", "--slurm"], "use --random with --slurm"),
         (["--grid", "seed=0,1", "--seeds", "3"], "'--seeds' is not understood"),

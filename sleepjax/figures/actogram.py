@@ -45,7 +45,7 @@ def plot(
       events: what was found (event, step, score); without a column score they count as labels.
       truth: labels (event, step), when both are to be drawn.
       night: the date of the evening, such as ``"2018-08-14"``: draw that night alone.
-      tz: IANA zone of timestamps that carry no UTC offset.
+      tz: IANA zone of the wall clock, where timestamps carry no UTC offset or are UTC.
       title: by default the name of the series.
 
     Returns a matplotlib Figure; a notebook shows it, ``savefig("night.svg")`` writes it.
