@@ -42,6 +42,8 @@ class DeviceKind:
     """Largest acceleration in g."""
     count: Range = (0.0, 0.0)
     """Size in g of the smallest step of an axis that is still visible in a 5-s mean."""
+    median: float = 0.0
+    """Chance that the angle comes from medians of whole counts, and thus repeats exactly."""
     idle: float = 0.0
     """Chance that the watch sleeps while it does not move, and reports held values or zeros."""
     missing: float = 0.0
@@ -50,11 +52,11 @@ class DeviceKind:
 
 DEVICES = {
     "competition": DeviceKind(0.25, 1.0, 3.0, (0.0, 0.2), 0.6, 0.035, gain=0.0),
-    "geneactiv": DeviceKind(0.20, 3.0, 2.5, (1.0, 9.0), 0.4, 0.03),
+    "geneactiv": DeviceKind(0.20, 3.0, 2.5, (1.0, 9.0), 0.4, 0.03, median=0.5),
     "actigraph": DeviceKind(
-        0.15, 3.0, 3.0, (2.0, 8.0), 0.6, 0.06, limit=(6.0, 8.0), idle=0.3, missing=0.1
+        0.15, 3.0, 3.0, (2.0, 8.0), 0.6, 0.06, limit=(6.0, 8.0), median=0.3, idle=0.3, missing=0.1
     ),
-    "axivity": DeviceKind(0.15, 2.0, 2.0, (3.0, 8.0), 0.5, 0.04, missing=0.2),
+    "axivity": DeviceKind(0.15, 2.0, 2.0, (3.0, 8.0), 0.5, 0.04, median=0.3, missing=0.2),
     "coarse": DeviceKind(
         0.15, 4.0, 2.0, (0.0, 6.0), 0.3, 0.1, limit=(2.0, 4.0), count=(1 / 64, 1 / 24), missing=0.1
     ),
@@ -80,6 +82,10 @@ class Device:
     """0 where the resolution is finer than the noise."""
     hysteresis: float
     """How far, as a share of a count, a value passes the edge of its step before it changes."""
+    angle_count: float
+    """Steps in degrees in which the angle is reported."""
+    mount: float
+    """Angle in radians between the watch's z axis and the one that most watches have."""
     enmo_count: float
     """Steps in which enmo is reported."""
     idle: str
@@ -101,7 +107,8 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
     sample_noise = rng.uniform(*kind.sample_noise) * MG
     epoch_noise, angle_noise = rng.lognormal(0, 0.5, 2) * (kind.epoch_noise * MG, kind.angle_noise)
     gain = float(np.exp(rng.normal(-0.6 * kind.gain, kind.gain)))
-    hysteresis, idle, missing, turned = rng.random(4)
+    hysteresis, idle, missing, turned, median, odd = rng.random(6)
+    mount = rng.uniform(0, 0.5 * np.pi) if odd < 0.2 else rng.normal(0, 0.2)
     return Device(
         kind=name,
         offset=(float(error[0]), float(error[1]), float(error[2])),
@@ -112,6 +119,8 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
         limit=rng.uniform(*kind.limit),
         count=count,
         hysteresis=0.5 * hysteresis,
+        angle_count=rng.uniform(0.05, 0.3) if median < kind.median else 1e-4,
+        mount=0.0 if name == "competition" else float(mount),
         enmo_count=count * rng.uniform(0.05, 0.25) if count else 1e-4,
         idle="no" if idle >= kind.idle else ("held" if idle < kind.idle / 2 else "zeros"),
         missing=rng.uniform(0.1, 2.0) if missing < kind.missing else 0.0,
@@ -123,7 +132,12 @@ def report(rng: np.random.Generator, device: Device, motion: Motion):
     """What the watch reports of a movement: anglez [T] in degrees and enmo [T] in g, float32."""
     n = len(motion.angle)
     noise = rng.standard_normal((2, n), dtype=np.float32)
-    angle = device.sign * motion.angle + np.float32(device.angle_noise) * noise[0]
+    radians = np.deg2rad(motion.angle)
+    if device.mount:
+        sine, cosine = np.sin(device.mount), np.cos(device.mount)
+        along = cosine * np.sin(radians) + sine * np.cos(radians) * np.cos(motion.roll)
+        radians = np.arcsin(np.clip(along, -1, 1))
+    angle = device.sign * np.rad2deg(radians) + np.float32(device.angle_noise) * noise[0]
     angle = np.clip(angle, -90, 90)
     constant, along, across = device.offset
     radians = np.deg2rad(angle)
@@ -136,6 +150,7 @@ def report(rng: np.random.Generator, device: Device, motion: Motion):
     enmo = rectified(error + moved, device.sample_noise) + device.epoch_noise * noise[1]
     enmo = np.clip(enmo, 0, device.limit - 1)
     enmo = np.round(enmo / device.enmo_count) * device.enmo_count
+    angle = np.clip(np.round(angle / device.angle_count) * device.angle_count, -90, 90)
     signals = angle.astype(np.float32), enmo.astype(np.float32)
     if device.idle != "no":
         _idle(signals, motion.moving, device.idle)

@@ -30,10 +30,13 @@ class PersonKind:
     restless: Range = (0.5, 2.0)
     """Factor on the movements in sleep."""
     awakenings: Range = (0.6, 2.0)
+    """Factor on the number of awakenings."""
     periodic: Range = (0.0, 0.05)
     """Share of sleep in which movements return every 15 to 90 s."""
     nap: Range = (0.0, 0.15)
     """Chance of a nap per day."""
+    fidgeting: Range = (0.25, 1.1)
+    """Factor on the movements of the day, in which adults move about half as much as children."""
     activity: float = -0.2
     """Mean log of the intensity of movements relative to the competition's children."""
     sedentary: float = 0.3
@@ -42,9 +45,16 @@ class PersonKind:
 
 PEOPLE = {
     "child": PersonKind(
-        0.15, 0.08, (20.8, 0.6), (9.6, 0.6), nap=(0.0, 0.3), activity=0.1, sedentary=0
+        0.15,
+        0.08,
+        (20.8, 0.6),
+        (9.6, 0.6),
+        nap=(0.0, 0.3),
+        fidgeting=(0.7, 1.3),
+        activity=0.1,
+        sedentary=0.0,
     ),
-    "teenager": PersonKind(0.10, 0.04, (23.2, 1.0), (8.0, 0.8), activity=0.0),
+    "teenager": PersonKind(0.10, 0.04, (23.2, 1.0), (8.0, 0.8), fidgeting=(0.5, 1.2), activity=0.0),
     "adult": PersonKind(0.27, 0.12, (23.1, 0.9), (7.3, 0.8)),
     "sedentary": PersonKind(
         0.10, 0.08, (23.3, 1.0), (7.4, 0.9), nap=(0.0, 0.4), activity=-0.5, sedentary=1.4
@@ -155,6 +165,7 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         lie_in=float(rng.beta(3, 2)) if laboratory else base.lie_in,
         quiet_evening=float(rng.beta(2, 2 if kind.sedentary > 0.5 else 4)),
         stillness=base.stillness * factor(kind.calm),
+        fidgeting=base.fidgeting * factor(kind.fidgeting),
         restlessness=base.restlessness * factor(kind.restless),
         activity=base.activity + kind.activity,
         sedentary=base.sedentary + kind.sedentary,
