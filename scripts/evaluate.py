@@ -9,11 +9,13 @@ the metric.
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
 from sleepjax.metrics import bootstrap, evaluate
-from sleepjax.metrics.summary import as_dict, as_text, doubts, read_table
+from sleepjax.metrics.summary import as_dict, as_text, doubts
+from sleepjax.tables import read_table
 from sleepjax.types import InputError
 
 
@@ -43,7 +45,7 @@ def main() -> int:
             title = f"{Path(args.submission).name} against {Path(args.events).name}"
             Path(args.html).write_text(report.build(title, solution, submission, result=result))
     except (InputError, OSError) as error:  # OSError: a folder that is missing or read-only
-        what = str(error).split()[0]
+        what = re.split(r"[ :]", str(error))[0]
         where = f"{files[what]}: " if what in files else ""
         print(f"error: {where}{error}", file=sys.stderr)
         return 2

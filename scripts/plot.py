@@ -57,7 +57,7 @@ def draw(args: argparse.Namespace) -> int:
     from sleepjax.data.store_files import folder_name
     from sleepjax.figures.actogram import actogram
     from sleepjax.figures.night import night_figure
-    from sleepjax.metrics.summary import read_table
+    from sleepjax.tables import read_table
 
     events = read_table(args.events) if args.events else None
     count, seen, refused = 0, [], []

@@ -55,6 +55,15 @@ def real_recording() -> Path:
 
 
 @pytest.fixture(scope="session")
+def odd() -> Path:
+    """Parquet files that polars cannot write; the test is skipped without them."""
+    path = PROJECT.parent / "shared" / "data" / "odd"
+    if not path.is_dir():
+        pytest.skip("the odd parquet files are not here: shared/data/odd")
+    return path
+
+
+@pytest.fixture(scope="session")
 def cohort(tmp_path_factory) -> Path:
     """A small simulated cohort in the competition's files."""
     from sleepjax.simulation import simulate_cohort

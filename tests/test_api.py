@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import sleepjax
-from sleepjax.io import as_polars
+from sleepjax.tables import as_polars
 from sleepjax.types import InputError
 
 

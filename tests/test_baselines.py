@@ -13,7 +13,7 @@ from sleepjax import baselines, metrics
 from sleepjax.baselines import angle, logistic
 from sleepjax.data.source import open_training_data
 from sleepjax.data.windows import Series
-from sleepjax.metrics.summary import read_table
+from sleepjax.tables import read_table
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
 from tests.reference import baselines as reference
 from tests.test_predict import script

@@ -147,7 +147,7 @@ def test_file_that_is_no_event_csv(tmp_path):
     for write, message in (
         (lambda p: p.mkdir(), "it is a folder"),
         (lambda p: p.touch(), r"empty \(0 bytes\)"),
-        (lambda p: p.write_text("a,b\n1,2,3,4\n"), "cannot be read as csv"),
+        (lambda p: p.write_text("a,b\n1,2,3,4\n"), "the file cannot be read"),
         (lambda p: None, "does not exist"),
     ):
         path = tmp_path / message[:5] / "events.csv"

@@ -6,8 +6,8 @@ import tempfile
 import pytest
 
 from sleepjax.data import events, raw
-from sleepjax.io import check_output, check_table
-from sleepjax.metrics.summary import read_table
+from sleepjax.io import check_output
+from sleepjax.tables import check_table, read_table
 from sleepjax.types import InputError
 from tests.reference.series import rows
 

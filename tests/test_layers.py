@@ -18,6 +18,7 @@ PLACES = {
     "local_time": (0, "base"),
     "lock": (0, "base"),
     "progress": (0, "base"),
+    "tables": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),
     "objectives": (1, "objectives"),

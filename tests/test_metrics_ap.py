@@ -191,9 +191,9 @@ def test_infinite_scores_rank_and_infinite_steps_never_match():
 @pytest.mark.parametrize(
     "change, text",
     [
-        (lambda t, d: (t.drop("event"), d), "solution has no column 'event'"),
-        (lambda t, d: (t, d.drop("score")), "submission has no column 'score'"),
-        (lambda t, d: (t, d.rename({"series_id": "serie_id"})), "Is 'serie_id' meant to be"),
+        (lambda t, d: (t.drop("event"), d), "solution: column 'event' is missing"),
+        (lambda t, d: (t, d.drop("score")), "submission: column 'score' is missing"),
+        (lambda t, d: (t, d.rename({"series_id": "serie_id"})), "did you mean 'serie_id'"),
         (lambda t, d: (t, d.with_columns(pl.col("step").cast(pl.String))), "must hold numbers"),
         (lambda t, d: (t.with_columns(pl.col("step").cast(pl.String)), d), "must hold numbers"),
         (lambda t, d: (t.clear(), d), "solution has no events"),

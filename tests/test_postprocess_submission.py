@@ -66,7 +66,7 @@ def test_refused_before_writing(tmp_path, change, text):
 
 
 def test_missing_column_names_the_nearest(tmp_path):
-    with pytest.raises(InputError, match="Is 'Score' meant to be 'score'"):
+    with pytest.raises(InputError, match="'score' is missing, did you mean 'Score'"):
         submission(EVENTS.rename({"score": "Score"}))
     with pytest.raises(InputError, match="folder .* does not exist"):
         write_submission(EVENTS, tmp_path / "nowhere" / "submission.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax import lock
+from sleepjax import lock, tables
 from sleepjax.data import features, raw, store_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.writing import WORKERS
@@ -88,7 +88,7 @@ def test_other_features_settings_and_series_give_the_same_as_a_fresh_store(
 def test_memory_holds_a_few_series_however_many_there_are(tmp_path, monkeypatch):
     frames = [rows(100, f"s{i:02d}", seed=i) for i in range(20)]
     cohort = write_cohort(tmp_path / "raw", frames)
-    monkeypatch.setattr(raw, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(tables, "_BATCH_ROWS", 100)
     alive, most, read = set(), 0, raw.iter_rows
 
     def counted(paths):

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from sleepjax import tables
 from sleepjax.data import features, raw
 from sleepjax.types import InputError
 from tests.reference.series import rows, with_value, write_cohort
@@ -116,14 +117,14 @@ def test_missing_column_names_the_nearest(tmp_path):
     [
         ("anglez", pl.Boolean, "Boolean"),
         ("enmo", pl.Date, "Date"),
-        ("step", pl.Float64, "Float64"),
+        ("step", pl.Date, "Date"),
         ("timestamp", pl.Int64, "Int64"),
         ("series_id", pl.Float32, "Float32"),
     ],
 )
 def test_wrong_type_of_column(name, dtype, found):
     frame = rows(10).with_columns(pl.lit(None).cast(dtype).alias(name))
-    with pytest.raises(InputError, match=f"column '{name}' is {found}; it must be .*cast"):
+    with pytest.raises(InputError, match=f"column '{name}' is {found}; it must be .*, for ex"):
         raw.recordings_from_frame(frame)
 
 
@@ -194,7 +195,7 @@ def test_several_files_and_the_same_series_in_two(tmp_path):
 
 @pytest.mark.parametrize("batch", [7, 64, 100_000])
 def test_csv_equals_parquet_whatever_the_batches(tmp_path, monkeypatch, batch):
-    monkeypatch.setattr(raw, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(tables, "_BATCH_ROWS", batch)
     frames = [rows(90), with_value(rows(41, "b2", seed=3), "enmo", 3, None), rows(1, "c3")]
     write_cohort(tmp_path, frames)
     write_cohort(tmp_path, frames, suffix=".csv")

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.data import clock
-from sleepjax.io import check_table
+from sleepjax.data import cells, clock
+from sleepjax.tables import read_table, require_columns
 from sleepjax.types import EVENTS, STEP_SECONDS, InputError, SeriesMeta
 
 COLUMNS = {
@@ -26,7 +26,6 @@ COLUMNS = {
     "step": pl.Int64,
     "timestamp": pl.String,
 }
-_EMPTY_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
 _REMEDY = "correct the row, or make the night unlabelled with --drop_bad (--config.data.drop_bad)"
 
 
@@ -185,19 +184,11 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
 
 def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
-    check_table(path, (".csv",))
-    try:
-        table = pl.read_csv(path, infer_schema=False, null_values=_EMPTY_WORDS)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{path.name}: it cannot be read as csv ({reason}).") from None
-    for name in columns:
-        if name not in table.columns:
-            raise InputError(
-                f"{path.name}: column {name!r} is missing{nearest(name, table.columns)} "
-                f"It has: {', '.join(table.columns)}; it needs: {', '.join(columns)}."
-            )
-    return table.select(list(columns))
+    table = read_table(path, suffixes=(".csv",), text=True)
+    require_columns(table.columns, columns, path.name)
+    return table.select(
+        table[name] if name == "series_id" else cells.present(table[name]) for name in columns
+    )
 
 
 def whole_numbers(table: pl.DataFrame, meaning: Mapping[str, str], source: str) -> pl.DataFrame:
@@ -206,19 +197,16 @@ def whole_numbers(table: pl.DataFrame, meaning: Mapping[str, str], source: str) 
     ``meaning`` names the columns, and says what an empty one means for the error text. Raises
     InputError for the first value that is no whole number of 0 or more; empty ones stay empty.
     """
-    number = lambda name: pl.col(name).str.strip_chars().cast(pl.Float64, strict=False)
-    typed = table.with_columns(number(name).alias(name) for name in meaning)
+    typed = table.with_columns(cells.whole_numbers(table[name]) for name in meaning)
     for name, empty in meaning.items():
-        value = typed[name]
-        fits = value.is_between(0, 2**53) & (value == value.round())
-        wrong = table[name].is_not_null() & ~fits.fill_null(False)
+        wrong = table[name].is_not_null() & ~(typed[name] >= 0).fill_null(False)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise InputError(
                 f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
                 f"number of 0 or more{empty}."
             )
-    return typed.with_columns(pl.col(name).cast(pl.Int64) for name in meaning)
+    return typed
 
 
 def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:

@@ -9,7 +9,6 @@ series, and the others are read on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +16,10 @@ from typing import NamedTuple
 import polars as pl
 
 from sleepjax.config import nearest
+from sleepjax.data import cells
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import make_recording
-from sleepjax.io import TABLES, as_polars, check_table
+from sleepjax.tables import TABLES, as_polars, iter_table, require_columns
 from sleepjax.types import InputError
 
 COLUMNS = {
@@ -30,8 +30,10 @@ COLUMNS = {
     "enmo": pl.Float32,
 }
 PHASES = ("train", "test")
-_BATCH_ROWS = 262_144
-_EMPTY_WORDS = ["NA", "N/A", "null", "None"]
+_EPOCH = (
+    "pl.from_epoch('timestamp', time_unit='s').dt.replace_time_zone('UTC')"
+    ".dt.convert_time_zone('America/New_York') for seconds since 1970"
+)
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,12 @@ def count_rows(paths: Iterable[Path]) -> int:
     """
     total, done, before = 0, {}, None
     for path in paths:
-        scan = _scan(path).select(pl.col("series_id").cast(pl.String))
-        with _readable(path):
-            for batch in scan.collect_batches(chunk_size=_BATCH_ROWS):
-                total += batch.height
-                for series_id in batch["series_id"].rle().struct["value"]:
-                    if series_id is not None and (series_id, path) != before:
-                        _check_fresh(series_id, path, done)
-                        before = series_id, path
+        for batch in iter_table(path, ("series_id",), _check_columns):
+            total += batch.height
+            for series_id in batch["series_id"].cast(pl.String).rle().struct["value"]:
+                if series_id is not None and (series_id, path) != before:
+                    _check_fresh(series_id, path, done)
+                    before = series_id, path
     return total
 
 
@@ -206,57 +206,23 @@ def _whole_series(
 
 def _batches(path: Path) -> Iterator[pl.DataFrame]:
     """Stream a file in batches of rows with the columns; errors name the file."""
-    scan = _scan(path).select(*COLUMNS).with_columns(pl.col("series_id").cast(pl.String))
     empty = True
-    with _readable(path):
-        for batch in scan.collect_batches(chunk_size=_BATCH_ROWS):
-            if batch.height:
-                empty = False
-                yield batch
+    for batch in iter_table(path, tuple(COLUMNS), _check_columns):
+        if batch.height:
+            empty = False
+            yield batch.with_columns(pl.col("series_id").cast(pl.String))
     if empty:
         raise InputError(f"{path.name}: it has no rows.")
 
 
-def _scan(path: Path) -> pl.LazyFrame:
-    """Open a file that has the columns; errors name it.
-
-    Csv is read as text, so that a value of the wrong type is reported by its row.
-    """
-    check_table(path)
-    with _readable(path):
-        if path.suffix.lower() == ".parquet":
-            scan = pl.scan_parquet(path)
-        else:
-            scan = pl.scan_csv(path, infer_schema=False, null_values=_EMPTY_WORDS)
-        have = scan.collect_schema()
-    _check_columns(have, path.name)
-    return scan
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what polars says of a damaged file into one line that names it."""
-    try:
-        yield
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{path.name}: the file cannot be read, is it damaged or cut short? ({reason})"
-        ) from None
-
-
 def _check_columns(have: Mapping[str, pl.DataType], source: str) -> None:
     """Raise InputError for a column that is missing, or of a type that cannot be read."""
+    require_columns(have, COLUMNS, source)
     for name, want in COLUMNS.items():
-        if name not in have:
-            raise InputError(
-                f"{source}: column {name!r} is missing{nearest(name, have)} "
-                f"It has: {', '.join(have)}; it needs: {', '.join(COLUMNS)}."
-            )
         if not _fits(have[name], name):
             raise InputError(
                 f"{source}: column {name!r} is {have[name]}; it must be {want}, for example "
-                f"pl.col({name!r}).cast(pl.{want})."
+                f"{_EPOCH if name == 'timestamp' else f'pl.col({name!r}).cast(pl.{want})'}."
             )
 
 
@@ -266,12 +232,12 @@ def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "")
     Integers serve as numbers and as ids; text serves as a number where it is one (csv).
     """
     columns = []
-    for name, want in COLUMNS.items():
+    for name in COLUMNS:
         column = rows[name]
         if name == "timestamp" and isinstance(column.dtype, pl.Datetime):
             columns.append(column)
             continue
-        typed = column.cast(want, strict=False)
+        column, typed = _cast(column, name)
         needed = name in ("series_id", "step")
         wrong = typed.is_null() if needed else typed.is_null() & column.is_not_null()
         if wrong.any():
@@ -287,6 +253,19 @@ def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "")
     return pl.DataFrame(columns)
 
 
+def _cast(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
+    """(what the cells say, the same in the type that the column's name asks for)."""
+    if name == "step" and column.dtype.is_float():
+        return column, cells.whole_numbers(column)
+    typed = column.cast(COLUMNS[name], strict=False)
+    if column.dtype != pl.String or typed.null_count() == column.null_count():
+        return column, typed
+    column = cells.present(column)
+    if name == "step":
+        return column, cells.whole_numbers(column)
+    return column, column.cast(COLUMNS[name], strict=False)
+
+
 def _fits(dtype: pl.DataType, name: str) -> bool:
     """Whether a column of this type can be read as what its name asks for."""
     text = dtype in (pl.String, pl.Categorical, pl.Enum)
@@ -294,4 +273,6 @@ def _fits(dtype: pl.DataType, name: str) -> bool:
         return dtype.is_numeric() or dtype in (pl.String, pl.Null)
     if name == "timestamp":
         return dtype == pl.String or isinstance(dtype, pl.Datetime)
-    return dtype.is_integer() or (dtype == pl.String if name == "step" else text)
+    if name == "step":
+        return dtype.is_numeric() or dtype == pl.String
+    return dtype.is_integer() or text

@@ -17,8 +17,8 @@ from sleepjax.data.identity import repair_code
 from sleepjax.data.raw import find_files
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
-from sleepjax.io import TABLES
 from sleepjax.simulation import Cohort, simulate_cohort
+from sleepjax.tables import TABLES
 from sleepjax.types import STEPS_PER_HOUR, InputError
 
 DEFAULT_ROOT = Path("data/child-mind")

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.config import nearest
 from sleepjax.data import features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store
-from sleepjax.io import as_polars
 from sleepjax.local_time import local_seconds
+from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import (
-    EVENTS,
     STEPS_PER_HOUR,
     InputError,
     SeriesMeta,
@@ -154,12 +152,7 @@ def given(events: pl.DataFrame | None, series_id: str) -> dict[str, pl.DataFrame
     if events is None:
         return {}
     events = as_polars(events, "the given events")
-    for name in ("event", "step"):
-        if name not in events.columns:
-            raise InputError(
-                f"the given events have no column {name!r}{nearest(name, events.columns)} They "
-                f"hold {', '.join(events.columns)} and need event ({' or '.join(EVENTS)}) and step."
-            )
+    require_columns(events.columns, ("event", "step"), "the given events")
     if "series_id" in events.columns:
         events = events.filter(pl.col("series_id").cast(pl.String) == series_id)
     return {"found" if "score" in events.columns else "truth": events}

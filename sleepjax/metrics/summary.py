@@ -1,34 +1,15 @@
-"""The score as a table for people and as a dictionary for programs; reading the files to score."""
+"""The score as a table for people and as a dictionary for programs."""
 
 from __future__ import annotations
 
-import difflib
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from sleepjax.io import check_table
+from sleepjax.config import nearest
 from sleepjax.metrics.ap import APResult
 from sleepjax.metrics.bootstrap import Bootstrap
-from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
-
-
-def read_table(path: str | Path) -> pl.DataFrame:
-    """Read events or detections from a csv or parquet file.
-
-    Series ids are text even if they look like numbers. Raises InputError when the file does not
-    exist, is of another kind, or cannot be read.
-    """
-    path = Path(path)
-    check_table(path)
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
-        types = {"series_id": pl.String, "event": pl.String}
-        return pl.read_csv(path, schema_overrides=types, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+from sleepjax.types import EVENTS, STEPS_PER_MINUTE
 
 
 def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
@@ -40,8 +21,7 @@ def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
     ):
         unknown = [event for event in found if event not in EVENTS]
         if unknown:
-            near = difflib.get_close_matches(unknown[0].lower(), EVENTS, n=1, cutoff=0.5)
-            hint = f", did you mean {near[0]!r}?" if near else "."
+            hint = nearest(unknown[0].lower(), EVENTS)
             known = " and ".join(EVENTS)
             lines.append(f"{name}: event is {unknown[0]!r}{hint} Sleep events are called {known}.")
     twice = sum(int(a.n_truth.sum()) - len(a.truth_step) for a in result.problem.events.values())

@@ -6,14 +6,13 @@ scores become float64, so unsigned and fractional steps are exact (integers belo
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from sleepjax.io import as_polars
+from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import InputError
 
 TRUTH_COLUMNS = ("series_id", "event", "step")
@@ -172,19 +171,6 @@ def check_tolerances(
     return checked
 
 
-def require_columns(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
-    """Raise InputError naming the missing columns and the nearest existing ones."""
-    missing = [column for column in columns if column not in frame.columns]
-    if not missing:
-        return
-    near = difflib.get_close_matches(missing[0], frame.columns, n=1, cutoff=0.5)
-    hint = f" Is {near[0]!r} meant to be {missing[0]!r}?" if near else ""
-    raise InputError(
-        f"{name} has no column {missing[0]!r}; it has {frame.columns} "
-        f"and needs {list(columns)}.{hint}"
-    )
-
-
 def _require_numbers(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:
     for column in columns:
         values = frame[column]
@@ -203,7 +189,7 @@ def _require_numbers(frame: pl.DataFrame, columns: Sequence[str], name: str) -> 
 
 
 def _read_truth(solution: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    require_columns(solution, TRUTH_COLUMNS, "solution")
+    require_columns(solution.columns, TRUTH_COLUMNS, "solution")
     _require_numbers(solution, ("step",), "solution")
     truth = solution.select(
         pl.col("series_id", "event").cast(pl.String), pl.col("step").cast(pl.Float64)
@@ -230,7 +216,7 @@ def _read_truth(solution: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
 
 
 def _read_detections(submission: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    require_columns(submission, DETECTION_COLUMNS, "submission")
+    require_columns(submission.columns, DETECTION_COLUMNS, "submission")
     _require_numbers(submission, ("step", "score"), "submission")
     # The official scorer drops a detection with a missing value in any column, needed or not.
     present = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sleepjax.config import nearest
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import decoders, unmeasured
 from sleepjax.postprocess.peaks import check
@@ -158,8 +158,7 @@ def check_post(post: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings, if `decode_series` takes them; raises InputError otherwise."""
     for name, value in post.items():
         if name not in KINDS:
-            near = difflib.get_close_matches(str(name), KINDS, n=1, cutoff=0.5)
-            hint = f", did you mean {near[0]!r}?" if near else "."
+            hint = nearest(name, KINDS)
             raise InputError(f"setting {name!r} is unknown{hint} Known: {', '.join(KINDS)}.")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         fits = {NUMBER: number, SWITCH: isinstance(value, bool), OPTIONAL: number or value is None}

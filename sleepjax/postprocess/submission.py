@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 from pathlib import Path
 
 import polars as pl
 
+from sleepjax.io import write_table
+from sleepjax.tables import require_columns
 from sleepjax.types import EVENTS, InputError
 
 SCHEMA = {
@@ -25,14 +25,7 @@ def submission(events: pl.DataFrame) -> pl.DataFrame:
     are dropped. Raises InputError for missing columns, missing values, scores that are not
     finite, steps that are negative or no whole numbers, and unknown events.
     """
-    for column in SCHEMA:
-        if column not in events.columns:
-            near = difflib.get_close_matches(column, events.columns, n=1, cutoff=0.5)
-            hint = f" Is {near[0]!r} meant to be {column!r}?" if near else ""
-            raise InputError(
-                f"submission has no column {column!r}; it has {events.columns} "
-                f"and needs {list(SCHEMA)}.{hint}"
-            )
+    require_columns(events.columns, SCHEMA, "submission")
     for column in ("step", "score"):
         dtype = events.schema[column]
         if not dtype.is_numeric() and dtype != pl.Null:
@@ -61,12 +54,7 @@ def write_submission(events: pl.DataFrame, path: str | Path) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: folder {path.parent} does not exist; create it.")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        frame.write_csv(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_table(path, frame)
     return path
 
 

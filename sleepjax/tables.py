@@ -1,0 +1,307 @@
+"""Tables: parquet, csv and frames of other libraries, read in one way or refused with a remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from sleepjax.config import nearest
+from sleepjax.types import InputError
+
+PARQUET = (".parquet", ".pq")
+TABLES = (*PARQUET, ".csv")
+_BATCH_ROWS = 262_144
+_EXCEL = "it is an Excel workbook: save the sheet as 'CSV UTF-8 (comma delimited)'"
+_PACKED = "unpack it first"
+_DEVICE = "it is a device's own file: turn it into anglez and enmo first, for example with GGIR"
+_REMEDIES = {
+    **dict.fromkeys((".xlsx", ".xls"), _EXCEL),
+    **dict.fromkeys((".gz", ".zip", ".zst"), _PACKED),
+    **dict.fromkeys((".gt3x", ".cwa", ".bin"), _DEVICE),
+}
+_BEGINNINGS = {
+    b"PAR1": "it is a parquet file; let its name end in .parquet",
+    b"PK\x03\x04": "it is a zip archive or an Excel workbook; unpack it, or save it as CSV UTF-8",
+    b"\x1f\x8b": "it is compressed (gzip); unpack it first",
+}
+_STDERR = threading.Lock()
+T = TypeVar("T")
+
+
+def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
+    """Raise InputError, naming the remedy, for a file that is no parquet or comma-separated table.
+
+    Looks at the name and at the two ends of the file; what stands between them is not read.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: it is a folder; {_of_folder(path, suffixes)}.")
+    if not path.exists():
+        raise InputError(f"{path}: the file does not exist.")
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        remedy = _REMEDIES.get(suffix, "convert other formats")
+        ends = " or ".join(end for end in suffixes if end != ".pq")
+        raise InputError(f"{path.name}: the name must end in {ends}; {remedy}.")
+    if not path.stat().st_size:
+        raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
+    with path.open("rb") as file:
+        head = file.read(4096)
+        file.seek(-min(4, path.stat().st_size), 2)
+        tail = file.read()
+    if suffix == ".csv":
+        _check_text(head, path.name)
+    elif head[:4] != b"PAR1":
+        raise InputError(f"{path.name}: it is not a parquet file (it begins with {head[:4]!r}).")
+    elif tail != b"PAR1":
+        raise InputError(f"{path.name}: the parquet file is cut short; copy it again.")
+
+
+def _of_folder(path: Path, suffixes: tuple[str, ...]) -> str:
+    """What to give in place of a folder."""
+    inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in suffixes)
+    parts = any(p.is_dir() and "=" in p.name for p in path.iterdir())
+    if parts and not inside:
+        return (
+            f"its partitions must be one file: pl.scan_parquet({str(path)!r}, "
+            "hive_partitioning=True).sort('series_id', 'step').sink_parquet('series.parquet')"
+        )
+    return "give a file inside it" + (f": {', '.join(inside[:6])}" if inside else "")
+
+
+def _check_text(head: bytes, name: str) -> None:
+    """Raise InputError for the beginning of a file that is no comma-separated UTF-8 text."""
+    for beginning, remedy in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            raise InputError(f"{name}: it is not a csv file: {remedy}.")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise InputError(
+            f"{name}: it is not UTF-8 text (is it UTF-16, as some spreadsheets write?); save it as "
+            "'CSV UTF-8'."
+        )
+    if b"\r" in head and b"\n" not in head:
+        raise InputError(
+            f"{name}: its lines end in a carriage return alone, as on old Macintoshes; save it "
+            "with line feeds (Unix or Windows line ends)."
+        )
+    first = head.split(b"\n", 1)[0].decode(errors="replace")
+    others = [mark for mark in (";", "\t", "|") if mark in first]
+    if "," not in first and others:
+        raise InputError(
+            f"{name}: columns are separated by {others[0]!r}; write it with ',' between columns "
+            "and '.' in numbers."
+        )
+
+
+def require_columns(have: Iterable[str], needed: Iterable[str], source: str) -> None:
+    """Raise InputError naming the first missing column, the nearest existing one, and all."""
+    have, needed = list(have), list(needed)
+    for name in needed:
+        if name not in have:
+            shown = [column if len(column) <= 40 else f"{column[:37]}..." for column in have]
+            more = f" and {len(have) - 20} more" if len(have) > 20 else ""
+            raise InputError(
+                f"{source}: column {name!r} is missing{nearest(name, shown)} "
+                f"It has: {', '.join(shown[:20])}{more}; it needs: {', '.join(needed)}."
+            )
+
+
+def iter_table(
+    path: Path, columns: Sequence[str], check: Callable[[pl.Schema, str], None]
+) -> Iterator[pl.DataFrame]:
+    """Stream the columns of a parquet or csv file, some 260,000 rows at a time.
+
+    Columns of a csv file are text, and its blank lines are left out. Times with a fixed offset that
+    polars has no zone for, as pandas writes, are text with that offset.
+
+    Raises InputError for a file that is no table, is damaged, or whose schema ``check``
+    refuses; it is given the name of the file too.
+    """
+    check_table(path)
+    with path.open("rb") as file, _readable(path):
+        scan = _scan(path, file, text=True)
+        schema = _quietly(scan.collect_schema)
+        check(schema, path.name)
+        batches = _selected(path, scan, schema, columns).collect_batches(chunk_size=_BATCH_ROWS)
+        n_read = 0
+        while (batch := _quietly(lambda: next(batches, None))) is not None:
+            n_read += batch.height
+            yield batch
+        _check_complete(path, scan, n_read)
+
+
+def read_table(
+    path: str | Path, *, suffixes: tuple[str, ...] = TABLES, text: bool = False
+) -> pl.DataFrame:
+    """Read a parquet or csv file.
+
+    Args:
+      path: the file; any name will do, whatever characters it has.
+      suffixes: which ends of the name are accepted.
+      text: leave all columns of a csv file as text. Otherwise their types are inferred, but
+        series ids are text even if they look like numbers.
+
+    Raises InputError when the file does not exist, is of another kind, or is damaged.
+    """
+    path = Path(path)
+    check_table(path, suffixes)
+    with path.open("rb") as file, _readable(path):
+        scan = _scan(path, file, text=text)
+        schema = _quietly(scan.collect_schema)
+        table = _quietly(_selected(path, scan, schema, list(schema)).collect)
+        _check_complete(path, scan, table.height)
+    return table
+
+
+def _scan(path: Path, file: IO[bytes], *, text: bool) -> pl.LazyFrame:
+    """Open a table. An open file has no name that polars would take for a pattern or refuse."""
+    if path.suffix.lower() in PARQUET:
+        _allow_fixed_offsets()
+        return pl.scan_parquet(file, glob=False)
+    if text:
+        return pl.scan_csv(file, glob=False, infer_schema=False)
+    types = {"series_id": pl.String, "event": pl.String}
+    return pl.scan_csv(file, glob=False, schema_overrides=types, infer_schema_length=None)
+
+
+def _selected(
+    path: Path, scan: pl.LazyFrame, schema: pl.Schema, columns: Sequence[str]
+) -> pl.LazyFrame:
+    chosen = scan.select(_with_offset(name, schema[name]) for name in columns)
+    if path.suffix.lower() in PARQUET:
+        return chosen
+    return chosen.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _allow_fixed_offsets() -> None:
+    """Let polars read a zone like ``+05:30``, for which it has no name, so that it can be told."""
+    os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
+
+
+def _with_offset(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column; as ISO text where its zone is a fixed offset, ``+05:30``."""
+    zone = str(getattr(dtype, "time_zone", None))
+    if not isinstance(dtype, pl.Datetime) or not re.fullmatch(r"[+-]\d\d:\d\d", zone):
+        return pl.col(name)
+    minutes = int(zone[:3]) * 60 + int(zone[0] + zone[-2:])
+    utc = pl.col(name).to_physical().cast(pl.Datetime(dtype.time_unit))
+    return (utc + pl.duration(minutes=minutes)).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.3f{zone}")
+
+
+def _check_complete(path: Path, scan: pl.LazyFrame, n_read: int) -> None:
+    """A panic in a thread of polars ends the rows and raises nothing."""
+    if path.suffix.lower() in PARQUET:
+        n_rows = _quietly(lambda: scan.select(pl.len()).collect().item())
+        if n_rows != n_read:
+            raise pl.exceptions.ComputeError(f"only {n_read} of {n_rows} rows can be read")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what polars says of a damaged file into one line that names it."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        if path.suffix.lower() == ".csv" and re.search("utf-?8", reason, re.IGNORECASE):
+            raise InputError(
+                f"{path.name}: it is not UTF-8 text (is it Latin-1 or Windows-1252?); save it as "
+                "'CSV UTF-8'."
+            ) from None
+        raise InputError(
+            f"{path.name}: the file cannot be read, is it damaged or cut short? ({reason})"
+        ) from None
+
+
+def _quietly(call: Callable[[], T]) -> T:
+    """The result of a call of polars; ComputeError where its Rust code panics."""
+    try:
+        with _STDERR, _without_panics():
+            return call()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of polars, and no Exception
+            raise
+        raise pl.exceptions.ComputeError("its contents contradict its header") from None
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from stderr what Rust says of a panic, 50 lines for each; all else is passed on."""
+    try:
+        real = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    with tempfile.TemporaryFile() as heard:
+        os.dup2(heard.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            heard.seek(0)
+            said = heard.read()
+            if said and b"panicked at" not in said:
+                with suppress(OSError):
+                    os.write(2, said)
+
+
+def as_polars(frame: Any, name: str) -> pl.DataFrame:
+    """The frame itself, or that of an Arrow table or of pandas, whose index is left.
+
+    Neither is imported: whatever exports an Arrow stream, or has columns that turn into NumPy
+    arrays, will do. Raises InputError, with ``name`` in the text, for anything else.
+    """
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "iloc"):  # not pandas
+        return _from_arrow(frame, name)
+    kind = type(frame).__name__
+    if isinstance(frame, pl.LazyFrame) or not (
+        hasattr(frame, "columns") and hasattr(frame, "__getitem__")
+    ):
+        raise InputError(
+            f"{name} is a {kind}; give a polars DataFrame (collect a LazyFrame), a "
+            "pandas one or an Arrow table."
+        )
+    columns = [str(column) for column in frame.columns]
+    if len(set(columns)) < len(columns):
+        raise InputError(f"{name} has two columns of one name: {', '.join(columns)}.")
+    return pl.DataFrame([_column(str(name), frame[name]) for name in frame.columns])
+
+
+def _from_arrow(table: Any, name: str) -> pl.DataFrame:
+    """The frame of an Arrow table, such as pyarrow's."""
+    _allow_fixed_offsets()
+    try:
+        frame = _quietly(lambda: pl.DataFrame(table))
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{name} cannot be read as an Arrow table ({error}).") from None
+    return frame.select(_with_offset(*column) for column in frame.schema.items())
+
+
+def _column(name: str, values: Any) -> pl.Series:
+    array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    if array.dtype.kind in "biuf":
+        return pl.Series(name, array)
+    if array.dtype.kind == "M":
+        return pl.Series(name, array.astype("datetime64[ms]"))
+    # Text, times with a zone, and numbers with gaps; what is missing differs from itself.
+    present = [None if _missing(v) else v for v in array.tolist()]
+    if all(v is None or isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        return pl.Series(name, present, dtype=pl.Float64)
+    text = [getattr(v, "isoformat", lambda v=v: v)() for v in present]
+    return pl.Series(name, [None if v is None else str(v) for v in text], dtype=pl.String)
+
+
+def _missing(value: Any) -> bool:
+    """None, NaN, NaT and pandas' NA."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
