@@ -33,6 +33,8 @@ _BEGINNINGS = {
     b"PK\x03\x04": "it is a zip archive or an Excel workbook; unpack it, or save it as CSV UTF-8",
     b"\x1f\x8b": "it is compressed (gzip); unpack it first",
 }
+_ANY_ZONE = ("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
+"""Lets polars read ``+05:30``, for which it has no name, so that `_with_offset` can tell it."""
 _STDERR = threading.Lock()
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ T = TypeVar("T")
 def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
     """Raise InputError, naming the remedy, for a file that is no parquet or comma-separated table.
 
-    Looks at the name and at the two ends of the file; what stands between them is not read.
+    Looks at the name and at the two ends of the file, not at what stands between them.
     """
     if path.is_dir():
         raise InputError(f"{path}: it is a folder; {_of_folder(path, suffixes)}.")
@@ -51,11 +53,12 @@ def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
         remedy = _REMEDIES.get(suffix, "convert other formats")
         ends = " or ".join(end for end in suffixes if end != ".pq")
         raise InputError(f"{path.name}: the name must end in {ends}; {remedy}.")
-    if not path.stat().st_size:
+    size = path.stat().st_size
+    if not size:
         raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
     with path.open("rb") as file:
         head = file.read(4096)
-        file.seek(-min(4, path.stat().st_size), 2)
+        file.seek(max(0, size - 4))
         tail = file.read()
     if suffix == ".csv":
         _check_text(head, path.name)
@@ -68,8 +71,7 @@ def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
 def _of_folder(path: Path, suffixes: tuple[str, ...]) -> str:
     """What to give in place of a folder."""
     inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in suffixes)
-    parts = any(p.is_dir() and "=" in p.name for p in path.iterdir())
-    if parts and not inside:
+    if not inside and any("=" in p.name for p in path.iterdir()):
         return (
             f"its partitions must be one file: pl.scan_parquet({str(path)!r}, "
             "hive_partitioning=True).sort('series_id', 'step').sink_parquet('series.parquet')"
@@ -79,9 +81,9 @@ def _of_folder(path: Path, suffixes: tuple[str, ...]) -> str:
 
 def _check_text(head: bytes, name: str) -> None:
     """Raise InputError for the beginning of a file that is no comma-separated UTF-8 text."""
-    for beginning, remedy in _BEGINNINGS.items():
-        if head.startswith(beginning):
-            raise InputError(f"{name}: it is not a csv file: {remedy}.")
+    remedy = next((_BEGINNINGS[begin] for begin in _BEGINNINGS if head.startswith(begin)), None)
+    if remedy:
+        raise InputError(f"{name}: it is not a csv file: {remedy}.")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise InputError(
             f"{name}: it is not UTF-8 text (is it UTF-16, as some spreadsheets write?); save it as "
@@ -104,14 +106,14 @@ def _check_text(head: bytes, name: str) -> None:
 def require_columns(have: Iterable[str], needed: Iterable[str], source: str) -> None:
     """Raise InputError naming the first missing column, the nearest existing one, and all."""
     have, needed = list(have), list(needed)
-    for name in needed:
-        if name not in have:
-            shown = [column if len(column) <= 40 else f"{column[:37]}..." for column in have]
-            more = f" and {len(have) - 20} more" if len(have) > 20 else ""
-            raise InputError(
-                f"{source}: column {name!r} is missing{nearest(name, shown)} "
-                f"It has: {', '.join(shown[:20])}{more}; it needs: {', '.join(needed)}."
-            )
+    missing = next((name for name in needed if name not in have), None)
+    if missing is not None:
+        shown = [column if len(column) <= 40 else f"{column[:37]}..." for column in have]
+        more = f" and {len(have) - 20} more" if len(have) > 20 else ""
+        raise InputError(
+            f"{source}: column {missing!r} is missing{nearest(missing, shown)} "
+            f"It has: {', '.join(shown[:20])}{more}; it needs: {', '.join(needed)}."
+        )
 
 
 def iter_table(
@@ -164,7 +166,7 @@ def read_table(
 def _scan(path: Path, file: IO[bytes], *, text: bool) -> pl.LazyFrame:
     """Open a table. An open file has no name that polars would take for a pattern or refuse."""
     if path.suffix.lower() in PARQUET:
-        _allow_fixed_offsets()
+        os.environ.setdefault(*_ANY_ZONE)
         return pl.scan_parquet(file, glob=False)
     if text:
         return pl.scan_csv(file, glob=False, infer_schema=False)
@@ -176,14 +178,8 @@ def _selected(
     path: Path, scan: pl.LazyFrame, schema: pl.Schema, columns: Sequence[str]
 ) -> pl.LazyFrame:
     chosen = scan.select(_with_offset(name, schema[name]) for name in columns)
-    if path.suffix.lower() in PARQUET:
-        return chosen
-    return chosen.filter(~pl.all_horizontal(pl.all().is_null()))
-
-
-def _allow_fixed_offsets() -> None:
-    """Let polars read a zone like ``+05:30``, for which it has no name, so that it can be told."""
-    os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
+    blank = pl.all_horizontal(pl.all().is_null())
+    return chosen if path.suffix.lower() in PARQUET else chosen.filter(~blank)
 
 
 def _with_offset(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -280,7 +276,7 @@ def as_polars(frame: Any, name: str) -> pl.DataFrame:
 
 def _from_arrow(table: Any, name: str) -> pl.DataFrame:
     """The frame of an Arrow table, such as pyarrow's."""
-    _allow_fixed_offsets()
+    os.environ.setdefault(*_ANY_ZONE)
     try:
         frame = _quietly(lambda: pl.DataFrame(table))
     except pl.exceptions.PolarsError as error:
@@ -294,14 +290,10 @@ def _column(name: str, values: Any) -> pl.Series:
         return pl.Series(name, array)
     if array.dtype.kind == "M":
         return pl.Series(name, array.astype("datetime64[ms]"))
-    # Text, times with a zone, and numbers with gaps; what is missing differs from itself.
-    present = [None if _missing(v) else v for v in array.tolist()]
+    # Text, times with a zone, and numbers with gaps. NaN and NaT differ from themselves.
+    missing = lambda v: v is None or type(v).__name__ == "NAType" or bool(v != v)
+    present = [None if missing(v) else v for v in array.tolist()]
     if all(v is None or isinstance(v, int | float) and not isinstance(v, bool) for v in present):
         return pl.Series(name, present, dtype=pl.Float64)
     text = [getattr(v, "isoformat", lambda v=v: v)() for v in present]
     return pl.Series(name, [None if v is None else str(v) for v in text], dtype=pl.String)
-
-
-def _missing(value: Any) -> bool:
-    """None, NaN, NaT and pandas' NA."""
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)
