@@ -227,7 +227,7 @@ BAD_CELLS = {
 @pytest.mark.parametrize("row", [30, 47, 59])
 def test_a_bad_cell_belongs_to_its_series(tmp_path, monkeypatch, batch, fault, row):
     """Whatever batch of rows it is read with, the series before and after it are kept."""
-    monkeypatch.setattr(raw, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(tables, "_BATCH_ROWS", batch)
     column, cell, message = BAD_CELLS[fault]
     if column == "series_id" and row == 30:
         row = 31  # at the edge it belongs to the series before: below
@@ -251,7 +251,7 @@ def test_a_bad_cell_belongs_to_its_series(tmp_path, monkeypatch, batch, fault, r
 
 @pytest.mark.parametrize("batch", [7, 30, 100_000])
 def test_rows_without_id_at_the_edges_of_series(tmp_path, monkeypatch, batch):
-    monkeypatch.setattr(raw, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(tables, "_BATCH_ROWS", batch)
     path = tmp_path / "test_series.parquet"
     ids = [*[None] * 9, *["a"] * 21, *["b"] * 30, *[None] * 9, *["c"] * 21]
     pl.concat([rows(30), rows(30), rows(30)]).with_columns(series_id=pl.Series(ids)).write_parquet(

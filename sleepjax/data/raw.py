@@ -168,7 +168,7 @@ def count_rows(paths: Iterable[Path]) -> int:
     """
     total, done, before = 0, {}, None
     for path in paths:
-        for batch in iter_table(path, ("series_id",), _check_columns):
+        for batch in iter_table(path, ("series_id", "step"), _check_columns):
             total += batch.height
             for series_id in batch["series_id"].cast(pl.String).rle().struct["value"]:
                 if series_id is not None and (series_id, path) != before:
