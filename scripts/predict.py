@@ -31,7 +31,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workdir", required=True, help="folder of train.py or crossval.py")
+    parser.add_argument(
+        "--workdir",
+        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+    )
     parser.add_argument(
         "--series", required=True, help="parquet or csv in the competition's columns"
     )

@@ -21,6 +21,17 @@ from sleepjax.types import InputError
 VARIANTS = ("demo", "tiny")
 
 
+def from_json(value: Any) -> Any:
+    """A ConfigDict from what JSON holds of one: lists are tuples again, since configs have none."""
+    return ConfigDict(_tuples(value))
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
 def nearest(name: str, known) -> str:
     """``", did you mean 'x'?"`` for the closest of the known names, else a full stop."""
     match = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Trained runs, loaded to find events in new recordings: the one prediction path."""
+"""Released weights or trained runs, loaded to find events in new recordings: one path for all."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import polars as pl
 from matplotlib.figure import Figure
 
 import sleepjax
-from sleepjax import postprocess
+from sleepjax import postprocess, release
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.figures.curves import nights_figure
 from sleepjax.inference import Windowing, predict_recording
 from sleepjax.parallel import sharding
-from sleepjax.runs import checkpoints, directory, ensemble
+from sleepjax.runs import ensemble
 from sleepjax.training.build import build
-from sleepjax.training.state import eval_variables
+from sleepjax.training.weights import check_fit, read_run
 from sleepjax.types import CLASSES, WORN, InputError
 
 
@@ -59,8 +59,9 @@ class Member:
     config: Any
     """ConfigDict of config.json."""
     run: dict[str, Any]
-    """Contents of run.json."""
-    step: int
+    """Contents of run.json, and ``step``, the updates it did."""
+    variables: dict[str, Any]
+    """What the model is applied with."""
     predict_fn: Callable[[windows.Batch], jax.Array]
 
     def probabilities(self, one: windows.Series) -> np.ndarray:
@@ -144,56 +145,62 @@ def _check_finite(probs: np.ndarray, recording: Recording) -> None:
 
 
 def load(
-    workdir: str | Path, checkpoint: str = "latest", post: Mapping[str, Any] | None = None
+    workdir: str | Path | None = None,
+    checkpoint: str = "latest",
+    post: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """Load the run in ``workdir``, or the ensemble that its ensemble.json lists.
+    """Load the released weights, a run, or the ensemble that an ensemble.json lists.
 
     Args:
-      workdir: a run directory of scripts/train.py, or an ensemble of scripts/crossval.py.
-      checkpoint: ``latest``, whose score the run reports, or ``best`` by validation event AP.
-      post: arguments of `postprocess.decode_series` in place of the run's or ensemble's own.
+      workdir: a run directory of scripts/train.py, an ensemble of scripts/crossval.py or a release
+        of scripts/release.py; without one the release that the package holds.
+      checkpoint: of a run, ``latest``, whose score the run reports, or ``best`` by validation event
+        AP.
+      post: arguments of `postprocess.decode_series` in place of the run's, ensemble's or release's.
 
-    Raises InputError when the folder is neither, or a run holds no checkpoint yet.
+    Raises InputError when the folder is none of these, or a run holds no checkpoint yet.
     """
-    workdir, compiled, own = Path(workdir), {}, {}
-    if not ensemble.is_ensemble(workdir):
-        member = _load_member(workdir, checkpoint, compiled)
+    compiled: dict[str, Callable] = {}
+    workdir = release.FOLDER if workdir is None else Path(workdir)
+    if workdir == release.FOLDER or release.is_release(workdir):
+        weights, own = release.read(workdir)
+        members = tuple(_member(one, compiled, str(workdir)) for one in weights)
+    elif not ensemble.is_ensemble(workdir):
+        member = _member(read_run(workdir, checkpoint), compiled, str(workdir))
         own, members = dict(member.config.post), (member,)
     else:
         paths, own = ensemble.read(workdir)
         loaded = {}
         for name, path in paths.items():
             try:
-                loaded[name] = _load_member(path, checkpoint, compiled)
+                loaded[name] = _member(read_run(path, checkpoint), compiled, str(path))
             except InputError as error:
                 raise InputError(f"{workdir / ensemble.FILE}: member {name!r}: {error}") from None
         members = tuple(loaded.values())
     return Predictor(members, own if post is None else dict(post))
 
 
-def _load_member(workdir: Path, checkpoint: str, compiled: dict[str, Callable]) -> Member:
-    """One run; members of one architecture share the compiled function."""
-    config: Any
-    config, run = directory.read(workdir)
+def _member(weights: release.Weights, compiled: dict[str, Callable], source: str) -> Member:
+    """A member that predicts; members of one architecture share the compiled function."""
+    config = weights.config
     features.check_names(config.data.features)
-    if run.get("normalisers") != features.NORMALISERS:
+    if weights.run.get("normalisers") != features.NORMALISERS:
         raise InputError(
-            f"{workdir} was trained on features normalised by {run.get('normalisers')}; this is "
-            f"sleepjax {sleepjax.__version__}, which computes {features.NORMALISERS}. Use the "
-            "version that trained it."
+            f"{source} was trained on features normalised by {weights.run.get('normalisers')}; "
+            f"this is sleepjax {sleepjax.__version__}, which computes {features.NORMALISERS}. Use "
+            "the version that trained it."
         )
     built = build(config)
+    check_fit(weights.variables, built.shapes(), source)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    like = sharding.placed(built.shapes(), replicated)
-    state = checkpoints.restore(workdir, like, checkpoint)
-    variables = eval_variables(state)
+    variables = jax.device_put(weights.variables, replicated)
     key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
     apply = compiled.setdefault(key, jax.jit(built.predict))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
-    return Member(config, run, int(state.step), predict_fn)
+    return Member(config, weights.run, weights.variables, predict_fn)
 
 
 def figure(found: Found, note: str = "") -> Figure:

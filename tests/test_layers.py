@@ -27,6 +27,7 @@ PLACES = {
     "metrics": (1, "metrics"),
     "figures.palette": (1, "palette"),
     "simulation": (2, "simulation"),
+    "release": (2, "release"),
     "data.source": (3, "source"),
     "runs": (3, "runs"),
     "inference": (3, "inference"),

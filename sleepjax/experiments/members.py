@@ -30,7 +30,7 @@ from sleepjax.runs import directory
 from sleepjax.runs.checkpoints import KINDS, Checkpoints
 from sleepjax.runs.log import MetricWriter
 from sleepjax.runs.signals import Interrupted, StopSignal
-from sleepjax.training import checks, guard, input
+from sleepjax.training import checks, guard, input, weights
 from sleepjax.training.build import build
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.state import TrainState
@@ -122,13 +122,19 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         batches = [own.batch_at(step) for own in feeds]
         return sharding.to_global(jax.tree.map(lambda *a: np.stack(a), *batches), by_batch)
 
+    def begin(key: jax.Array) -> TrainState:
+        state = built.start(init(key))
+        return weights.started(config, state)[0] if config.get("init") else state
+
+    fresh = not any((workdir / "config.json").exists() for workdir in workdirs)
+    origin = weights.origin(config) if fresh else {}
     with ExitStack() as stack:
         enter = stack.enter_context
         for own, workdir in zip(configs, workdirs, strict=True):
-            enter(directory.opened(workdir, own, data[own.data.fold].facts()))
+            enter(directory.opened(workdir, own, data[own.data.fold].facts() | origin))
         saved = [enter(Checkpoints(workdir)) for workdir in workdirs]
         step, states = resume(workdirs, saved, sharding.placed(built.shapes(), replicated))
-        states = states or [built.start(init(init_key)) for init_key, _ in keys]
+        states = states or [begin(init_key) for init_key, _ in keys]
         writers = [enter(MetricWriter(workdir, step)) for workdir in workdirs]
         ahead = enter(Prefetch(batches_at, step, config.total_steps))
         update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)

@@ -3,7 +3,7 @@
     c.model.unet2d.weights = "resnet34.safetensors"            # a file
     c.model.unet2d.weights = "hf:timm/resnet34.tv_in1k"        # its model.safetensors on the hub
 
-Needs the extra ``pretrained``: pip install sleepjax[pretrained].
+The hub needs the extra ``pretrained``: pip install sleepjax[pretrained].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from safetensors.numpy import load_file
 
 from sleepjax.types import InputError
 
@@ -116,8 +117,6 @@ def place_of(name: str) -> tuple[str, ...] | None:
 def read_tensors(weights: str) -> dict[str, np.ndarray]:
     """All tensors of a file, or of a hub repository's model.safetensors."""
     try:
-        from safetensors.numpy import load_file
-
         if weights.startswith(HUB):
             from huggingface_hub import hf_hub_download  # type: ignore
 

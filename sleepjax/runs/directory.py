@@ -29,6 +29,7 @@ from ml_collections import ConfigDict
 
 import sleepjax
 from sleepjax import lock
+from sleepjax.config import from_json
 from sleepjax.models import registry
 from sleepjax.parallel import processes
 from sleepjax.types import InputError
@@ -124,15 +125,15 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
             f"this is sleepjax {sleepjax.__version__}, which reads format {FORMAT}. Use the "
             "version that trained it."
         )
-    config = _tuples(_read_json(workdir / "config.json"))
-    missing = [name for name in GROUPS if not isinstance(config.get(name), dict)]
+    config = from_json(_read_json(workdir / "config.json"))
+    missing = [name for name in GROUPS if not isinstance(config.get(name), ConfigDict)]
     if missing:
         raise InputError(
             f"{workdir / 'config.json'} has no {', '.join(missing)}; the run directory is damaged."
         )
     if registry.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
         config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
-    return ConfigDict(config), run
+    return config, run
 
 
 def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:
@@ -162,13 +163,6 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         return []
     short = lambda value: text if len(text := repr(value)) <= 60 else text[:57] + "..."
     return [f"{path}: {short(old)} -> {short(new)}"]
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows no tuples; configs know no lists."""
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
 def _read_json(path: Path) -> Any:

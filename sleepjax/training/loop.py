@@ -27,7 +27,7 @@ from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.signals import Interrupted, StopSignal
-from sleepjax.training import checks, guard, input
+from sleepjax.training import checks, guard, input, weights
 from sleepjax.training.build import build
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
@@ -90,6 +90,8 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
     update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
     score = jax.jit(built.score, out_shardings=replicated)
+    resumed = (workdir / "config.json").exists()  # then the weights it began with may be gone
+    origin = {} if resumed else weights.origin(config)
     summary = partial(
         guard.summary,
         patience=config.guard.patience,
@@ -98,7 +100,7 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
     )
 
     with (
-        directory.opened(workdir, config, data.facts()),
+        directory.opened(workdir, config, data.facts() | origin),
         Checkpoints(workdir) as checkpoints,
         StopSignal() as stop,
     ):
@@ -131,6 +133,9 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         state = checkpoints.resume(sharding.placed(shapes, where), say)
         if state is None:
             state = built.start(jax.jit(built.init, out_shardings=where)(init_key))
+            if config.get("init"):
+                state, loaded = weights.started(config, state)
+                say(loaded)
             say(parameter_table(state.params))
         else:
             say(f"resuming {workdir} at step {int(state.step)} of {total}")

@@ -1,0 +1,171 @@
+"""Released weights: what prediction needs of one or several runs, in files small enough to ship.
+
+    model.safetensors   the arrays of every member: ``0/params/decoder/head/logits/kernel``
+    config.json         config and facts of every member, post-processing, features, the hash of
+                        model.safetensors; written last
+    card.md             for a person: what it was trained on, what it is and is not fit for
+
+Reading needs neither Orbax nor a run directory. The package's own release stands in this folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from sleepjax.config import from_json
+from sleepjax.data import features
+from sleepjax.io import write_json, write_text
+from sleepjax.types import InputError
+
+FOLDER = Path(__file__).parent
+MODEL, CONFIG, CARD = "model.safetensors", "config.json", "card.md"
+FORMAT = 1
+MOST_BYTES = 4_000_000
+"""Of model.safetensors; the package is downloaded by everybody."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one run learned."""
+
+    config: Any
+    """ConfigDict of the run."""
+    run: dict[str, Any]
+    """Facts of its run.json, and ``step``, the updates it did."""
+    variables: dict[str, Any]
+    """What the model is applied with: NumPy arrays in {"params": ..., "batch_stats": ...}."""
+
+
+def is_release(folder: Path) -> bool:
+    """Whether the folder holds a release, rather than a run."""
+    return (folder / MODEL).is_file()
+
+
+def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], card: str) -> None:
+    """Write the three files, or replace them.
+
+    Raises InputError where the arrays need more than `MOST_BYTES`, or a model is no part of the
+    package.
+    """
+    for one in members:
+        if ":" in one.config.model.name:
+            raise InputError(
+                f"model.name={one.config.model.name!r} is a file outside the package; a release "
+                "holds no code, so only the package's own models can be released."
+            )
+    arrays = {
+        f"{i}/{name}": np.ascontiguousarray(array, np.float32)
+        for i, one in enumerate(members)
+        for name, array in flat(one.variables).items()
+    }
+    model = save(arrays)
+    if len(model) > MOST_BYTES:
+        raise InputError(
+            f"the arrays need {len(model):,} bytes, a release at most {MOST_BYTES:,}; release "
+            "fewer members or a smaller model."
+        )
+    names = {name for one in members for name in one.config.data.features}
+    facts = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "features": features.probe(sorted(names)),
+        "post": dict(post),
+        "members": [
+            {"config": json.loads(one.config.to_json()), "run": one.run} for one in members
+        ],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    (folder / MODEL).write_bytes(model)
+    write_text(folder / CARD, card)
+    write_json(folder / CONFIG, facts)
+
+
+def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any]]:
+    """(members, arguments of the post-processing) of a release; by default the package's own.
+
+    Raises InputError where there is none, it is damaged, or this version computes other features.
+    """
+    folder = FOLDER if folder is None else folder
+    path = folder / CONFIG
+    if not path.is_file() or not (folder / MODEL).is_file():
+        if folder == FOLDER:
+            raise InputError(
+                "this sleepjax comes without released weights; name a run with --workdir "
+                "(sleepjax.load(workdir) in Python), or make a release of your own runs with "
+                f"scripts/release.py --workdir RUN --out {FOLDER}."
+            )
+        raise InputError(f"{folder} is no release: it needs {MODEL} and {CONFIG}.")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        model = (folder / MODEL).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); the release is damaged.") from None
+    if facts.get("format") != FORMAT:
+        raise InputError(
+            f"{path} has release format {facts.get('format')!r}, this sleepjax reads {FORMAT}; use "
+            "the version that wrote it."
+        )
+    if hashlib.sha256(model).hexdigest() != facts["sha256"]:
+        raise InputError(
+            f"{folder / MODEL} is not the file that {CONFIG} belongs to (its hash differs); copy "
+            "or download the release again."
+        )
+    _check_features(facts["features"], folder)
+    arrays = load(model)
+    members = []
+    for i, one in enumerate(facts["members"]):
+        own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
+        members.append(Weights(from_json(one["config"]), one["run"], nested(own)))
+    return tuple(members), facts["post"]
+
+
+def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> None:
+    found = features.probe(tuple(expected))
+    different = [n for n in expected if not np.allclose(found[n], expected[n], atol=1e-3)]
+    if different:
+        raise InputError(
+            f"{folder} was trained on other definitions of the features {', '.join(different)} "
+            "than this sleepjax has; use the version that it was released with."
+        )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Arrays of a nested dictionary by path: ``params/decoder/head/logits/kernel``."""
+    found = {}
+    for key, value in tree.items():
+        inner = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{key}/") if inner else {prefix + key: value}
+    return found
+
+
+def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The nested dictionary of `flat`."""
+    tree: dict[str, Any] = {}
+    for path, array in arrays.items():
+        *outer, name = path.split("/")
+        node = tree
+        for key in outer:
+            node = node.setdefault(key, {})
+        node[name] = array
+    return tree
+
+
+def misfits(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """One line for each array that two trees do not share in name and shape."""
+    shapes = lambda tree: {name: array.shape for name, array in flat(tree).items()}
+    have, want = shapes(found), shapes(wanted)
+    show = lambda table, name: str(table[name]) if name in table else "absent"
+    return [
+        f"{name}: {show(have, name)} in the weights, {show(want, name)} in the model"
+        for name in sorted(have.keys() | want.keys())
+        if have.get(name) != want.get(name)
+    ]

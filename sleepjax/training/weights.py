@@ -1,0 +1,97 @@
+"""Weights of finished runs and files: read, checked against a model, and put into a new state."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sleepjax import release
+from sleepjax.parallel import sharding
+from sleepjax.runs import directory
+from sleepjax.training.build import build
+from sleepjax.training.state import TrainState, eval_variables
+from sleepjax.types import InputError
+
+RELEASE = "release"
+
+
+def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
+    """What a run has learned: its moving average, where it keeps one.
+
+    Raises InputError when the folder is no run directory or holds no checkpoint yet.
+    """
+    # Here, since Orbax is large: who predicts with a release or a run of another kind skips it.
+    from sleepjax.runs import checkpoints
+
+    config, run = directory.read(workdir)
+    replicated, _ = sharding.shardings(sharding.data_mesh())
+    like = sharding.placed(build(config).shapes(), replicated)
+    state = checkpoints.restore(workdir, like, checkpoint)
+    variables = jax.device_get(eval_variables(state))
+    return release.Weights(config, run | {"step": int(state.step)}, variables)
+
+
+def read(source: str) -> release.Weights:
+    """The weights that ``config.init`` names: ``release``, a run directory, or a release's file.
+
+    Of a release with several members these are the first one's.
+    """
+    if source == RELEASE:
+        return release.read()[0][0]
+    path = Path(source)
+    if path.name == release.MODEL:
+        path = path.parent
+    return release.read(path)[0][0] if release.is_release(path) else read_run(path)
+
+
+def check_fit(variables: dict[str, Any], shapes: TrainState, source: str) -> None:
+    """Raise InputError, listing what differs, unless the arrays are those of the model."""
+    different = release.misfits(variables, {"params": shapes.params, **shapes.model_state})
+    if different:
+        more = [f"and {len(different) - 10} more"] if len(different) > 10 else []
+        raise InputError(
+            f"the weights of {source} do not fit the model of this config:\n  "
+            + "\n  ".join([*different[:10], *more])
+            + "\nUse the model, features and outputs of the config that they were trained with."
+        )
+
+
+def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
+    """The fresh state with the weights of ``config.init``, and what was loaded, for a person.
+
+    Raises InputError for weights of other features, frames or shapes, listing the differences.
+    """
+    source = config.init
+    weights = read(source)
+    for name in ("features", "downsample"):
+        theirs, ours = weights.config.data[name], config.data[name]
+        if theirs != ours:
+            raise InputError(
+                f"init={source!r} was trained with data.{name}={theirs!r}, this config has "
+                f"{ours!r}; set data.{name} to the former."
+            )
+    fresh = {"params": state.params, **state.model_state}
+    check_fit(weights.variables, state, f"init={source!r}")
+    put = lambda old, new: jax.device_put(jnp.asarray(new, old.dtype), old.sharding)
+    loaded = jax.tree.map(put, fresh, weights.variables)
+    average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
+    params = loaded.pop("params")
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
+    text = f"starting from {source}: {count:,} parameters after {weights.run['step']:,} updates"
+    return state._replace(params=params, model_state=loaded, ema=average), text
+
+
+def origin(config: Any) -> dict[str, Any]:
+    """What run.json records of ``config.init``; empty without it."""
+    if not config.get("init"):
+        return {}
+    weights = read(config.init)
+    digest = hashlib.sha256()
+    for name, array in sorted(release.flat(weights.variables).items()):
+        digest.update(name.encode() + jax.device_get(array).tobytes())
+    known = ("git_commit", "sleepjax", "simulated", "step")
+    return {"init": {k: weights.run.get(k) for k in known} | {"sha256": digest.hexdigest()}}
