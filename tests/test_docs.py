@@ -51,6 +51,16 @@ def test_the_own_model_of_the_page_is_the_example(project):
     assert (project / "docs" / "examples" / "my_model.py").read_text() in page
 
 
+def test_the_snippets_of_debugging_run_and_print_numbers(project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    page = (project / "docs" / "how-to" / "debug.md").read_text()
+    for code in (code for language, code in FENCE.findall(page) if language == "python"):
+        exec(compile(code, "debug.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "(1, 240, 3)" in printed and "invalid value (nan)" in printed
+    assert re.search(r"decoder/down0 \(1, 20, 8\): mean -?\d+\.\d{3}", printed)
+
+
 def test_every_reference_names_something(project):
     names = [
         name
