@@ -1,4 +1,4 @@
-"""A model in a file of one's own: trained, resumed and loaded without touching the package."""
+"""A user-defined model: trained, resumed and loaded without touching the package."""
 
 import shutil
 from typing import Any

@@ -1,4 +1,4 @@
-r"""A model of one's own, and the config that trains it, in one file outside the package.
+r"""A user-defined model, and the config that trains it, in one file outside the package.
 
 python scripts/train.py --config docs/examples/my_model.py:demo
 python scripts/train.py --config docs/examples/my_model.py:demo --config.model.width=64

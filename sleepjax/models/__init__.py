@@ -92,7 +92,7 @@ def build(
     """The model of that name, from its own settings and the groups of its parts.
 
     ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
-    has the module's default. A name like ``my_model.py:MyModel`` is a class of one's own
+    has the module's default. A name like ``my_model.py:MyModel`` is a user-defined class
     (`custom`). ``features``, where given, is the F that its inputs must have. With ``worn`` a model
     that answers per frame has a fourth logit, whether the watch is worn.
 

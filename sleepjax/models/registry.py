@@ -1,4 +1,4 @@
-"""A model of one's own: a class in a file, named in a config as ``path/to/my_model.py:MyModel``.
+"""A user-defined model: a class in a file, named in a config as ``path/to/my_model.py:MyModel``.
 
 The class is a Flax Linen module. Its fields are the settings that the config's group ``model`` may
 hold; fields called ``downsample``, ``features`` and ``dtype`` are filled in. Called with x [B,T,F]

@@ -9,7 +9,7 @@ skipped.json        which windows were in the batches that ended a run (see `gua
 .lock               held by the process that trains (see `sleepjax.lock`)
 figures/            pictures of the end of the run
 report.html         what came of it, in one page (see `sleepjax.figures.report`)
-model.py            a copy of the file of a model of one's own (see `sleepjax.models.registry`)
+model.py            a copy of the file of a user-defined model (see `sleepjax.models.registry`)
 validation/         probabilities and true events of the last validation (see `validation`)
 """
 

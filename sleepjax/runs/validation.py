@@ -67,7 +67,7 @@ def is_finished(workdir: Path, config: ConfigDict) -> bool:
     if not (workdir / FOLDER / "series.json").is_file():
         return False
     directory.read(workdir)
-    # Not what `read` returns: it names the run's own copy of a model of one's own.
+    # Not what `read` returns: it names the run's own copy of a user-defined model.
     old = json.loads((workdir / "config.json").read_text())
     different = directory.differences(old, json.loads(config.to_json()))
     if different:
