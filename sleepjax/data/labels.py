@@ -77,8 +77,8 @@ def with_wear(
 
     Args:
       labels: what the annotations say.
-      copied: bool [T], steps filled with a copy of another day; inside a labelled night the copy
-        may as well be the other one, so there the night is believed.
+      copied: bool [T], steps that equal another day. Of two equal stretches one was measured, and
+        the signal does not say which, so a labelled night and ``unworn`` are believed instead.
       unworn: int64 [N,2], first row and row after the last of each stretch without the watch;
         None where nobody knows.
       target: whether ``worn`` is wanted; without it the field stays None.
@@ -88,7 +88,8 @@ def with_wear(
         off[start:end] = True
     slept = np.asarray(labels.asleep)
     asleep = slept & ~off
-    off |= copied & ~slept
+    if unworn is None:
+        off |= copied & ~slept
     worn = None
     if target:
         worn = np.where(off, 0, -1 if unworn is None else 1).astype(np.int8)

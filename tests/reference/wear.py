@@ -7,7 +7,7 @@ def wear(asleep, known, copied, stretches):
     for t in range(len(asleep)):
         off = any(a <= t < b for a, b in stretches or ())
         is_asleep = asleep[t] and not off
-        if off or (copied[t] and not asleep[t]):
+        if off or (stretches is None and copied[t] and not asleep[t]):
             found.append((is_asleep, True, 0))
         else:
             found.append((is_asleep, known[t], -1 if stretches is None else 1))
