@@ -2,10 +2,13 @@ r"""Score a baseline without deep learning on the held-out fold of a config, or 
 
 python scripts/baseline.py --name hdcza --config configs/spec1d.py --data data/child-mind
 python scripts/baseline.py --name vanhees2015 --series my_series.parquet --out submission.csv
+python scripts/baseline.py --name clock --series my_series.parquet --truth truth.csv --out clock.csv
 
 The first scores the same series as scripts/train.py with the same config does, and with --out also
-writes what was found in them. The second applies the baseline to recordings without labels;
-logistic is fitted on the config's training series before. docs/baselines.md explains them.
+writes what was found in them. The second applies the baseline to recordings without labels, and
+writes the sleep windows beside the submission (<out>_windows.csv), as scripts/predict.py does;
+logistic is fitted on the config's training series before. ``clock`` is constant clock time: the
+median onset and wakeup of --truth on every night. docs/baselines.md explains them.
 """
 
 from __future__ import annotations
@@ -13,14 +16,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sleepjax.cli import answer
 from sleepjax.config import load_config
 from sleepjax.io import check_output
 from sleepjax.types import InputError
 
-NAMES = ("hdcza", "vanhees2015", "logistic")
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sleepjax.data.windows import Series
+
+NAMES = ("hdcza", "vanhees2015", "logistic", "clock")
 
 
 def main(argv: list[str]) -> int:
@@ -34,6 +42,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--tz", help="zone of the wall clock of --series or else of the config's data"
     )
+    parser.add_argument("--truth", help="true windows or events of --series, for --name clock")
+    parser.add_argument("--onset", default="onset_step", help="onset column of --truth")
+    parser.add_argument("--wakeup", default="wakeup_step", help="wakeup column of --truth")
     parser.add_argument("--out", help="submission file to write, ending in .csv")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     args = parser.parse_args(argv)
@@ -55,8 +66,15 @@ def check_paths(args: argparse.Namespace) -> None:
         raise InputError("--series needs --out, the submission file to write.")
     if args.series and not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
+    if (args.name == "clock") != bool(args.truth) or (args.truth and not args.series):
+        raise InputError("--name clock needs --series and --truth, and only it takes --truth.")
     if args.out:
-        check_output("--out", Path(args.out), suffix=".csv", overwrite=args.overwrite)
+        paths = [Path(args.out)] + ([windows_path(args.out)] if args.series else [])
+        check_output("--out", *paths, suffix=".csv", overwrite=args.overwrite)
+
+
+def windows_path(out: str) -> Path:
+    return Path(out).with_name(f"{Path(out).stem}_windows.csv")
 
 
 def score(args: argparse.Namespace) -> int:
@@ -81,12 +99,6 @@ def apply(args: argparse.Namespace) -> int:
     from sleepjax.data.raw import iter_recordings
     from sleepjax.data.windows import Series
 
-    train, seed = (), 0
-    config: Any = load_config(args.config)
-    if args.name == "logistic":  # the others need no fitting
-        config, data = open_data(args)
-        train, seed = data.train, config.seed
-    predict = baselines.BASELINES[args.name](train, seed)
     series, refused = [], []
     for recording in iter_recordings([Path(args.series)], tz=args.tz, refused=refused):
         x = features.compute(recording, baselines.FEATURES)  # [T,F]
@@ -94,12 +106,55 @@ def apply(args: argparse.Namespace) -> int:
         series.append(Series(recording.meta, tuple(x.T), valid))
     if not series:
         raise InputError(refused[0])
-    events = baselines.find_events(predict, series, config.post)
+    if args.name == "clock":
+        windows = constant_clock(args, series)
+        events = as_events(windows)
+    else:
+        train, seed = (), 0
+        config: Any = load_config(args.config)
+        if args.name == "logistic":  # the others need no fitting
+            config, data = open_data(args)
+            train, seed = data.train, config.seed
+        predict = baselines.BASELINES[args.name](train, seed)
+        windows = baselines.find_windows(args.name, predict, series)
+        events = baselines.find_events(predict, series, config.post)
     postprocess.write_submission(events, args.out)
+    windows.write_csv(windows_path(args.out))
     print(f"submission: {args.out} ({len(events)} rows of {len(series)} series)")
+    print(f"sleep windows: {windows_path(args.out)} ({len(windows)} rows)")
     for fault in refused:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if refused else 0
+
+
+def constant_clock(args: argparse.Namespace, series: list[Series]) -> pl.DataFrame:
+    """The window of each night at the median clock times of the truth."""
+    import polars as pl
+
+    from sleepjax import baselines
+    from sleepjax.baselines import constant
+    from sleepjax.metrics.agreement import read_windows
+    from sleepjax.metrics.summary import read_table
+
+    truth, _ = read_windows(read_table(args.truth), args.truth, args.onset, args.wakeup)
+    times = constant.fit(truth, {one.meta.series_id: one.meta for one in series})
+    onset, wakeup = (f"{t // 3600:02}:{t % 3600 // 60:02}" for t in times)
+    print(f"constant clock time of these nights: {onset} to {wakeup}")
+    return pl.concat(baselines.as_windows(constant.periods(times, one.meta), one) for one in series)
+
+
+def as_events(windows: pl.DataFrame) -> pl.DataFrame:
+    """Both ends of each window as events of score 1."""
+    import polars as pl
+
+    from sleepjax.types import EVENTS
+
+    return pl.concat(
+        windows.select(
+            "series_id", pl.col(f"{event}_step").alias("step"), event=pl.lit(event), score=1.0
+        )
+        for event in EVENTS
+    )
 
 
 def open_data(args: argparse.Namespace):

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax import baselines, metrics
-from sleepjax.baselines import angle, logistic
+from sleepjax.baselines import angle, constant, logistic
 from sleepjax.data.source import open_training_data
 from sleepjax.data.windows import Series
+from sleepjax.postprocess.windows import SCHEMA
 from sleepjax.tables import read_table
-from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
 from tests.reference import baselines as reference
 from tests.test_predict import script
 
@@ -261,6 +262,8 @@ def test_script_applies_a_rule_to_recordings(project, cohort, tmp_path, capsys):
     assert main([*args, "--config", f"{project}/configs/spec1d.py", "--out", str(out)]) == 0
     assert "of 3 series" in capsys.readouterr().out
     assert set(read_table(out)["event"]) == {"onset", "wakeup"}
+    windows = read_table(tmp_path / "new_windows.csv")
+    assert windows.columns == list(SCHEMA) and windows["main"].all() and len(windows)
     frame = pl.read_parquet(cohort / "test_series.parquet").cast({"enmo": pl.String})
     bad = pl.col("series_id") == frame["series_id"][0]
     path = tmp_path / "bad.csv"
@@ -269,6 +272,37 @@ def test_script_applies_a_rule_to_recordings(project, cohort, tmp_path, capsys):
     assert main([*args, f"{project}/configs/spec1d.py", "--out", str(tmp_path / "two.csv")]) == 3
     said = capsys.readouterr()
     assert "of 2 series" in said.out and "left out: bad.csv, row 0" in said.err
+
+
+def test_constant_clock_time():
+    """Medians on the circle of the day, then the same two times every night of a recording."""
+    assert constant.time_of_day(np.array([23.5, 24.5, 47.9]) * 3600) == pytest.approx(23.9 * 3600)
+    offsets = ((0, 7200),)
+    recorded = SeriesMeta("a", 2 * STEPS_PER_DAY, 10, 1_534_334_400, offsets, {})  # from 14:00
+    truth = pl.DataFrame(
+        {"series_id": ["a", "a", "b"], "onset": [6490, 23_770, 5], "wakeup": [12_250, 29_530, 9]}
+    )
+    times = constant.fit(truth, {"a": recorded})
+    assert times == (23 * 3600, 7 * 3600)
+    rows = constant.periods(times, recorded)
+    assert rows.tolist() == [[6480, 12_240], [23_760, 29_520]]
+    short = SeriesMeta("a", 1000, 0, 1_534_334_400 + 11 * 3600, offsets, {})  # from 1:00
+    assert constant.periods(times, short).tolist() == [[0, 1000]]
+    with pytest.raises(InputError, match="none of the 2 series of the truth is among"):
+        constant.fit(truth, {"c": recorded})
+
+
+def test_script_applies_constant_clock_time(project, cohort, tmp_path, capsys):
+    main = script(project, "baseline").main
+    out = tmp_path / "clock.csv"
+    args = ["--name", "clock", "--series", str(cohort / "train_series.parquet"), "--out", str(out)]
+    assert main(args) == 2
+    assert "--name clock needs --series and --truth" in capsys.readouterr().err
+    assert main([*args, "--truth", str(cohort / "train_events.csv")]) == 0
+    assert "constant clock time of these nights: 2" in capsys.readouterr().out
+    windows = read_table(tmp_path / "clock_windows.csv")
+    assert windows["onset"].str.slice(11, 5).n_unique() <= 3  # but for the ends of recordings
+    assert len(read_table(out)) == 2 * len(windows)
 
 
 @pytest.mark.parametrize(

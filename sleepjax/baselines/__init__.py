@@ -16,8 +16,9 @@ from sleepjax import postprocess
 from sleepjax.baselines import angle, logistic, signals
 from sleepjax.baselines.signals import FEATURES
 from sleepjax.data.windows import Series
+from sleepjax.postprocess.windows import windows_frame
 
-__all__ = ["BASELINES", "FEATURES", "find_events"]
+__all__ = ["BASELINES", "FEATURES", "RULES", "as_windows", "find_events", "find_windows"]
 
 Predict = Callable[[Series], np.ndarray]
 Fit = Callable[[Sequence[Series], int], Predict]
@@ -46,9 +47,9 @@ def rule(periods: angle.Periods) -> Fit:
     return lambda series, seed: predict
 
 
+RULES: dict[str, angle.Periods] = {"hdcza": angle.hdcza, "vanhees2015": angle.van_hees_2015}
 BASELINES: dict[str, Fit] = {
-    "hdcza": rule(angle.hdcza),
-    "vanhees2015": rule(angle.van_hees_2015),
+    **{name: rule(periods) for name, periods in RULES.items()},
     "logistic": logistic.fit,
 }
 
@@ -61,3 +62,22 @@ def find_events(
         postprocess.decode_series(predict(one), one.meta, valid=np.asarray(one.valid), **post)
         for one in series
     )
+
+
+def find_windows(name: str, predict: Predict, series: Sequence[Series]) -> pl.DataFrame:
+    """Sleep windows of recordings: a rule's periods, else those of `postprocess.find_windows`."""
+    if name not in RULES:
+        frames = [postprocess.find_windows(predict(s), s.meta, valid=s.valid) for s in series]
+    else:
+        frames = [as_windows(RULES[name](signals.measured(s, "anglez"), s.meta), s) for s in series]
+    return pl.concat(frames)
+
+
+def as_windows(periods: np.ndarray, one: Series) -> pl.DataFrame:
+    """Periods [N,2], half-open in rows, as `postprocess.find_windows` returns windows; no score."""
+    worn, last = signals.worn(one), one.meta.n_steps - 1
+    rows = [
+        {"onset_step": a, "wakeup_step": min(b, last), "worn_fraction": float(worn[a:b].mean())}
+        for a, b in periods.tolist()
+    ]
+    return windows_frame(rows, one.meta)

@@ -1,5 +1,6 @@
-"""Event-detection average precision: exact, fast, and usable without any model."""
+"""Event-detection average precision and agreement of sleep windows, usable without any model."""
 
+from sleepjax.metrics.agreement import Agreement, agreement
 from sleepjax.metrics.ap import (
     APResult,
     Curve,
@@ -16,10 +17,12 @@ from sleepjax.metrics.bootstrap import (
 
 __all__ = [
     "APResult",
+    "Agreement",
     "Bootstrap",
     "Curve",
     "Errors",
     "PairedBootstrap",
+    "agreement",
     "bootstrap",
     "evaluate",
     "event_detection_ap",

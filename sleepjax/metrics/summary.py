@@ -102,7 +102,7 @@ def _ap_table(result: APResult, boot: Bootstrap) -> list[str]:
                 f"{low:.3f} to {high:.3f}",
             ]
         )
-    return _columns(rows)
+    return columns(rows)
 
 
 def _error_table(result: APResult) -> list[str]:
@@ -114,10 +114,11 @@ def _error_table(result: APResult) -> list[str]:
             row += [f"{e.median:.1f} min", f"{q[0.25]:.1f} to {q[0.75]:.1f}", f"{q[0.95]:.1f}"]
             row += [f"{e.bias:+.1f}"]
         rows.append(row)
-    return _columns(rows)
+    return columns(rows)
 
 
-def _columns(rows: list[list[str]]) -> list[str]:
+def columns(rows: list[list[str]]) -> list[str]:
+    """Lines of a table: the first column to the left, the others to the right."""
     rows = [row + [""] * (len(rows[0]) - len(row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

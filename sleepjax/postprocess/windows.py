@@ -22,6 +22,8 @@ sleep. Other windows are naps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
@@ -134,7 +136,7 @@ def find_windows(
                 "next_wakeup_score": None if next_wakeup is None else _mass(p_wakeup, next_wakeup),
             }
         )
-    return _with_clock(pl.DataFrame(rows, schema=_NUMBERS), meta)
+    return windows_frame(rows, meta)
 
 
 def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
@@ -176,8 +178,12 @@ def _mass(p: np.ndarray, at: int) -> float:
     return float(min(1.0, p[max(0, at - NEAR) : at + NEAR + 1].sum()))
 
 
-def _with_clock(windows: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
-    """The frame of `SCHEMA` from one whose steps are rows of the recording."""
+def windows_frame(rows: Sequence[Mapping], meta: SeriesMeta) -> pl.DataFrame:
+    """The frame of `SCHEMA` from windows whose ``_step`` columns are rows of the recording.
+
+    ``onset_step`` and ``wakeup_step`` are needed; of the other numbers what is missing is null.
+    """
+    windows = pl.DataFrame(list(rows), schema=_NUMBERS)
     columns = [pl.repeat(meta.series_id, len(windows), dtype=pl.String, eager=True)]
     columns[0] = columns[0].alias("series_id")
     onset, wakeup = (windows[f"{name}_step"].to_numpy() for name in ("onset", "wakeup"))
