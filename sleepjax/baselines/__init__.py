@@ -67,7 +67,9 @@ def find_events(
 def find_windows(name: str, predict: Predict, series: Sequence[Series]) -> pl.DataFrame:
     """Sleep windows of recordings: a rule's periods, else those of `postprocess.find_windows`."""
     if name not in RULES:
-        frames = [postprocess.find_windows(predict(s), s.meta, valid=s.valid) for s in series]
+        frames = [
+            postprocess.find_windows(predict(s), s.meta, valid=np.asarray(s.valid)) for s in series
+        ]
     else:
         frames = [as_windows(RULES[name](signals.measured(s, "anglez"), s.meta), s) for s in series]
     return pl.concat(frames)
