@@ -48,7 +48,7 @@ def compare(args: argparse.Namespace) -> int:
 
     from sleepjax.metrics import agreement
     from sleepjax.metrics.agreement_text import as_dict, as_text
-    from sleepjax.metrics.summary import read_table
+    from sleepjax.tables import read_table
 
     truth = read_table(args.truth)
     stages = read_table(args.stages) if args.stages else None

@@ -134,7 +134,7 @@ def constant_clock(args: argparse.Namespace, series: list[Series]) -> pl.DataFra
     from sleepjax import baselines
     from sleepjax.baselines import constant
     from sleepjax.metrics.agreement import read_windows
-    from sleepjax.metrics.summary import read_table
+    from sleepjax.tables import read_table
 
     truth, _ = read_windows(read_table(args.truth), args.truth, args.onset, args.wakeup)
     times = constant.fit(truth, {one.meta.series_id: one.meta for one in series})

@@ -50,7 +50,7 @@ def test_epochs_in_the_table(project, files, capsys):
     "change, message",
     [
         (["--truth", "nowhere.csv"], "nowhere.csv: the file does not exist"),
-        (["--onset", "persistent"], "truth has no column 'persistent'"),
+        (["--onset", "persistent"], "truth: column 'persistent' is missing"),
         (["--found", "x={files}/b.parquet", "--found", "x=y.csv"], "--found 'x' is given twice"),
         (["--figure", "picture.pdf"], "--figure 'picture.pdf' must end in .png"),
     ],

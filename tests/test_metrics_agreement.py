@@ -137,7 +137,7 @@ def test_epochs():
 @pytest.mark.parametrize(
     "truth, text",
     [
-        (TRUTH.rename({"wakeup_step": "wakeup"}), "truth has no column 'wakeup_step'"),
+        (TRUTH.rename({"wakeup_step": "wakeup"}), "truth: column 'wakeup_step' is missing"),
         (TRUTH.with_columns(wakeup_step=pl.lit(5)), "wakeup_step 5 is not after onset_step 1200"),
         (TRUTH.with_columns(pl.col("onset_step").cast(pl.String)), "must hold steps; it is String"),
         (TRUTH.clear(), "no window with both ends"),

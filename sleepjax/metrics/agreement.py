@@ -18,9 +18,8 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-from sleepjax.io import as_polars
 from sleepjax.metrics.epochs import Epochs, Interval, bootstrapped, epochs
-from sleepjax.metrics.tables import require_columns
+from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 
 QUANTITIES = ("onset", "wakeup", "duration", "midpoint")
@@ -139,12 +138,12 @@ def read_windows(
 ) -> tuple[pl.DataFrame, int]:
     """(series_id, person, onset, wakeup of each window that has both ends, how many have not)."""
     if {"event", "step"} <= set(frame.columns) and onset not in frame.columns:
-        require_columns(frame, ("series_id", "night", "event", "step"), name)
+        require_columns(frame.columns, ("series_id", "night", "event", "step"), name)
         step = lambda event: pl.col("step").filter(pl.col("event") == event).first()
         frame = frame.group_by("series_id", "night", maintain_order=True).agg(
             step(EVENTS[0]).alias(onset), step(EVENTS[1]).alias(wakeup)
         )
-    require_columns(frame, ("series_id", onset, wakeup), name)
+    require_columns(frame.columns, ("series_id", onset, wakeup), name)
     for column in (onset, wakeup):
         if not frame[column].dtype.is_numeric() and frame[column].null_count() < len(frame):
             raise InputError(

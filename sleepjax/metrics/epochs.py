@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sleepjax.io import as_polars
-from sleepjax.metrics.tables import require_columns
+from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import EVENTS, InputError
 
 Interval = tuple[float, float]
@@ -51,7 +50,7 @@ def epochs(
 ) -> Epochs:
     """Confusion of each person's steps, added up."""
     stages = as_polars(stages, "stages")
-    require_columns(stages, ("series_id", "step", "asleep"), "stages")
+    require_columns(stages.columns, ("series_id", "step", "asleep"), "stages")
     person = dict(nights.select("series_id", "person").iter_rows())
     counts, n_unscored = np.zeros((len(names), 4)), 0  # asleep in, asleep out, awake in, awake out
     for (series_id,), part in stages.group_by("series_id"):
