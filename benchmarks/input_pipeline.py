@@ -65,18 +65,10 @@ def measure(spec: str, data: Path, step_ms: float, steps: int) -> dict[str, Any]
     """All figures of one config."""
     config = load_config(spec, {"data.root": str(data)})
     found = source.open_training_data(config.data, config.simulate)
-    replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    common: dict[str, Any] = dict(
-        seed=0,
-        batch=config.batch_size,
-        duration=config.data.duration,
-        background=config.data.background,
-        downsample=config.data.downsample,
-        replicated=replicated,
-        by_batch=by_batch,
-    )
-    host = input.make(found.train, **common, on_device=False)
-    device = input.make(found.train, **common, on_device=True)
+    mesh = sharding.data_mesh()
+    _, by_batch = sharding.shardings(mesh)
+    host = input.make(found.train, config, mesh)
+    device = input.make(found.train, config, mesh, resident=True)
     expected = host.batch_at(1)
     cut = jax.jit(device.expand)(device.store, sharding.to_global(device.batch_at(1), by_batch))
     equal = all(np.array_equal(np.asarray(cut[name]), expected[name]) for name in expected)

@@ -47,7 +47,7 @@ def stacked(trees):
 
 def variants(built, members: list[tuple]) -> dict:
     """Name -> (compiled function of the members, its argument, seconds of compilation)."""
-    learn = built.learn
+    learn = built.train_step
     together = tuple(stacked(part) for part in zip(*members, strict=True))
     jobs = {
         "in_turn": (learn, members[0]),

@@ -71,7 +71,7 @@ def prepare(config: Any, split_optimizer: bool) -> tuple:
     where = jax.tree.map(lambda _: replicated, shapes)
     if split_optimizer:
         where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
-    update = jax.jit(built.learn, donate_argnums=0, out_shardings=(where, replicated))
+    update = jax.jit(built.train_step, donate_argnums=0, out_shardings=(where, replicated))
     state = jax.jit(built.init, out_shardings=where)(key)
     features, data = len(config.data.features), config.data
     host = make_batch(config.batch_size, data.duration, features, data.downsample)

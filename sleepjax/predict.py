@@ -195,7 +195,7 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     variables = jax.device_put(weights.variables, replicated)
     key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
-    apply = compiled.setdefault(key, jax.jit(built.predict))
+    apply = compiled.setdefault(key, jax.jit(built.predict_step))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])

@@ -13,6 +13,7 @@ from sleepjax import metrics, predict
 from sleepjax.config import load_from_arguments
 from sleepjax.data import raw
 from sleepjax.evaluation import out_of_fold
+from sleepjax.evaluators import saved
 from sleepjax.experiments import members
 from sleepjax.runs import log, signals, validation
 from sleepjax.training import guard, input, loop
@@ -50,9 +51,7 @@ def command(project, cohort):
 def no_pictures():
     """Members without figures and pages, which take most of the time of so short a run."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("curves", "nights"):
-            patch.setattr(loop.curves, name, lambda *args: [])
-        patch.setattr(loop.report, "write", lambda *args, **kwargs: None)
+        patch.setattr(loop, "standard", lambda config: {"saved": (saved, config.total_steps)})
         yield
 
 

@@ -1,7 +1,6 @@
 """Ruinous updates are skipped on the device, counted, and end the run when there are too many."""
 
 import json
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -130,13 +129,9 @@ def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
     from sleepjax.parallel import sharding
     from sleepjax.training import input
 
-    config = tiny_config()
+    config = tiny_config({"seed": 3, "batch_size": 8})
     data = source.open_training_data(config.data, config.simulate)
-    where = sharding.shardings(sharding.data_mesh())
-    cut: Any = dict(duration=960, downsample=12, background=0.5)
-    made = input.make(
-        data.train, seed=3, batch=8, **cut, on_device=False, replicated=where[0], by_batch=where[1]
-    )
+    made = input.make(data.train, config, sharding.data_mesh())
     by_id = {one.meta.series_id: one for one in data.train}
     x = made.batch_at(5)["x"]
     for row, (series, start) in zip(x, made.windows_at(5), strict=True):

@@ -208,13 +208,13 @@ def test_resident_windows_are_those_of_the_host(cutter, seed, step):
         assert found[name].dtype == array.dtype
 
 
-def test_resident_batches_are_split_over_the_devices(data):
-    replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    make = partial(
-        input.make, data.train, seed=0, batch=8, duration=960, background=0.5, downsample=12,
-        replicated=replicated, by_batch=by_batch,
-    )  # fmt: skip
-    host, device = make(on_device=False), make(on_device=True)
+def test_resident_batches_are_split_over_the_devices(data, tiny_config):
+    mesh = sharding.data_mesh()
+    _, by_batch = sharding.shardings(mesh)
+    host, device = (
+        input.make(data.train, tiny_config({"batch_size": 8}), mesh, resident=resident)
+        for resident in (False, True)
+    )
     batch = sharding.to_global(device.batch_at(3), by_batch)
     found = jax.jit(device.expand)(device.store, batch)
     expected = host.batch_at(3)

@@ -117,7 +117,7 @@ def test_accumulation_equals_the_large_batch(project):
         checks.check_batches(config, 1)
         built = build(config)
         state = built.init(jax.random.key(0))
-        after[parts] = jax.jit(built.learn)(state, batch | {"x": x}, jax.random.key(1))
+        after[parts] = jax.jit(built.train_step)(state, batch | {"x": x}, jax.random.key(1))
     leaves_equal(after[1][0].params, after[2][0].params, rtol=1e-4, atol=1e-6)
     assert float(after[1][1]["loss"]) == pytest.approx(float(after[2][1]["loss"]), rel=1e-6)
 
@@ -394,6 +394,6 @@ def test_each_step_compiles_once_in_a_run(tiny_config, tmp_path, caplog):
     with jax.log_compiles(), caplog.at_level("WARNING"):
         loop.run(tiny_config(), tmp_path)
     compiled = [record.getMessage() for record in caplog.records]
-    for name in ("learn", "eval_step"):
+    for name in ("update", "eval_step"):
         times = sum(f"Compiling jit({name})" in message for message in compiled)
         assert times == 1, f"{name} was compiled {times} times"

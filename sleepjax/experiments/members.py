@@ -103,20 +103,7 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
 
     # One split of the data per fold, one sequence of batches per run.
     data = {own.data.fold: input.open_data(own) for own in configs}
-    feeds = [
-        input.make(
-            data[own.data.fold].train,
-            seed=own.seed,
-            batch=config.batch_size,
-            duration=config.data.duration,
-            background=config.data.background,
-            downsample=config.data.downsample,
-            on_device=False,
-            replicated=replicated,
-            by_batch=by_batch,
-        )
-        for own in configs
-    ]
+    feeds = [input.make(data[own.data.fold].train, own, mesh) for own in configs]
 
     def batches_at(step: int) -> Batch:
         batches = [own.batch_at(step) for own in feeds]
@@ -137,7 +124,7 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         states = states or [begin(init_key) for init_key, _ in keys]
         writers = [enter(MetricWriter(workdir, step)) for workdir in workdirs]
         ahead = enter(Prefetch(batches_at, step, config.total_steps))
-        update = jax.jit(jax.vmap(built.learn), donate_argnums=0, out_shardings=replicated)
+        update = jax.jit(jax.vmap(built.train_step), donate_argnums=0, out_shardings=replicated)
         train_keys = stacked(*(train_key for _, train_key in keys))
         _loop(
             config,

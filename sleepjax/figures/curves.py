@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -207,7 +207,7 @@ def precision_recall_figure(result: APResult, title: str) -> Figure:
     return figure
 
 
-def learning_figure(rows: Sequence[dict[str, float]], title: str) -> Figure:
+def learning_figure(rows: Sequence[Mapping[str, float]], title: str) -> Figure:
     """Losses and event AP over steps, from the lines of metrics.jsonl."""
     figure = picture(9, 3.6)
     figure.suptitle(title, fontsize=11, color=DARK)
@@ -234,7 +234,7 @@ def learning_figure(rows: Sequence[dict[str, float]], title: str) -> Figure:
 
 
 def curves(
-    evaluation: Evaluation, history: Sequence[dict[str, float]], title: str
+    evaluation: Evaluation, history: Sequence[Mapping[str, float]], title: str
 ) -> Iterator[tuple[str, Figure]]:
     """(name, figure) of an evaluation: learning curve so far, precision and recall."""
     yield "learning_curve", learning_figure(history, title)

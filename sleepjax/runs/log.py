@@ -81,7 +81,7 @@ class MetricWriter:
             print(f"WARNING: {path}: unreadable lines, kept but not used: {odd}.", file=sys.stderr)
         self.file = path.open("a", encoding="utf-8")
 
-    def write(self, step: int, metrics: dict[str, float]) -> None:
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """One line and one point per metric; numbers that are not finite are written as null."""
         clean = {k: float(v) if math.isfinite(v) else None for k, v in metrics.items()}
         self.file.write(json.dumps({"step": step, **clean}) + "\n")
@@ -120,7 +120,7 @@ class MetricWriter:
 class Mute:
     """A writer that writes nothing, for all processes but the first."""
 
-    def write(self, step: int, metrics: dict[str, float]) -> None:
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write nothing."""
 
     def figures(self, step: int, drawn: Iterable[tuple[str, Figure]]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What a config computes, as pure functions: the one place where model, loss and optimiser meet."""
+"""What a config computes: pure functions of model, loss and optimiser, and their compiled form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from sleepjax import models, objectives
+from sleepjax.objectives import Batch
+from sleepjax.parallel import sharding
+from sleepjax.runs.runtime import Execution
 from sleepjax.training import augment, optim
+from sleepjax.training.input import Feed
 from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
 
@@ -24,11 +29,11 @@ class Built:
     """Key -> fresh state."""
     start: Callable[[TrainState], TrainState]
     """Fresh state -> the one that training begins with, such as with weights of a file."""
-    learn: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
+    train_step: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
     """(state, batch, key) -> (new state, metrics); see `step.train_step`."""
-    score: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
+    eval_step: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
     """(variables, batch, step) -> (probabilities, loss sum, loss count); see `step.eval_step`."""
-    predict: Callable[[Any, jax.Array], jax.Array]
+    predict_step: Callable[[Any, jax.Array], jax.Array]
     """(variables, x [B,T,F]) -> probabilities [B,T,K]; see `step.predict_step`."""
     lr_at: Callable[[int], Any]
     """Step -> learning rate."""
@@ -58,7 +63,7 @@ def build(config: Any) -> Built:
         x = jnp.zeros((1, config.data.duration, n_features))
         return init_state(key, x, model=model, tx=tx, ema=config.ema)
 
-    learn = partial(
+    update = partial(
         train_step,
         model=model,
         tx=tx,
@@ -69,7 +74,51 @@ def build(config: Any) -> Built:
         augment=augmentation,
     )
     both = dict(model=model, objective=objective)
-    score, predict = partial(eval_step, **both), partial(predict_step, **both)
     weights = config.model.get("unet2d", {}).get("weights")
     start = partial(start_from, weights) if weights else lambda state: state
-    return Built(init, start, learn, score, predict, lr_at)
+    steps = partial(eval_step, **both), partial(predict_step, **both)
+    return Built(init, start, update, *steps, lr_at)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The functions of a run on a mesh; a state is made by ``start`` or restored into ``like``."""
+
+    like: TrainState
+    """Shapes, dtypes and shardings of a state."""
+    start: Callable[[int], TrainState]
+    """Seed -> the state that training begins with."""
+    train_key: Callable[[int], jax.Array]
+    """Seed -> key of the randomness of training."""
+    update: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
+    """(state, store, batch, key) -> (new state, metrics); the state given is used up."""
+    score: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
+    """`Built.eval_step`, jitted."""
+    to_device: Callable[[dict[str, Any]], Batch]
+    """This process's share of a batch -> the global batch, split over the devices."""
+
+
+def compiled(built: Built, feed: Feed, mesh: Mesh, execution: Execution) -> Compiled:
+    """Jitted functions; nothing is compiled before its first use."""
+    replicated, by_batch = sharding.shardings(mesh)
+    shapes = built.shapes()
+    where: Any = TrainState._make([replicated] * len(shapes))
+    if execution.shard_optimizer:
+        where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
+
+    def keys(seed: int) -> tuple[jax.Array, ...]:
+        return jax.jit(
+            lambda: tuple(jax.random.split(jax.random.key(seed))), out_shardings=replicated
+        )()
+
+    def update(state: TrainState, store: Any, batch: Batch, key: jax.Array):
+        return built.train_step(state, feed.expand(store, batch), key)
+
+    return Compiled(
+        like=sharding.placed(shapes, where),
+        start=lambda seed: built.start(jax.jit(built.init, out_shardings=where)(keys(seed)[0])),
+        train_key=lambda seed: keys(seed)[1],
+        update=jax.jit(update, donate_argnums=0, out_shardings=(where, replicated)),
+        score=jax.jit(built.eval_step, out_shardings=replicated),
+        to_device=partial(sharding.to_global, by_batch=by_batch),
+    )

@@ -12,12 +12,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh
 
 from sleepjax.data import source, windows
 from sleepjax.objectives import Batch
-from sleepjax.parallel import processes
-from sleepjax.training import resident
+from sleepjax.parallel import processes, sharding
+from sleepjax.training import resident as on_device
 from sleepjax.types import InputError
 
 
@@ -55,20 +55,17 @@ def open_data(config: Any) -> source.TrainingData:
 
 
 def make(
-    series: Sequence[windows.Series],
-    *,
-    seed: int,
-    batch: int,
-    duration: int,
-    background: float,
-    downsample: int,
-    on_device: bool,
-    replicated: NamedSharding,
-    by_batch: NamedSharding,
+    series: Sequence[windows.Series], config: Any, mesh: Mesh, *, resident: bool = False
 ) -> Feed:
-    """Batches of random windows of labelled series; see `windows` for the other arguments."""
-    sampler = windows.make_sampler(series, duration, background)
-    process, processes = jax.process_index(), jax.process_count()
+    """Batches of random windows of labelled series, as the config says.
+
+    ``resident`` keeps the series on the devices of the mesh and sends only indices.
+    """
+    duration, downsample = config.data.duration, config.data.downsample
+    seed, batch = config.seed, config.batch_size
+    replicated, by_batch = sharding.shardings(mesh)
+    sampler = windows.make_sampler(series, duration, config.data.background)
+    process, count = jax.process_index(), jax.process_count()
 
     def windows_at(step: int) -> list[list[Any]]:
         which, start = sampler.indices(seed, step, batch)
@@ -84,17 +81,17 @@ def make(
             batch=batch,
             downsample=downsample,
             process=process,
-            processes=processes,
+            processes=count,
         )
 
     def indices(step: int) -> windows.Batch:
         which, start = sampler.indices(seed, step, batch)
-        share = windows.share(batch, process, processes)
+        share = windows.share(batch, process, count)
         return {"series": which[share].astype(np.int32), "start": start[share].astype(np.int32)}
 
-    if not on_device:
+    if not resident:
         return Feed(whole_windows, windows_at, {}, lambda store, batch: batch)
-    store = jax.device_put(resident.flatten(series, duration), replicated)
-    cut = partial(resident.cut, duration=duration, downsample=downsample)
+    store = jax.device_put(on_device.flatten(series, duration), replicated)
+    cut = partial(on_device.cut, duration=duration, downsample=downsample)
     expand = lambda store, batch: jax.lax.with_sharding_constraint(cut(store, batch), by_batch)
     return Feed(indices, windows_at, store, expand)

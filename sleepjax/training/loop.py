@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,23 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from sleepjax import objectives
 from sleepjax.data import windows
 from sleepjax.evaluation import event_ap
-from sleepjax.figures import curves, report
+from sleepjax.evaluators import Evaluator, Validation, standard
 from sleepjax.inference import Windowing
 from sleepjax.parallel import processes, sharding
 from sleepjax.progress import Progress
-from sleepjax.runs import directory, validation
+from sleepjax.runs import directory
 from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.signals import Interrupted, StopSignal
-from sleepjax.training import checks, guard, input, weights
-from sleepjax.training.build import build
+from sleepjax.training import checks, input, weights
+from sleepjax.training.build import Compiled, build, compiled
+from sleepjax.training.meter import Meter
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
-from sleepjax.training.state import TrainState, eval_variables, parameter_table
+from sleepjax.training.state import eval_variables, parameter_table
 
 
 @dataclass(frozen=True)
@@ -39,100 +37,46 @@ class Result:
     """What a finished run leaves."""
 
     metrics: dict[str, float]
-    """Of the last validation: loss, event_ap, event_ap/onset, event_ap/onset@36 and their likes."""
+    """Of the last validation: ``loss``, ``event_ap``, ``event_ap/onset``, ``event_ap/onset@36``."""
     workdir: Path
     figures: tuple[Path, ...]
     simulated: bool
 
 
-def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL) -> Result:
-    """Train, validate, checkpoint, draw; resume where ``workdir`` holds an unfinished run.
+def run(
+    config: ConfigDict,
+    workdir: str | Path,
+    execution: Execution = AS_USUAL,
+    evaluators: Mapping[str, tuple[Evaluator, int]] | None = None,
+) -> Result:
+    """Train, validate, checkpoint; resume where ``workdir`` holds an unfinished run.
 
-    Every process of a distributed run calls this with the same arguments.
+    ``evaluators`` (name -> (function, every so many steps)) look at each validation; the default
+    is `evaluators.standard`. Every process of a distributed run calls this with the same arguments.
 
     Raises InputError for a config or data that cannot be used, OSError where the disk is full,
     DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
     SIGUSR1, SIGHUP or Ctrl-C, when the state has been saved.
     """
-    workdir = Path(workdir)
+    workdir, total, main = Path(workdir), config.total_steps, processes.is_main()
     checks.check(config)
-
-    # ---- mesh, model, optimiser
     mesh = sharding.data_mesh()
-    total, main = config.total_steps, processes.is_main()
-    replicated, by_batch = sharding.shardings(mesh)
     checks.check_batches(config, mesh.size)
-    built = build(config)
-    keys = lambda: tuple(jax.random.split(jax.random.key(config.seed)))
-    init_key, train_key = jax.jit(keys, out_shardings=replicated)()
-
-    # ---- data
-    data = input.open_data(config)
-    cut = dict(duration=config.data.duration, downsample=config.data.downsample)
-    batches = input.make(
-        data.train,
-        seed=config.seed,
-        batch=config.batch_size,
-        background=config.data.background,
-        **cut,
-        on_device=execution.resident,
-        replicated=replicated,
-        by_batch=by_batch,
-    )
-
-    # ---- the compiled functions
-    def learn(state: TrainState, store, batch: objectives.Batch, key: jax.Array):
-        return built.learn(state, batches.expand(store, batch), key)
-
-    shapes = built.shapes()
-    where: Any = TrainState._make([replicated] * len(shapes))
-    if execution.shard_optimizer:
-        where = where._replace(opt_state=sharding.split(shapes.opt_state, mesh))
-    update = jax.jit(learn, donate_argnums=0, out_shardings=(where, replicated))
-    score = jax.jit(built.score, out_shardings=replicated)
+    built, data = build(config), input.open_data(config)
+    feed = input.make(data.train, config, mesh, resident=execution.resident)
+    program = compiled(built, feed, mesh, execution)
+    evaluators = standard(config) if evaluators is None else evaluators
     resumed = (workdir / "config.json").exists()  # then the weights it began with may be gone
     origin = {} if resumed else weights.origin(config)
-    summary = partial(
-        guard.summary,
-        patience=config.guard.patience,
-        windows_at=batches.windows_at,
-        workdir=workdir,
-    )
 
     with (
         directory.opened(workdir, config, data.facts() | origin),
         Checkpoints(workdir) as checkpoints,
         StopSignal() as stop,
     ):
-
-        def validate(state: TrainState) -> event_ap.Evaluation:
-            variables = eval_variables(state)
-
-            def eval_fn(batch: windows.Batch):
-                if stop and jax.process_count() == 1:  # alone: nobody waits for this process
-                    raise Interrupted(f"{stop.name} during validation; the state is saved")
-                return score(variables, sharding.to_global(batch, by_batch), state.step)
-
-            return event_ap.evaluate(
-                data.valid,
-                data.solution,
-                eval_fn,
-                windowing=Windowing.of(config),
-                post=dict(config.post),
-            )
-
-        title = lambda step: f"{workdir.name}, step {step}{', simulated data' * data.simulated}"
-
-        def show(evaluation: event_ap.Evaluation, step: int) -> list[Path]:
-            """Draw the curves and write the report, in the first process."""
-            paths = writer.figures(step, curves.curves(evaluation, history, title(step)))
-            writer.report(lambda: report.write(workdir, data, evaluation, config, title(step)))
-            return paths
-
-        # ---- state, new or resumed
-        state = checkpoints.resume(sharding.placed(shapes, where), say)
+        state = checkpoints.resume(program.like, say)
         if state is None:
-            state = built.start(jax.jit(built.init, out_shardings=where)(init_key))
+            state = program.start(config.seed)
             if config.get("init"):
                 state, loaded = weights.started(config, state)
                 say(loaded)
@@ -140,81 +84,93 @@ def run(config: ConfigDict, workdir: str | Path, execution: Execution = AS_USUAL
         else:
             say(f"resuming {workdir} at step {int(state.step)} of {total}")
         step = int(state.step)
-
-        # ---- train
-        history = read_metrics(workdir, step)
-        to_device = lambda step: sharding.to_global(batches.batch_at(step), by_batch)
-        evaluation, paths = None, []
-        pending, since, waited = [], time.monotonic(), 0.0
+        key, history = program.train_key(config.seed), read_metrics(workdir, step)
+        meter = Meter(config, built.lr_at, feed.windows_at, workdir)
         with (
             MetricWriter(workdir, step) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
-            Prefetch(to_device, step, total) as ahead,
+            Prefetch(lambda s: program.to_device(feed.batch_at(s)), step, total) as ahead,
         ):
+
+            def write(row: Mapping[str, float]) -> None:
+                writer.write(step, row)
+                history.append({"step": step, **row})
+
             while True:
                 last = step == total
                 due = lambda every, last=last, step=step: step > 0 and (last or step % every == 0)
-                if pending and due(config.log_every):  # sync point
-                    row = summary(pending, step) | {"train/lr": float(built.lr_at(step - 1))}
-                    seconds = time.monotonic() - since
-                    row |= {"train/steps_per_second": (rate := len(pending) / seconds)}
-                    row |= {"train/windows_per_second": rate * config.batch_size}
-                    row |= {"train/input_wait": (ahead.waited - waited) / seconds}
-                    writer.write(step, row)
-                    progress.note = (
-                        f"loss {row['train/loss']:.4f}, gradient {row['train/grad_norm']:.2g}, "
-                        f"lr {row['train/lr']:.2g}, {row['train/windows_per_second']:.3g} windows/s"
-                    )
-                    history.append({"step": step, **row})
+                if meter.pending and due(config.log_every):  # sync point
+                    write(row := meter.read(step, ahead.waited))
+                    progress.note = meter.note(row)
                     if row["train/skipped"]:
                         progress.say(f"step {step}: {row['train/skipped']:.0f} updates skipped")
-                    pending, since, waited = [], time.monotonic(), ahead.waited
                 stopping = processes.agreed(bool(stop), due(config.log_every))
                 if due(config.ckpt_every) or due(config.eval.every) or stopping:  # sync point
-                    summary(pending, step)  # a diverged run is not saved any further
+                    meter.check(step)  # a diverged run is not saved any further
                     checkpoints.save(state)
                 if stopping:
                     name = stop.name or "a signal to another process"
                     raise Interrupted(f"{name} at step {step} of {total}; the state is saved")
-                if due(config.eval.every) and "valid/loss" not in row_at(history, step):
-                    evaluation = validate(state)
-                    row = {f"valid/{k}": v for k, v in evaluation.metrics.items()}
-                    none = checkpoints.newest("best") is None
-                    if none or row["valid/event_ap"] > best_value(history, "valid/event_ap"):
-                        checkpoints.save_best(state)
-                    # The line comes after the checkpoint: a kill between them repeats both.
-                    writer.write(step, row)
-                    history.append({"step": step, **row})
-                    progress.say(
-                        f"step {step}: validation loss {row['valid/loss']:.4f}, event AP "
-                        f"{row['valid/event_ap']:.3f} (onset {row['valid/event_ap/onset']:.3f}, "
-                        f"wakeup {row['valid/event_ap/wakeup']:.3f})"
-                    )
-                    paths = show(evaluation, step)
-                    since = time.monotonic()
-                if last or has_stalled(history, **config.early_stop):
-                    break
 
-                profile.at(step, pending)
+                new = due(config.eval.every) and "valid/loss" not in row_at(history, step)
+                if new or last or has_stalled(history, **config.early_stop):
+                    evaluation = validate(config, data, program, state, stop)
+                    if new:
+                        row = {f"valid/{name}": value for name, value in evaluation.metrics.items()}
+                        none = checkpoints.newest("best") is None
+                        if none or row["valid/event_ap"] > best_value(history, "valid/event_ap"):
+                            checkpoints.save_best(state)
+                        write(row)  # after the checkpoint: a kill between them repeats both
+                        progress.say(f"step {step}: validation {in_words(evaluation.metrics)}")
+                    ending = last or has_stalled(history, **config.early_stop)
+                    view = Validation(step, workdir, config, data, evaluation, history, writer)
+                    for evaluator, every in evaluators.values():
+                        if main and (due(every) or ending):
+                            row = evaluator(view)
+                            if not row.keys() <= row_at(history, step).keys():
+                                write(row)
+                    if ending:
+                        processes.barrier("end")
+                        figures = tuple(sorted((workdir / "figures").glob("*.png")))
+                        return Result(evaluation.metrics, workdir, figures, data.simulated)
+                    meter.restart()
+
+                profile.at(step, meter.pending)
                 batch = next(ahead)
                 with jax.transfer_guard("disallow"):
-                    state, metrics = update(state, batches.store, batch, train_key)
+                    state, metrics = program.update(state, feed.store, batch, key)
                 step += 1
-                if pending:
-                    jax.block_until_ready(pending[-1])  # one step late: the device never waits
-                pending.append(metrics)
+                meter.add(metrics)
                 progress.advance()
 
-            # ---- figures of the end
-            if evaluation is None:
-                evaluation = validate(state)
-                paths = show(evaluation, step)
-            if main:
-                validation.save(workdir, data.valid, data.solution, evaluation.probabilities)
-            paths += writer.figures(step, curves.nights(data, evaluation, title(step)))
-            processes.barrier("end")
-    return Result(evaluation.metrics, workdir, tuple(paths), data.simulated)
+
+def validate(
+    config: Any, data: Any, program: Compiled, state: Any, stop: StopSignal
+) -> event_ap.Evaluation:
+    """Score the state on the validation series; Interrupted where a signal came in between."""
+    variables = eval_variables(state)
+
+    def score(batch: windows.Batch):
+        if stop and jax.process_count() == 1:  # alone: nobody waits for this process
+            raise Interrupted(f"{stop.name} during validation; the state is saved")
+        return program.score(variables, program.to_device(batch), state.step)
+
+    return event_ap.evaluate(
+        data.valid,
+        data.solution,
+        score,
+        windowing=Windowing.of(config),
+        post=dict(config.post),
+    )
+
+
+def in_words(scores: Mapping[str, float]) -> str:
+    """The scores of a validation in one line."""
+    return (
+        f"loss {scores['loss']:.4f}, event AP {scores['event_ap']:.3f} "
+        f"(onset {scores['event_ap/onset']:.3f}, wakeup {scores['event_ap/wakeup']:.3f})"
+    )
 
 
 def row_at(history: Sequence[dict[str, float]], step: int) -> dict[str, float]:

@@ -1,0 +1,70 @@
+"""Evaluators: what is scored, saved and drawn of a validation, each a function of `Validation`.
+
+An evaluator returns a row of numbers for the log, empty where it only saves or draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sleepjax.data.source import TrainingData
+from sleepjax.evaluation.event_ap import Evaluation
+from sleepjax.figures import curves
+from sleepjax.figures import report as page
+from sleepjax.runs import validation as files
+from sleepjax.runs.log import MetricWriter, Mute
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation of a run, in the first process."""
+
+    step: int
+    workdir: Path
+    config: Any
+    data: TrainingData
+    evaluation: Evaluation
+    history: Sequence[Mapping[str, float]]
+    """The log so far, the scores of this validation included."""
+    writer: MetricWriter | Mute
+
+    @property
+    def title(self) -> str:
+        """Run and step, and whether the data are simulated."""
+        return f"{self.workdir.name}, step {self.step}{', simulated data' * self.data.simulated}"
+
+
+Evaluator = Callable[[Validation], Mapping[str, float]]
+
+
+def report(run: Validation) -> Mapping[str, float]:
+    """Draw the curves and write ``report.html``."""
+    run.writer.figures(run.step, curves.curves(run.evaluation, run.history, run.title))
+    write = partial(page.write, run.workdir, run.data, run.evaluation, run.config, run.title)
+    run.writer.report(write)
+    return {}
+
+
+def nights(run: Validation) -> Mapping[str, float]:
+    """Draw the nights of each validation series."""
+    run.writer.figures(run.step, curves.nights(run.data, run.evaluation, run.title))
+    return {}
+
+
+def saved(run: Validation) -> Mapping[str, float]:
+    """Save probabilities and true events, so that decoding can be tuned without the model."""
+    files.save(run.workdir, run.data.valid, run.data.solution, run.evaluation.probabilities)
+    return {}
+
+
+def standard(config: Any) -> dict[str, tuple[Evaluator, int]]:
+    """Name -> (evaluator, every so many steps); all of them run at the end of a run, too."""
+    return {
+        "report": (report, config.eval.every),
+        "saved": (saved, config.total_steps),
+        "nights": (nights, config.total_steps),
+    }
