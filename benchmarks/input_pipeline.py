@@ -34,12 +34,14 @@ from sleepjax.config import load_config
 from sleepjax.data import source
 from sleepjax.parallel import sharding
 from sleepjax.simulation import simulate_cohort
-from sleepjax.training import input
+from sleepjax.training import input_pipeline
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
 
 
-def timed_loop(feeder: input.Feed, by_batch, step_s: float, steps: int, prefetch: bool) -> dict:
+def timed_loop(
+    feeder: input_pipeline.Feed, by_batch, step_s: float, steps: int, prefetch: bool
+) -> dict:
     """Feed so many steps of a device that takes ``step_s`` seconds each."""
     make = lambda step: sharding.to_global(feeder.batch_at(step), by_batch)
     expand = jax.jit(feeder.expand)
@@ -67,8 +69,8 @@ def measure(spec: str, data: Path, step_ms: float, steps: int) -> dict[str, Any]
     found = source.open_training_data(config.data, config.simulate)
     mesh = sharding.data_mesh()
     _, by_batch = sharding.shardings(mesh)
-    host = input.make(found.train, config, mesh)
-    device = input.make(found.train, config, mesh, resident=True)
+    host = input_pipeline.make(found.train, config, mesh)
+    device = input_pipeline.make(found.train, config, mesh, resident=True)
     expected = host.batch_at(1)
     cut = jax.jit(device.expand)(device.store, sharding.to_global(device.batch_at(1), by_batch))
     equal = all(np.array_equal(np.asarray(cut[name]), expected[name]) for name in expected)

@@ -98,12 +98,12 @@ def train(members: Members, side_by_side: bool) -> None:
     """Train what is not finished."""
     from sleepjax.experiments import members as side_by_side_training
     from sleepjax.runs import directory, validation
-    from sleepjax.training import input, loop
+    from sleepjax.training import input_pipeline, loop
 
     finished = [path for config, path in members.values() if validation.is_finished(path, config)]
     todo = [member for member in members.values() if member[1] not in finished]
     if todo:  # the last fold gets the fewest labelled nights: what it has, all have
-        data = input.open_data(members[max(members)][0])
+        data = input_pipeline.open_data(members[max(members)][0])
         directory.check_labels(finished, data.facts()["labels"])
     if todo and side_by_side:
         side_by_side_training.train(*zip(*todo, strict=True))

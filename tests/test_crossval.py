@@ -16,7 +16,7 @@ from sleepjax.evaluation import out_of_fold
 from sleepjax.evaluators import saved
 from sleepjax.experiments import members
 from sleepjax.runs import log, signals, validation
-from sleepjax.training import guard, input, loop
+from sleepjax.training import guard, input_pipeline, loop
 from sleepjax.types import InputError
 from tests.test_locks import flip_a_bit
 from tests.test_predict import script
@@ -60,7 +60,7 @@ def workdir(main, command, tmp_path_factory):
     """A cross-validation trained together, which a signal stopped after the first step."""
     workdir = tmp_path_factory.mktemp("crossval") / "members"
     args = [*command, "--workdir", str(workdir), "--together"]
-    original = input.windows.train_batch
+    original = input_pipeline.windows.train_batch
 
     def signalling(*args, step, seed, **kwargs):
         if (step, seed) == (0, 0):
@@ -68,7 +68,7 @@ def workdir(main, command, tmp_path_factory):
         return original(*args, step=step, seed=seed, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(input.windows, "train_batch", signalling)
+        patch.setattr(input_pipeline.windows, "train_batch", signalling)
         assert main(args) == signals.REQUEUE
     assert not (workdir / "crossval.json").exists()
     assert main(args) == 0
@@ -253,8 +253,8 @@ def test_only_seed_and_fold_may_differ(tiny_config):
 
 def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp_path, monkeypatch):
     spec, rest = command[1], [item for item in command if item.startswith("--config.")]
-    members = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
-    original = input.windows.train_batch
+    planned = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
+    original = input_pipeline.windows.train_batch
 
     def poisoned(*args, step, seed, **kwargs):
         batch = original(*args, step=step, seed=seed, **kwargs)
@@ -262,10 +262,10 @@ def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp
             batch["x"] = np.full_like(batch["x"], np.nan)
         return batch
 
-    monkeypatch.setattr(input.windows, "train_batch", poisoned)
-    configs, workdirs = zip(*members.values(), strict=True)
+    monkeypatch.setattr(input_pipeline.windows, "train_batch", poisoned)
+    configs, workdirs = zip(*planned.values(), strict=True)
     members.train(configs, workdirs)
-    for (_, seed), (_, run) in members.items():
+    for (_, seed), (_, run) in planned.items():
         skipped = [row["train/skipped"] for row in log.read_metrics(run)]
         assert skipped == [0, 1 if seed else 0]
 
@@ -281,12 +281,12 @@ def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp
 def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, capsys):
     spec, rest = command[1], [item for item in command if item.startswith("--config.")]
     shutil.copytree(workdir, tmp_path / "again")
-    members = script(project, "crossval").plan(
+    planned = script(project, "crossval").plan(
         load_from_arguments(spec, rest), tmp_path / "again", 2, 2
     )
-    runs = [run for _, run in members.values()]
+    runs = [run for _, run in planned.values()]
     flip_a_bit(runs[1] / "checkpoints" / "latest" / "2")
-    members.train(*zip(*members.values(), strict=True))
+    members.train(*zip(*planned.values(), strict=True))
     said = capsys.readouterr().err
     assert said.count("Going back to step 1; 2 is kept in checkpoints/damaged") == 1
     assert f"{NAMES[1]}/checkpoints/latest/2 cannot be read" in said

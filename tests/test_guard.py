@@ -127,11 +127,11 @@ def test_too_many_in_a_row_end_the_run_and_name_the_windows(tiny_config, tmp_pat
 def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
     from sleepjax.data import source
     from sleepjax.parallel import sharding
-    from sleepjax.training import input
+    from sleepjax.training import input_pipeline
 
     config = tiny_config({"seed": 3, "batch_size": 8})
     data = source.open_training_data(config.data, config.simulate)
-    made = input.make(data.train, config, sharding.data_mesh())
+    made = input_pipeline.make(data.train, config, sharding.data_mesh())
     by_id = {one.meta.series_id: one for one in data.train}
     x = made.batch_at(5)["x"]
     for row, (series, start) in zip(x, made.windows_at(5), strict=True):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from sleepjax.runs.signals import REQUEUE, SIGNALS, StopSignal, resumable
+from sleepjax.training import input_pipeline
 from tests.test_predict import script
 
 NOTHING = "stopped by {} while nothing had to be saved; the same command resumes\n"
@@ -70,7 +71,7 @@ def test_a_second_ctrl_c_does_not_wait():
     [("train", []), ("crossval", ["--folds", "2"]), ("sweep", ["--grid", "seed=0,1"])],
 )
 def test_while_data_are_read(project, cohort, tmp_path, monkeypatch, capsys, name, arguments):
-    monkeypatch.setattr(input, "open_data", lambda config: arrives())
+    monkeypatch.setattr(input_pipeline, "open_data", lambda config: arrives())
     config = ["--config", f"{project / 'configs' / 'spec1d.py'}:tiny"]
     data = [f"--config.data.root={cohort}", "--workdir", str(tmp_path / "run")]
     assert script(project, name).main([*config, *data, *arguments]) == REQUEUE

@@ -19,7 +19,7 @@ from sleepjax import models
 from sleepjax.data import source, windows
 from sleepjax.parallel import sharding
 from sleepjax.runs import runtime, signals
-from sleepjax.training import input, loop, resident
+from sleepjax.training import input_pipeline, loop, resident
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.types import InputError
 from tests.test_training import (
@@ -212,7 +212,7 @@ def test_resident_batches_are_split_over_the_devices(data, tiny_config):
     mesh = sharding.data_mesh()
     _, by_batch = sharding.shardings(mesh)
     host, device = (
-        input.make(data.train, tiny_config({"batch_size": 8}), mesh, resident=resident)
+        input_pipeline.make(data.train, tiny_config({"batch_size": 8}), mesh, resident=resident)
         for resident in (False, True)
     )
     batch = sharding.to_global(device.batch_at(3), by_batch)

@@ -30,7 +30,7 @@ from sleepjax.runs import directory
 from sleepjax.runs.checkpoints import KINDS, Checkpoints
 from sleepjax.runs.log import MetricWriter
 from sleepjax.runs.signals import Interrupted, StopSignal
-from sleepjax.training import checks, guard, input, weights
+from sleepjax.training import checks, guard, input_pipeline, weights
 from sleepjax.training.build import build
 from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.state import TrainState
@@ -47,7 +47,7 @@ class Members:
     """What each of the runs has of its own, in one order."""
 
     workdirs: Sequence[Path]
-    feeds: Sequence[input.Feed]
+    feeds: Sequence[input_pipeline.Feed]
     checkpoints: Sequence[Checkpoints]
     writers: Sequence[MetricWriter]
 
@@ -102,8 +102,8 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
     keys = [jax.random.split(jax.random.key(own.seed)) for own in configs]
 
     # One split of the data per fold, one sequence of batches per run.
-    data = {own.data.fold: input.open_data(own) for own in configs}
-    feeds = [input.make(data[own.data.fold].train, own, mesh) for own in configs]
+    data = {own.data.fold: input_pipeline.open_data(own) for own in configs}
+    feeds = [input_pipeline.make(data[own.data.fold].train, own, mesh) for own in configs]
 
     def batches_at(step: int) -> Batch:
         batches = [own.batch_at(step) for own in feeds]

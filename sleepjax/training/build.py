@@ -16,7 +16,7 @@ from sleepjax.objectives import Batch
 from sleepjax.parallel import sharding
 from sleepjax.runs.runtime import Execution
 from sleepjax.training import augment, optim
-from sleepjax.training.input import Feed
+from sleepjax.training.input_pipeline import Feed
 from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
 

@@ -24,7 +24,7 @@ from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.signals import Interrupted, StopSignal
-from sleepjax.training import checks, input, weights
+from sleepjax.training import checks, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter
 from sleepjax.training.prefetch import Prefetch
@@ -62,8 +62,8 @@ def run(
     checks.check(config)
     mesh = sharding.data_mesh()
     checks.check_batches(config, mesh.size)
-    built, data = build(config), input.open_data(config)
-    feed = input.make(data.train, config, mesh, resident=execution.resident)
+    built, data = build(config), input_pipeline.open_data(config)
+    feed = input_pipeline.make(data.train, config, mesh, resident=execution.resident)
     program = compiled(built, feed, mesh, execution)
     evaluators = standard(config) if evaluators is None else evaluators
     resumed = (workdir / "config.json").exists()  # then the weights it began with may be gone
