@@ -39,7 +39,7 @@ def test_two_updates_of_the_tiny_variant(path):
     config = sleepjax.load_config(f"{path}:{arg}")
     checks.check(config)
     built, batch, key = build(config), one_night(config), jax.random.key(0)
-    update, state = jit(built.learn), jit(built.init)(key)
+    update, state = jit(built.train_step), jit(built.init)(key)
     for _ in range(2):
         state, metrics = update(state, batch, key)
         assert np.isfinite(metrics["loss"]) and not metrics["skipped"]

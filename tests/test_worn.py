@@ -12,7 +12,7 @@ from sleepjax import models
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.predict import Predictor, load
 from sleepjax.runs import validation
-from sleepjax.training import input
+from sleepjax.training import input_pipeline
 from sleepjax.types import CLASSES, InputError
 from tests.members import DOWNSAMPLE, MEMBERS
 
@@ -77,4 +77,4 @@ def test_without_known_wear_there_is_nothing_to_learn(tiny_config, cohort, tmp_p
     for name in ("train_series.parquet", "train_events.csv"):
         (tmp_path / name).symlink_to(cohort / name)
     with pytest.raises(InputError, match=r"loss.worn=1.0 needs .*train_nonwear.csv.*loss.worn=0"):
-        input.open_data(tiny_config({"data.root": str(tmp_path), "loss.worn": 1.0}))
+        input_pipeline.open_data(tiny_config({"data.root": str(tmp_path), "loss.worn": 1.0}))
