@@ -15,7 +15,6 @@ PLACES = {
     "cli": (0, "base"),
     "config": (0, "base"),
     "defaults": (0, "base"),
-    "defaults": (0, "base"),
     "io": (0, "base"),
     "local_time": (0, "base"),
     "lock": (0, "base"),
