@@ -4,7 +4,7 @@ Five verbs do the work; each has its own help, such as ``help(sleepjax.plot)``:
 
     load_config  a config file with its variant and overrides
     train        a run directory from a config; the same call resumes it
-    load         a trained run, whose ``predict`` turns a recording into events
+    load         a trained run or, without one, the released weights: ``predict`` finds events
     simulate     recordings and labels of made-up people, to try everything without data
     plot         a recording as an actogram, or one night of it in detail
 
@@ -19,7 +19,7 @@ a caller gave that cannot be used raises `sleepjax.InputError` with a remedy in 
     >>> recordings, labels = sleepjax.simulate(series=1, days=3, seed=5)
     >>> events = sleepjax.load("runs/example").predict(recordings)
     >>> events.columns
-    ['series_id', 'step', 'event', 'score', 'timestamp']
+    ['series_id', 'step', 'event', 'score', 'beside_unmeasured', 'timestamp']
     >>> score = sleepjax.metrics.event_detection_ap(labels, events)
     >>> figure = sleepjax.plot(recordings, events, truth=labels)
     >>> figure.savefig("nights.png")
