@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.config import load_config
 from sleepjax.io import check_output
 from sleepjax.types import InputError
@@ -169,4 +169,4 @@ def open_data(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

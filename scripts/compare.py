@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.types import InputError
 
 
@@ -53,4 +53,4 @@ def compare(workdirs: list[Path], out: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

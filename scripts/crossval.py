@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import resumable
 from sleepjax.types import EVENTS, InputError
@@ -165,4 +165,4 @@ def table(config: str, seeds: list[int], found: Any, simulated: bool) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

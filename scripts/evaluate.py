@@ -13,13 +13,15 @@ import re
 import sys
 from pathlib import Path
 
+from sleepjax.cli import answer, run
+from sleepjax.io import check_output, write_text
 from sleepjax.metrics import bootstrap, evaluate
 from sleepjax.metrics.summary import as_dict, as_text, doubts
 from sleepjax.tables import read_table
 from sleepjax.types import InputError
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,26 +33,28 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--html", help="also write a report to this file, ending in .html")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    return answer(lambda: score(args), "nothing was scored")
+
+
+def score(args: argparse.Namespace) -> int:
     files = {"solution": args.events, "submission": args.submission}
+    if args.html:
+        inputs = [Path(args.events), Path(args.submission)]
+        check_output("--html", Path(args.html), suffix=".html", overwrite=True, inputs=inputs)
+    solution, submission = read_table(args.events), read_table(args.submission)
     try:
-        if args.html and not args.html.endswith(".html"):
-            raise InputError(f"--html {args.html!r} must end in .html.")
-        solution, submission = read_table(args.events), read_table(args.submission)
         result = evaluate(solution, submission)
         boot = bootstrap(solution, submission)
-        if args.html:
-            from sleepjax.figures import report  # imported late: it brings matplotlib
-
-            title = f"{Path(args.submission).name} against {Path(args.events).name}"
-            Path(args.html).write_text(report.build(title, solution, submission, result=result))
-    except (InputError, OSError) as error:  # OSError: a folder that is missing or read-only
+    except InputError as error:
         what = re.split(r"[ :]", str(error))[0]
-        where = f"{files[what]}: " if what in files else ""
-        print(f"error: {where}{error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        raise InputError(f"{files[what]}: {error}" if what in files else str(error)) from None
+    if args.html:
+        from sleepjax.figures import report  # imported late: it brings matplotlib
+
+        title = f"{Path(args.submission).name} against {Path(args.events).name}"
+        html = report.build(title, solution, submission, result=result)
+        write_text(Path(args.html), html)
     for line in doubts(result, submission):
         print(f"WARNING: {line}", file=sys.stderr)
     print(json.dumps(as_dict(result, boot), indent=2) if args.json else as_text(result, boot))
@@ -58,4 +62,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

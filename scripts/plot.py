@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[V
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.cli import answer
-from sleepjax.io import check_output
+from sleepjax.cli import answer, run
+from sleepjax.io import check_output, reserved, write_table
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -58,9 +58,19 @@ def predict(args: argparse.Namespace) -> int:
     events_path = out.with_name(f"{out.stem}_events.csv")
     windows_path = out.with_name(f"{out.stem}_windows.csv")
     figures_path = None if args.no_figures else out.with_name(f"{out.stem}_figures")
-    check_output("--out", out, events_path, windows_path, suffix=".csv", overwrite=args.overwrite)
+    outputs = (out, events_path, windows_path)
+    inputs = [Path(path) for path in (args.series, args.post) if path]
+    check_output("--out", *outputs, suffix=".csv", overwrite=args.overwrite, inputs=inputs)
     if not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
+    with reserved("--out", out, *outputs, overwrite=args.overwrite):
+        return predict_into(args, outputs, figures_path)
+
+
+def predict_into(
+    args: argparse.Namespace, outputs: tuple[Path, Path, Path], figures_path: Path | None
+) -> int:
+    out, events_path, windows_path = outputs
 
     # JAX is imported late: a wrong path or file is answered at once.
     import polars as pl
@@ -85,9 +95,9 @@ def predict(args: argparse.Namespace) -> int:
         raise InputError(faults[0])
     found = pl.concat(events)
     postprocess.write_submission(found, out)
-    found.write_csv(events_path)
+    write_table(events_path, found)
     slept = pl.concat(windows)
-    slept.write_csv(windows_path)
+    write_table(windows_path, slept)
     print(f"submission: {out} ({len(found)} rows)")
     print(f"events with local times: {events_path}")
     print(f"sleep windows: {windows_path} ({len(slept)} rows)")
@@ -141,4 +151,4 @@ def find(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

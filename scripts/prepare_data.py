@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.data.features import DEFAULT_FEATURES, FEATURES
 from sleepjax.data.store import prepare
 
@@ -50,4 +50,4 @@ def prepare_store(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

@@ -15,7 +15,7 @@ import argparse
 import sys
 import time
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.simulation import POPULATIONS, simulate_cohort
 from sleepjax.simulation.devices import DEVICES
 
@@ -68,4 +68,4 @@ def simulate(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    sys.exit(run(main))

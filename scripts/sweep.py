@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import resumable
 from sleepjax.types import InputError
@@ -164,4 +164,4 @@ def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) 
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

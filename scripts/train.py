@@ -25,7 +25,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES
@@ -40,11 +40,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
-    body = lambda stop: run(args, rest, stop)
+    body = lambda stop: start(args, rest, stop)
     return answer(lambda: resumable(body), "run the same command again to continue")
 
 
-def run(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
+def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     config: Any = load_from_arguments(args.config, rest)
     if args.print_config:
         print("\n".join(settings(config)))
@@ -130,4 +130,4 @@ def report(result) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

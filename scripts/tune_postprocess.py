@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.io import check_output
 
 
@@ -105,4 +105,4 @@ def report(args: argparse.Namespace, tuned, own: dict, simulated: bool) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

@@ -5,7 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from sleepjax import streams
 from sleepjax.types import InputError
+
+
+def run(main: Callable[[list[str]], int]) -> int:
+    """Exit code of a script's ``main`` with the arguments of the command line.
+
+    Whoever stops reading what it prints does not stop its work. 2 where standard output cannot be
+    written for another reason, such as a full disk.
+    """
+    with streams.forgiving() as stdout:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+        lost = streams.failure(stdout)
+        if lost:
+            print(f"error: {lost}.", file=sys.stderr)
+    return code or (2 if lost else 0)
 
 
 def answer(body: Callable[[], int], interrupted: str) -> int:

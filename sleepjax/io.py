@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from sleepjax.lock import held
 from sleepjax.types import InputError
 
 
@@ -66,6 +67,24 @@ def check_output(
             file.write(bytes(4096))
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror}).") from None
+
+
+@contextmanager
+def reserved(option: str, *paths: Path, overwrite: bool) -> Iterator[None]:
+    """Keep other commands from writing the first of the paths while this one computes it.
+
+    Raises InputError where another one is at it, or wrote one of the paths since `check_output`.
+    """
+    path = paths[0]
+    claim = path.with_name(f".{path.name}.lock")
+    with held(claim, state=f"where {path.name} is being written", remedy=f"give another {option}"):
+        try:
+            existing = [str(path) for path in paths if path.exists()]
+            if existing and not overwrite:
+                raise InputError(f"{existing[0]} exists; give another {option}, or --overwrite.")
+            yield
+        finally:
+            claim.unlink(missing_ok=True)
 
 
 def check_not_input(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

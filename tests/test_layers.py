@@ -19,6 +19,7 @@ PLACES = {
     "local_time": (0, "base"),
     "lock": (0, "base"),
     "progress": (0, "base"),
+    "streams": (0, "base"),
     "tables": (0, "base"),
     "data": (1, "data"),
     "models": (1, "models"),

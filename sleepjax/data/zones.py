@@ -24,10 +24,14 @@ Place = Callable[[int], str]
 
 
 def check(tz: str) -> None:
-    """Raise InputError for a zone that nobody knows."""
+    """Raise InputError for a zone that polars or the system's zone files do not know.
+
+    The files know more: ``localtime``, ``posix/Europe/London``, ``Factory``.
+    """
     try:
         ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pl.Series([0]).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.PolarsError):
         raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
 
 

@@ -1,0 +1,97 @@
+"""Standard output and error: written as long as somebody reads them, in any encoding."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NOBODY_READS = (errno.EPIPE, errno.EBADF)
+
+
+class Stream(io.RawIOBase):
+    """A file descriptor that may be closed at its other end: what follows goes nowhere.
+
+    The work of a command does not depend on who listens: ``predict.py ... | head -1`` still writes
+    its files. ``error`` is what the first failed write raised.
+    """
+
+    def __init__(self, descriptor: int):
+        """Write to an open descriptor, which stays open."""
+        self.descriptor = descriptor
+        self.error: OSError | None = None
+
+    def write(self, data) -> int:  # type: ignore[override]
+        """Write all, or nothing once a write has failed."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest and self.error is None:
+            try:
+                rest = rest[os.write(self.descriptor, rest) :]
+            except OSError as error:
+                self.error = error
+        return size
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self.descriptor
+
+    def isatty(self) -> bool:
+        """Whether a person may be looking."""
+        return os.isatty(self.descriptor)
+
+
+@contextmanager
+def forgiving() -> Iterator[Stream]:
+    """Make ``sys.stdout`` and ``sys.stderr`` forgiving; yields the former.
+
+    A character that the terminal's encoding lacks is escaped. A descriptor that was closed before
+    the program began is opened on the null device, so that no data file takes its number.
+    """
+    before = sys.stdout, sys.stderr
+    streams = {"stdout": Stream(1), "stderr": Stream(2)}
+    for name, stream in streams.items():
+        old, descriptor = getattr(sys, name), stream.descriptor
+        if old is not getattr(sys, f"__{name}__"):  # a notebook or a test listens
+            continue
+        if old is None:
+            _reserve(descriptor)
+        else:
+            old.flush()
+        text = io.TextIOWrapper(
+            io.BufferedWriter(stream),
+            encoding=getattr(old, "encoding", None) or "utf-8",
+            errors="backslashreplace",
+            line_buffering=name == "stderr" or os.isatty(descriptor),
+        )
+        setattr(sys, name, text)
+    try:
+        yield streams["stdout"]
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before
+
+
+def failure(stream: Stream) -> str:
+    """What to say of output that was wanted and is lost; empty where nobody reads on."""
+    if stream.error is None or stream.error.errno in _NOBODY_READS:
+        return ""
+    return f"standard output cannot be written ({stream.error.strerror})"
+
+
+def _reserve(descriptor: int) -> None:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != descriptor:
+            os.dup2(null, descriptor)
+            os.close(null)
