@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax.cli import answer, run
 from sleepjax.config import load_config
-from sleepjax.io import check_output
+from sleepjax.io import check_output, reserved
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def main(argv: list[str]) -> int:
 
 def baseline(args: argparse.Namespace) -> int:
     check_paths(args)
-    return apply(args) if args.series else score(args)
+    work = apply if args.series else score
+    if not args.out:
+        return work(args)
+    with reserved("--out", *outputs(args), overwrite=args.overwrite):
+        return work(args)
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -69,8 +73,22 @@ def check_paths(args: argparse.Namespace) -> None:
     if (args.name == "clock") != bool(args.truth) or (args.truth and not args.series):
         raise InputError("--name clock needs --series and --truth, and only it takes --truth.")
     if args.out:
-        paths = [Path(args.out)] + ([windows_path(args.out)] if args.series else [])
-        check_output("--out", *paths, suffix=".csv", overwrite=args.overwrite)
+        check_output(
+            "--out", *outputs(args), suffix=".csv", overwrite=args.overwrite, inputs=inputs(args)
+        )
+
+
+def outputs(args: argparse.Namespace) -> list[Path]:
+    """Files that are written."""
+    return [Path(args.out)] + ([windows_path(args.out)] if args.series else [])
+
+
+def inputs(args: argparse.Namespace) -> list[Path]:
+    """Files that are read."""
+    config: Any = load_config(args.config)
+    root = Path(args.data or config.data.root)
+    given = [Path(path) for path in (args.series, args.truth, args.config) if path]
+    return given + [path for path in root.glob("*") if path.is_file()]
 
 
 def windows_path(out: str) -> Path:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from sleepjax.cli import answer, run
+from sleepjax.io import save_figure, write_text
 from sleepjax.types import InputError
 
 
@@ -35,6 +36,9 @@ def compare(workdirs: list[Path], out: Path) -> int:
         raise InputError("give at least two run directories, such as runs/spec1d runs/spec2d.")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {str(out)!r} is a file; give a folder.")
+    for workdir in workdirs:
+        if out.resolve().is_relative_to(workdir.resolve()):
+            raise InputError(f"--out {str(out)!r} lies in the run {str(workdir)!r}, which is read.")
 
     # matplotlib and JAX are imported late: a wrong path is answered at once.
     from sleepjax.evaluation import compare
@@ -45,8 +49,8 @@ def compare(workdirs: list[Path], out: Path) -> int:
     runs = [compare.read_run(*pair) for pair in zip(workdirs, names, strict=True)]
     text = compare.markdown(runs, "learning_curves.png")
     out.mkdir(parents=True, exist_ok=True)
-    compare.learning_curves(runs).savefig(out / "learning_curves.png")
-    (out / "comparison.md").write_text(text)
+    save_figure(out / "learning_curves.png", compare.learning_curves(runs))
+    write_text(out / "comparison.md", text)
     print(text)
     print(f"written to {out / 'comparison.md'}", file=sys.stderr)
     return 0

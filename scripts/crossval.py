@@ -15,13 +15,13 @@ stopped by a signal, all is saved and the same command resumes; 130 stopped at o
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
+from sleepjax.io import write_json, write_text
 from sleepjax.runs.signals import resumable
 from sleepjax.types import EVENTS, InputError
 
@@ -136,9 +136,9 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
         },
         "ensemble": as_dict(found.mean.result, found.mean.boot),
     }
-    (workdir / "crossval.json").write_text(json.dumps(contents, indent=2) + "\n")
+    write_json(workdir / "crossval.json", contents)
     text = table(args.config, seeds, found, simulated)
-    (workdir / "crossval.md").write_text(text + "\n")
+    write_text(workdir / "crossval.md", text + "\n")
     print(text)
     print(f"\nensemble of {len(members)} members for predict.py --workdir: {workdir}")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax.cli import answer, run
+from sleepjax.io import check_not_input, save_figure
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ def draw(args: argparse.Namespace) -> int:
         out.mkdir(parents=True, exist_ok=True)
         name = "_".join(filter(None, (folder_name(view.meta.series_id), args.night)))
         for kind in args.format:
-            figure.savefig(out / f"{name}.{kind}")
-            print(out / f"{name}.{kind}")
+            path = out / f"{name}.{kind}"
+            check_not_input("--out", [path], [Path(p) for p in (args.series, args.events) if p])
+            save_figure(path, figure)
+            print(path)
         count += 1
     if not count and refused:
         raise InputError(refused[0])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleepjax.cli import answer, run
-from sleepjax.io import check_output, reserved, write_table
+from sleepjax.io import check_output, reserved, save_figure, write_table
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ def find(
                 progress.say(line)
             if figures:
                 figures.mkdir(parents=True, exist_ok=True)
-                figure(found, note).savefig(figures / f"{folder_name(meta.series_id)}.png")
+                picture = figures / f"{folder_name(meta.series_id)}.png"
+                save_figure(picture, figure(found, note))
             events.append(found.events)
             windows.append(found.windows)
             progress.advance(rows.frame.height)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
+from sleepjax.io import write_text
 from sleepjax.runs.signals import resumable
 from sleepjax.types import InputError
 
@@ -154,10 +155,9 @@ def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) 
         settings = [f"--config.{key}={value}" for key, value in trial.point.items()]
         command = ["python", "scripts/train.py", "--config", args.config, *rest, *settings]
         lines.append(shlex.join([*command, "--workdir", str(trial.workdir)]))
-    tasks.write_text("\n".join(lines) + "\n")
-    script.write_text(
-        ARRAY.format(script=script, last=len(lines) - 1, tasks=shlex.quote(str(tasks)))
-    )
+    write_text(tasks, "\n".join(lines) + "\n")
+    script_text = ARRAY.format(script=script, last=len(lines) - 1, tasks=shlex.quote(str(tasks)))
+    write_text(script, script_text)
     print(f"{len(lines)} tasks: {tasks}\njob array, not submitted: sbatch {script}")
     print("when it is through, the same command with --table instead of --slurm collects them")
     return 0

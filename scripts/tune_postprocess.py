@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sleepjax.cli import answer, run
-from sleepjax.io import check_output
+from sleepjax.io import check_output, write_json
 
 
 def main(argv: list[str]) -> int:
@@ -40,7 +40,9 @@ def tune(args: argparse.Namespace) -> int:
     workdir = Path(args.workdir)
     out = Path(args.out) if args.out else workdir / "post.json"
     if args.out or workdir.is_dir():
-        check_output("--out", out, suffix=".json", overwrite=args.overwrite)
+        read = ("config.json", "run.json", "ensemble.json", "validation/series.json")
+        inputs = [workdir / name for name in read] + list(workdir.glob("*/*.json"))
+        check_output("--out", out, suffix=".json", overwrite=args.overwrite, inputs=inputs)
 
     from sleepjax.evaluation import tuning
     from sleepjax.progress import Progress
@@ -56,7 +58,7 @@ def tune(args: argparse.Namespace) -> int:
             curves, solution, own,
             trials=args.trials, n_folds=folds, seed=args.seed, advance=bar.advance,
         )  # fmt: skip
-    out.write_text(json.dumps(report(args, tuned, own, simulated), indent=2) + "\n")
+    write_json(out, report(args, tuned, own, simulated))
 
     what = "held-out SIMULATED series" if simulated else "held-out series"
     interval = "95 % {:.4f} to {:.4f}".format

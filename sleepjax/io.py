@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from sleepjax.lock import held
 from sleepjax.types import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @contextmanager
@@ -42,6 +45,12 @@ def write_table(path: Path, frame: pl.DataFrame) -> None:
     """Write a frame as parquet or csv, as the name says, in one piece."""
     with replacing(path) as partial, partial.open("wb") as file:
         (frame.write_parquet if path.suffix == ".parquet" else frame.write_csv)(file)
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Save a figure in one piece, in the format that the name ends in."""
+    with replacing(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:])
 
 
 def check_output(

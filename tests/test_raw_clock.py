@@ -338,3 +338,9 @@ def test_start_at_midnight():
     assert recording.frame["clock"][0] == datetime(2018, 8, 14)
     x = features.compute(recording, ("hour_sin", "hour_cos"))
     np.testing.assert_allclose(x[0], [0, 1], atol=1e-7)
+
+
+@pytest.mark.parametrize("tz", ["localtime", "posix/America/New_York", "Factory", "", "America"])
+def test_zones_that_only_some_know(tz):
+    with pytest.raises(InputError, match=f"time zone '{tz}' is unknown; name one like"):
+        raw.recordings_from_frame(rows(20), tz=tz)

@@ -36,6 +36,7 @@ from sleepjax.data.store_files import (
     locked,
     read_json,
 )
+from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
 
@@ -94,13 +95,13 @@ class Store:
     @cached_property
     def events(self) -> pl.DataFrame | None:
         """The validated events, or None in phase test; ``step`` is ``first_step`` + row."""
-        return pl.read_parquet(self.root / EVENTS) if self.phase == "train" else None
+        return read_table(self.root / EVENTS) if self.phase == "train" else None
 
     @cached_property
     def nonwear(self) -> pl.DataFrame | None:
         """The validated non-wear file (`sleepjax.data.nonwear`), or None without one."""
         given = NONWEAR in self.manifest["bytes"]
-        return pl.read_parquet(self.root / NONWEAR) if given else None
+        return read_table(self.root / NONWEAR) if given else None
 
 
 def open_store(root: str | Path) -> Store:
@@ -153,6 +154,11 @@ def prepare(
     names = check_names(features)
     files = raw.find_files(data, phase)
     out = Path(out)
+    if files.series[0].resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            f"{out} holds the recordings that are read, and a store's folder holds nothing else; "
+            "give another folder for the store."
+        )
     report = qc.silent if quiet else qc.say
     settings = {
         "phase": phase,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sleepjax import lock
+from sleepjax import io, lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
@@ -54,17 +53,8 @@ def read_json(path: Path) -> dict | None:
 
 def write_json(path: Path, contents: Mapping) -> int:
     """Write a json object in one piece. Returns its size in bytes."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
+    io.write_json(path, contents)
     return path.stat().st_size
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a name to write to; it takes the place of ``path`` once written."""
-    temporary = path.with_name(path.name + ".tmp")
-    yield temporary
-    os.replace(temporary, path)
 
 
 def remove_others(folder: Path, keep: Collection[str] = ()) -> None:

@@ -22,6 +22,7 @@ from sleepjax.data import features, nonwear, raw
 from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
 from sleepjax.data.recording import Recording
+from sleepjax.io import replacing, write_table
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
 
@@ -137,7 +138,7 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     columns = features.frame(recording, tuple(fingerprints))
     sizes = {}
     for column in [*columns, recording.frame["valid"]]:
-        with disk.replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
+        with replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
             np.save(file, column.to_numpy())
             sizes[f"{column.name}.npy"] = file.tell()
     record_size = disk.write_json(folder / disk.RECORD, identity | {"bytes": sizes})
@@ -191,8 +192,7 @@ def _write_events(
         counts=counts,
     )
     counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
-    with disk.replacing(out / disk.EVENTS) as path:
-        events.write_parquet(path)
+    write_table(out / disk.EVENTS, events)
     return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}
 
 
@@ -216,6 +216,5 @@ def _write_nonwear(
         drop_bad=settings["drop_bad"],
         counts=counts,
     )
-    with disk.replacing(out / disk.NONWEAR) as path:
-        located.write_parquet(path)
+    write_table(out / disk.NONWEAR, located)
     return {disk.NONWEAR: (out / disk.NONWEAR).stat().st_size}

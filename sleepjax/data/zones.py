@@ -30,7 +30,8 @@ def check(tz: str) -> None:
     """
     try:
         ZoneInfo(tz)
-        pl.Series([0]).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(tz)
+        moment = pl.Series([0]).cast(pl.Datetime("ms"))
+        moment.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
     except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.PolarsError):
         raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from sleepjax.experiments.search_space import Point, Space, as_text, configured, contains
+from sleepjax.io import write_json, write_text
 from sleepjax.runs import validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.training import guard
@@ -83,7 +83,10 @@ class Trials:
         path = workdir / FILE
         if path.exists():
             try:
-                self.points = [_tuples(point) for point in json.loads(path.read_text())["trials"]]
+                self.points = [
+                    _tuples(point)
+                    for point in json.loads(path.read_text(encoding="utf-8"))["trials"]
+                ]
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise InputError(
                     f"{path} cannot be read ({error!r}); restore it, or use another --workdir."
@@ -94,9 +97,7 @@ class Trials:
         if point not in self.points:
             self.points.append(point)
             self.workdir.mkdir(parents=True, exist_ok=True)
-            replacement = self.workdir / (FILE + ".new")
-            replacement.write_text(json.dumps({"trials": self.points}, indent=1) + "\n")
-            os.replace(replacement, self.workdir / FILE)
+            write_json(self.workdir / FILE, {"trials": self.points})
         folder = self.workdir / f"{self.points.index(point):03d}"
         return Trial(point, configured(self.base, point), folder)
 
@@ -121,11 +122,11 @@ def write_table(trials: Sequence[Trial], path: Path) -> str:
         for trial in trials
     ]
     rows.sort(key=lambda row: -row[len(keys)] if row[len(keys)] == row[len(keys)] else 1.0)
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    path.with_suffix(".md").write_text(text + "\n")
+    write_text(path.with_suffix(".md"), text + "\n")
     return text
 
 

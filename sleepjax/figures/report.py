@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -20,6 +19,7 @@ from sleepjax.figures.night import stretch_figure
 from sleepjax.figures.page import image, page, row, table
 from sleepjax.figures.palette import COLOURS, DARK
 from sleepjax.figures.shown import View, of_store
+from sleepjax.io import write_text
 from sleepjax.metrics import APResult, Bootstrap, bootstrap, evaluate
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
@@ -68,7 +68,7 @@ def write(
             ("precision_recall", "Precision and recall"), ("learning_curve", "Learning curve"),
         )
     }  # fmt: skip
-    facts = json.loads((workdir / "run.json").read_text())
+    facts = json.loads((workdir / "run.json").read_text(encoding="utf-8"))
     html = build(
         title,
         data.solution,
@@ -81,9 +81,8 @@ def write(
         config=json.loads(settings.to_json()),
         facts=facts,
     )
-    path, replacement = workdir / FILE, workdir / (FILE + ".new")
-    replacement.write_text(html)
-    os.replace(replacement, path)  # whoever has it open sees the old page or the new one
+    path = workdir / FILE
+    write_text(path, html)  # whoever has it open sees the old page or the new one
     return path
 
 

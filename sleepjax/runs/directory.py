@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from ml_collections import ConfigDict
 import sleepjax
 from sleepjax import lock
 from sleepjax.config import from_json
+from sleepjax.io import write_json
 from sleepjax.models import registry
 from sleepjax.parallel import processes
 from sleepjax.types import InputError
@@ -106,8 +106,8 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
     if own:
         (workdir / MODEL).write_bytes(source)
     # config.json comes last: a directory that has it is complete.
-    _write_json(workdir / "run.json", facts | run)
-    _write_json(path, settings)
+    write_json(workdir / "run.json", facts | run)
+    write_json(path, settings)
 
 
 def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
@@ -167,17 +167,11 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); the run directory is damaged."
         ) from None
-
-
-def _write_json(path: Path, value: Any) -> None:
-    replacement = path.with_suffix(".new")
-    replacement.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(replacement, path)
 
 
 def _git_commit() -> str | None:

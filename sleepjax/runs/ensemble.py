@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sleepjax.io import write_json
 from sleepjax.postprocess import read_settings
 from sleepjax.types import InputError
 
@@ -30,10 +31,8 @@ def write(folder: Path, members: Sequence[Path], post: Mapping[str, Any]) -> Pat
     """Write ensemble.json into a folder, or replace it; returns its path."""
     names = [Path(os.path.relpath(member, folder)).as_posix() for member in members]
     path = folder / FILE
-    replacement = path.with_suffix(".new")
     contents = {"format": FORMAT, "members": names, "post": dict(post)}
-    replacement.write_text(json.dumps(contents, indent=2) + "\n")
-    os.replace(replacement, path)
+    write_json(path, contents)
     return path
 
 

@@ -19,7 +19,9 @@ from ml_collections import ConfigDict
 
 from sleepjax import postprocess
 from sleepjax.data.windows import Series
+from sleepjax.io import write_json, write_table
 from sleepjax.runs import directory
+from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
 FOLDER = "validation"
@@ -51,12 +53,12 @@ def save(
     folder.mkdir(exist_ok=True)
     index = folder / "series.json"
     index.unlink(missing_ok=True)
-    solution.write_parquet(folder / "solution.parquet")
+    write_table(folder / "solution.parquet", solution)
     for i, one in enumerate(series):
         probs = probabilities[one.meta.series_id].astype(np.float32, copy=False)
         np.savez(folder / f"{i}.npz", probabilities=probs, valid=np.asarray(one.valid))
     # The list comes last: a folder that has it is complete.
-    index.write_text(json.dumps([dataclasses.asdict(one.meta) for one in series], indent=1) + "\n")
+    write_json(index, [dataclasses.asdict(one.meta) for one in series])
 
 
 def is_finished(workdir: Path, config: ConfigDict) -> bool:
@@ -68,7 +70,7 @@ def is_finished(workdir: Path, config: ConfigDict) -> bool:
         return False
     directory.read(workdir)
     # Not what `read` returns: it names the run's own copy of a user-defined model.
-    old = json.loads((workdir / "config.json").read_text())
+    old = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     different = directory.differences(old, json.loads(config.to_json()))
     if different:
         raise InputError(
@@ -92,11 +94,11 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
         )
     try:
         curves = []
-        for i, meta in enumerate(json.loads(index.read_text())):
+        for i, meta in enumerate(json.loads(index.read_text(encoding="utf-8"))):
             meta["offsets"] = tuple(map(tuple, meta["offsets"]))
             with np.load(folder / f"{i}.npz") as arrays:
                 curves.append(Curves(SeriesMeta(**meta), arrays["probabilities"], arrays["valid"]))
-        return curves, pl.read_parquet(folder / "solution.parquet")
+        return curves, read_table(folder / "solution.parquet")
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"{folder} cannot be read ({error}). Run the training command of {workdir} again: "

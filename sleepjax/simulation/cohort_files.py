@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from sleepjax.io import write_json
 from sleepjax.progress import Progress
 from sleepjax.simulation.series import SimulatedSeries
 from sleepjax.types import EVENTS
@@ -69,16 +70,14 @@ FILES = (
 def read_marker(folder: Path) -> dict[str, Any]:
     """What simulation.json says; empty where it is missing or damaged."""
     try:
-        return json.loads((folder / MARKER).read_text())
+        return json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
 def write_marker(folder: Path, content: dict[str, Any]) -> None:
     """Replace simulation.json at once."""
-    partial = _partial(folder, MARKER)
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    partial.replace(folder / MARKER)
+    write_json(folder / MARKER, content)
 
 
 def write(

@@ -10,7 +10,6 @@ the jitted step and is read where the loop waits for the device anyway.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sleepjax.io import write_json
 from sleepjax.training.state import Guard, TrainState
 
 FILE = "skipped.json"
@@ -93,7 +93,7 @@ def _give_up(metrics: dict[str, Any], last: int, windows_at: Callable, workdir: 
     if jax.process_index() == 0:
         batches = [{"step": s, "windows": windows_at(s)} for s in range(first, last + 1)]
         about = "windows: [series_id, first row] of the batch of each skipped step"
-        path.write_text(json.dumps({"about": about, "batches": batches}) + "\n")
+        write_json(path, {"about": about, "batches": batches})
     raise DivergedError(
         f"the updates of steps {first} to {last} were all skipped: loss {metrics['loss']:.4g}, "
         f"gradient norm {metrics['grad_norm']:.4g} at the last of them. Series and starts of their "
