@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax.cli import answer, run
 from sleepjax.config import load_config
-from sleepjax.io import check_output, reserved
+from sleepjax.io import check_output, reserved, write_table
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def apply(args: argparse.Namespace) -> int:
         windows = baselines.find_windows(args.name, predict, series)
         events = baselines.find_events(predict, series, config.post)
     postprocess.write_submission(events, args.out)
-    windows.write_csv(windows_path(args.out))
+    write_table(windows_path(args.out), windows)
     print(f"submission: {args.out} ({len(events)} rows of {len(series)} series)")
     print(f"sleep windows: {windows_path(args.out)} ({len(windows)} rows)")
     for fault in refused:
