@@ -2,49 +2,42 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sleepjax"
 
-# Longest prefix wins. (layer, group): an import goes to a lower layer, or stays in its group.
-PLACES = {
-    "": (0, "base"),
-    "types": (0, "base"),
-    "cli": (0, "base"),
-    "config": (0, "base"),
-    "defaults": (0, "base"),
-    "io": (0, "base"),
-    "local_time": (0, "base"),
-    "lock": (0, "base"),
-    "progress": (0, "base"),
-    "streams": (0, "base"),
-    "tables": (0, "base"),
-    "data": (1, "data"),
-    "models": (1, "models"),
-    "objectives": (1, "objectives"),
-    "parallel": (1, "parallel"),
-    "postprocess": (1, "postprocess"),
-    "metrics": (1, "metrics"),
-    "figures.palette": (1, "palette"),
-    "simulation": (2, "simulation"),
-    "release": (2, "release"),
-    "data.source": (3, "source"),
-    "runs": (3, "runs"),
-    "inference": (3, "inference"),
-    "baselines": (3, "baselines"),
-    "parallel.processes": (3, "runs"),
-    "training.state": (2, "state"),
-    "training.guard": (2, "state"),
-    "training": (4, "training"),
-    "evaluation": (4, "evaluation"),
-    "figures": (5, "figures"),
-    "predict": (6, "predict"),
-    "evaluators": (6, "evaluators"),
-    "training.loop": (7, "loop"),
-    "experiments": (8, "experiments"),
-}
+PAGE = (PACKAGE.parent / "docs" / "design.md").read_text()
+
+
+def section(title: str) -> str:
+    return re.split(rf"^## {title}$", PAGE, flags=re.M)[1].split("\n## ")[0]
+
+
+def documented() -> dict[str, tuple[int, str]]:
+    """Module -> (layer, first module of its row): the table of layers in docs/design.md."""
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", section("Layers"), re.M)
+    groups = [(int(layer), re.findall(r"`([\w.]+)`", names)) for layer, names in rows]
+    return {name: (layer, names[0]) for layer, names in groups for name in names}
+
+
+def contents() -> set[str]:
+    """Modules and folders that the rooms of docs/design.md name, as paths without suffix."""
+    found, room = set(), ""
+    for line in re.findall(r"^  .+", section("Rooms"), re.M):
+        inside = line.startswith("    ")
+        names = re.match(r" +((?:\w+/?, )*\w+/?)(?=  |$)", line)
+        assert names, f"no name in {line!r}"
+        if not inside:
+            room = names[1] if names[1].endswith("/") else ""
+        found |= {room * inside + name.strip("/") for name in names[1].split(", ")}
+    return found
+
+
+# Longest prefix wins. An import goes to a lower layer, or stays in its group.
+PLACES = {"": (0, "types"), **documented()}
 
 
 def place(module: str) -> tuple[int, str]:
@@ -52,7 +45,7 @@ def place(module: str) -> tuple[int, str]:
     for length in range(len(parts), -1, -1):
         if ".".join(parts[:length]) in PLACES and (length or parts == [""]):
             return PLACES[".".join(parts[:length])]
-    raise AssertionError(f"{module} has no layer: add it to PLACES and to docs/design.md")
+    raise AssertionError(f"{module} has no layer: add it to the two tables of docs/design.md")
 
 
 def imports(path: Path, typing: bool = False) -> set[str]:
@@ -106,9 +99,36 @@ def test_no_module_imports_itself_through_others():
     list(graphlib.TopologicalSorter(graph).static_order())  # CycleError names the circle
 
 
+def test_training_and_evaluation_do_not_import_each_other():
+    files = lambda room: set((PACKAGE / room).rglob("*.py")) - {PACKAGE / "training" / "loop.py"}
+    for room, other in (("training", "evaluation"), ("evaluation", "training")):
+        for path in files(room):
+            found = {name for name in imports(path, typing=True) if f"sleepjax.{other}" in name}
+            assert not found, f"{path} imports {found}"
+
+
+def test_the_page_names_every_room_and_nothing_else():
+    modules = {str(path.relative_to(PACKAGE).with_suffix("")) for path in FILES}
+    rooms = {path.parent.name for path in FILES if path.parent != PACKAGE}
+    needed = rooms | {name for name in modules if "/" not in name} - {"__init__"}
+    assert needed <= contents(), "the rooms of docs/design.md lack a module"
+    assert contents() <= modules | rooms, "the rooms of docs/design.md name what does not exist"
+
+
+def test_the_page_points_to_files_and_names_that_exist():
+    """Of the table 'To change X, edit Y': each file, and each constant or function it mentions."""
+    source = "".join(path.read_text() for path in FILES)
+    named = re.findall(r"`([\w/.]+)`", section("To change X, edit Y"))
+    files = {name for name in named if name.endswith((".py", "/"))} - {"devices/"}
+    absent = {f for f in files if not ((PACKAGE / f).exists() or (PACKAGE.parent / f).exists())}
+    words = {name for name in named if name.isidentifier()}
+    absent |= {word for word in words if not re.search(rf"\b{word}\b", source)}
+    assert not absent and len(files) > 30 and len(words) > 10
+
+
 def test_the_rule_can_fail():
     assert place("sleepjax.data.labels") == (1, "data")
-    assert place("sleepjax.training.loop") == (7, "loop")
+    assert place("sleepjax.training.loop") == (7, "training.loop")
     assert "sleepjax.training.loop" not in imports(PACKAGE / "data" / "windows.py")
     assert "sleepjax.data.labels" in imports(PACKAGE / "data" / "windows.py")
 
