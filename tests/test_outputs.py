@@ -109,3 +109,19 @@ def test_results_are_written_whole_under_any_name(tmp_path):
         save_figure(tmp_path / f"{name}.csv", Broken())  # type: ignore
     assert (tmp_path / "keep.csv").read_text(encoding="utf-8") == "kept"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a*", "what?", os.fsdecode(b"caf\xe9")])
+def test_a_run_is_read_anywhere_and_trained_only_where_orbax_can(tmp_path, finished, cohort, name):
+    """Orbax would save without an error below such a folder, and not find the arrays again."""
+    from sleepjax.predict import load
+    from sleepjax.runs.checkpoints import Checkpoints
+
+    with pytest.raises(InputError, match="checkpoints cannot be saved below a folder with"):
+        Checkpoints(tmp_path / name)
+    assert not (tmp_path / name).exists()
+    if not name.isprintable():
+        return
+    copy = shutil.copytree(finished.workdir, tmp_path / name)
+    frame = rows(20_000)
+    assert load(copy).predict(frame).equals(load(finished.workdir).predict(frame))

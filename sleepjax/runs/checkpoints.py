@@ -45,6 +45,19 @@ class DamagedError(InputError):
     """A checkpoint whose files are not what was saved, or whose arrays the model does not have."""
 
 
+def _check_name(workdir: Path) -> None:
+    """Raise InputError for a name below which Orbax saves what it cannot read again.
+
+    It takes the name for a pattern when it joins the files of a checkpoint, and needs UTF-8.
+    """
+    name = str(workdir)
+    if set(name) & set("[*?") or not name.isprintable():
+        raise InputError(
+            f"--workdir {name!r}: checkpoints cannot be saved below a folder with [, * or ? or "
+            "unprintable characters in its name; give another --workdir."
+        )
+
+
 def steps(workdir: Path, kind: str = "latest") -> list[int]:
     """The steps of a run's complete checkpoints, oldest first."""
     folder = Path(workdir) / FOLDER / kind
@@ -85,6 +98,7 @@ class Checkpoints:
     def __init__(self, workdir: Path):
         """Make the folders and remove what a killed process left half written or half deleted."""
         self.workdir = Path(workdir).absolute()
+        _check_name(self.workdir)
         self.path = self.workdir / FOLDER
         self.orbax = ocp.Checkpointer(ocp.StandardCheckpointHandler())
         processes.from_main(self._tidy)
