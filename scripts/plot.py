@@ -107,6 +107,8 @@ def views(
 
     predictor = load(args.workdir)
     note = "model trained on SIMULATED data" if predictor.run["simulated"] else ""
+    for line in predictor.unfinished:
+        print(f"WARNING: {line}", file=sys.stderr)
     for found in map(predictor.find, recordings):
         known = {"found": found.events, "probabilities": found.probabilities}
         given = shown.given(events, found.recording.meta.series_id)

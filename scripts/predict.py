@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleepjax.cli import answer, run
-from sleepjax.io import check_output, reserved, save_figure, write_table
+from sleepjax.io import check_output, replacing, reserved, save_figure
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def predict(args: argparse.Namespace) -> int:
     out = Path(args.out)
     events_path = out.with_name(f"{out.stem}_events.csv")
     windows_path = out.with_name(f"{out.stem}_windows.csv")
-    figures_path = None if args.no_figures else out.with_name(f"{out.stem}_figures")
+    figures_path = out.with_name(f"{out.stem}_figures")
     outputs = (out, events_path, windows_path)
     inputs = [Path(path) for path in (args.series, args.post) if path]
     check_output("--out", *outputs, suffix=".csv", overwrite=args.overwrite, inputs=inputs)
@@ -90,22 +92,41 @@ def predict_into(
     if predictor.run["simulated"]:
         note = "model trained on SIMULATED data"
         print(f"WARNING: {note}; do not draw conclusions about people.", file=sys.stderr)
-    events, windows, faults = find(args, predictor, n_rows, note, figures_path)
-    if not events:
-        raise InputError(faults[0])
-    found = pl.concat(events)
-    postprocess.write_submission(found, out)
-    write_table(events_path, found)
-    slept = pl.concat(windows)
-    write_table(windows_path, slept)
+    for line in predictor.unfinished:
+        print(f"WARNING: {line}", file=sys.stderr)
+        note = ", ".join(filter(None, (note, "training unfinished")))
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as drawn:
+        pictures = None if args.no_figures else Path(drawn)
+        events, windows, faults = find(args, predictor, n_rows, note, pictures)
+        if not events:
+            raise InputError(faults[0])
+        found, slept = pl.concat(events), pl.concat(windows)
+        with ExitStack() as stack:
+            # Put in place from the last to the first: where there is a submission, all is its own.
+            new = [stack.enter_context(replacing(path)) for path in outputs]
+            postprocess.write_submission(found, new[0])
+            found.write_csv(new[1])
+            slept.write_csv(new[2])
+            out.unlink(missing_ok=True)
+            replace_pictures(figures_path, sorted(Path(drawn).iterdir()))
     print(f"submission: {out} ({len(found)} rows)")
     print(f"events with local times: {events_path}")
     print(f"sleep windows: {windows_path} ({len(slept)} rows)")
-    if figures_path:
+    if not args.no_figures:
         print(f"figures: {figures_path}")
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0
+
+
+def replace_pictures(folder: Path, pictures: list[Path]) -> None:
+    """Put the pictures into a folder in place of those of an earlier prediction."""
+    for old in folder.glob("*.png"):
+        old.unlink()
+    if pictures:
+        folder.mkdir(exist_ok=True)
+    for picture in pictures:
+        picture.replace(folder / picture.name)
 
 
 def find(
@@ -143,7 +164,6 @@ def find(
             for line in qc.summary([meta]):
                 progress.say(line)
             if figures:
-                figures.mkdir(parents=True, exist_ok=True)
                 picture = figures / f"{folder_name(meta.series_id)}.png"
                 save_figure(picture, figure(found, note))
             events.append(found.events)

@@ -11,8 +11,8 @@ train_events.csv in it; --config.data.tz=Europe/London where timestamps have no 
 gave data.root and the competition's recordings are not there.
 
 Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 too many updates in a
-row were skipped; 75 stopped by SIGTERM, SIGUSR1 or Ctrl-C, all is saved and the same command
-resumes; 130 stopped at once by a second Ctrl-C, without saving.
+row were skipped; 75 stopped by SIGTERM, SIGUSR1, SIGHUP or Ctrl-C, all is saved and the same
+command resumes; 130 stopped at once by a second Ctrl-C, without saving.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 from sleepjax.cli import answer, run
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import StopSignal, resumable
-from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES
+from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
 
 def main(argv: list[str]) -> int:
@@ -37,6 +37,11 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--config", required=True, help="configs/spec2d.py[:variant,key=value]")
     parser.add_argument("--workdir", help="run directory; default runs/<config>[-simulated]")
+    parser.add_argument(
+        "--extend",
+        metavar="total_steps=N",
+        help="train the run in --workdir longer, on the learning rates of a run of N steps",
+    )
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
@@ -45,7 +50,10 @@ def main(argv: list[str]) -> int:
 
 
 def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
-    config: Any = load_from_arguments(args.config, rest)
+    if args.extend and not args.extend.startswith("total_steps="):
+        raise InputError(f"--extend {args.extend!r} must be total_steps=N.")
+    longer = [f"--config.{args.extend}"] if args.extend else []
+    config: Any = load_from_arguments(args.config, [*rest, *longer])
     if args.print_config:
         print("\n".join(settings(config)))
         return 0
@@ -93,6 +101,7 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: Stop
     how = runtime.Execution(
         resident=args.resident,
         shard_optimizer=args.shard_optimizer,
+        extend=bool(args.extend),
         profile=profiling.parse_steps(args.profile_steps) if args.profile_steps else None,
     )
     if args.deterministic:

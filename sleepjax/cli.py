@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from sleepjax import streams
 from sleepjax.types import InputError
+
+DEBUG = "SLEEPJAX_DEBUG"
+"""Environment variable: when set, an unexpected error keeps its traceback."""
+
+
+class Steady:
+    """A stream whose reader may go away: what cannot be written to it is dropped, not an error.
+
+    What a command says while it works must not end it; closing a terminal takes stderr away.
+    """
+
+    def __init__(self, stream: Any):
+        """None is a stream that was closed before the command began."""
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or not."""
+        with suppress(OSError, ValueError, AttributeError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with suppress(OSError, ValueError, AttributeError):
+            self.stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        with suppress(OSError, ValueError, AttributeError):
+            return self.stream.isatty()
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the stream's."""
+        return getattr(self.stream, name)
 
 
 def run(main: Callable[[list[str]], int]) -> int:
@@ -25,10 +66,12 @@ def run(main: Callable[[list[str]], int]) -> int:
 
 
 def answer(body: Callable[[], int], interrupted: str) -> int:
-    """Exit code of ``body``: 2 where the input cannot be used, 130 after Ctrl-C.
+    """Exit code of ``body``: 2 where the input cannot be used, 130 after Ctrl-C, 1 for a bug.
 
-    ``interrupted`` tells the user what Ctrl-C left behind.
+    ``interrupted`` tells the user what Ctrl-C left behind. A bug is one line too: it names the
+    command, the error and a file with the traceback.
     """
+    before, sys.stderr = sys.stderr, Steady(sys.stderr)
     try:
         return body()
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
@@ -37,3 +80,34 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
+    except MemoryError as error:
+        print(f"error: the memory is not enough ({error}).", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        print(_unexpected(error), file=sys.stderr)
+        return 1
+    finally:
+        sys.stderr = before
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about an error that nobody foresaw, and where its traceback was written."""
+    command, *arguments = sys.argv
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    where = f"set {DEBUG}=1 for the traceback"
+    with suppress(OSError):
+        text = "".join(traceback.format_exception(error))
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="sleepjax-", suffix=".txt", delete=False, encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:  # fmt: skip
+            file.write(f"{' '.join(sys.argv)}\n\n{text}")
+        where = f"the traceback is in {file.name}"
+    files = [word for word in arguments if Path(word).exists()]
+    given = f" with {', '.join(files)}" if files else ""
+    return (
+        f"error: {Path(command).name}{given} failed unexpectedly ({reason}). This is a bug in "
+        f"sleepjax: {where}; please report it with this line."
+    )

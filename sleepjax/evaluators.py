@@ -57,7 +57,8 @@ def nights(run: Validation) -> Mapping[str, float]:
 
 def saved(run: Validation) -> Mapping[str, float]:
     """Save probabilities and true events, so that decoding can be tuned without the model."""
-    files.save(run.workdir, run.data.valid, run.data.solution, run.evaluation.probabilities)
+    found, total = run.evaluation.probabilities, run.config.total_steps
+    files.save(run.workdir, run.data.valid, run.data.solution, found, total)
     return {}
 
 

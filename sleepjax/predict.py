@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-import sleepjax
 from sleepjax import postprocess, release
 from sleepjax.data import features, windows
 from sleepjax.data.raw import recordings_from_frame
@@ -59,7 +58,7 @@ class Member:
     config: Any
     """ConfigDict of config.json."""
     run: dict[str, Any]
-    """Contents of run.json, and ``step``, the updates it did."""
+    """Contents of run.json, ``step``, the updates it did, and ``unfinished`` (`read_run`)."""
     variables: dict[str, Any]
     """What the model is applied with."""
     predict_fn: Callable[[windows.Batch], jax.Array]
@@ -82,6 +81,12 @@ class Predictor:
         """run.json of the first member; ``simulated`` where any member was trained on such data."""
         simulated = any(member.run["simulated"] for member in self.members)
         return self.members[0].run | {"simulated": simulated}
+
+    @property
+    def unfinished(self) -> list[str]:
+        """A line for each member whose training has not come to its end."""
+        lines = [member.run.get("unfinished", "") for member in self.members]
+        return [line for line in lines if line]
 
     def predict(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
         """Events of a frame with series_id, step, timestamp, anglez and enmo.
@@ -184,12 +189,6 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
     """A member that predicts; members of one architecture share the compiled function."""
     config = weights.config
     features.check_names(config.data.features)
-    if weights.run.get("normalisers") != features.NORMALISERS:
-        raise InputError(
-            f"{source} was trained on features normalised by {weights.run.get('normalisers')}; "
-            f"this is sleepjax {sleepjax.__version__}, which computes {features.NORMALISERS}. Use "
-            "the version that trained it."
-        )
     built = build(config)
     check_fit(weights.variables, built.shapes(), source)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())

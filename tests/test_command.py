@@ -1,6 +1,7 @@
 """What a script answers when it cannot go on: one line and its exit code."""
 
 import importlib.util
+import sys
 
 import pytest
 
@@ -28,10 +29,47 @@ def test_a_fault_is_one_line_and_a_code(error, code, line, capsys):
     assert capsys.readouterr().err == line
 
 
-def test_other_errors_are_bugs_and_keep_their_traceback():
+def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(capsys, monkeypatch, tmp_path):
+    series = tmp_path / "x.csv"
+    series.write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["scripts/predict.py", "--series", str(series)])
+    assert answer(raising(KeyError("snap")), "start again") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "Traceback" not in said
+    assert f"predict.py with {series} failed unexpectedly (KeyError: 'snap')" in said
+    (report,) = tmp_path.glob("sleepjax-*.txt")
+    assert str(report) in said and "please report it" in said
+    text = report.read_text()
+    assert text.startswith("scripts/predict.py --series") and "Traceback" in text
+    monkeypatch.setenv("SLEEPJAX_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         answer(raising(ZeroDivisionError()), "start again")
     assert answer(lambda: 3, "start again") == 3
+
+
+@pytest.mark.parametrize("number", [5, 28, 32])  # a terminal that is gone, a full disk, a pipe
+def test_a_stderr_that_fails_ends_no_work(monkeypatch, number):
+    from sleepjax.progress import Progress
+
+    class Gone:
+        def write(self, text):
+            raise OSError(number, "gone")
+
+        flush = isatty = lambda self: self.write("")
+
+    def body() -> int:
+        with Progress(3, "work", "step") as progress:
+            progress.say("a line")
+            print("another", file=sys.stderr, flush=True)
+            progress.advance(3)
+        return 0
+
+    for stream in (Gone(), None):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert answer(body, "") == 0
+        assert sys.stderr is stream
+        assert answer(raising(InputError("x")), "") == 2
 
 
 def test_preparing_on_a_full_disk_is_one_line(project, monkeypatch, capsys):

@@ -100,7 +100,7 @@ def test_bad_files(folder, tmp_path, change, message):
     "file, change, message",
     [
         ("run.json", {"format": 2}, r"ensemble.json: member 'copy': .* has run format 2"),
-        ("run.json", {"normalisers": {"enmo": 1}}, r"member 'copy': .* normalised by {'enmo': 1}"),
+        ("run.json", {"features": {"enmo": 1}}, "member 'copy': .* another definition .* anglez"),
         ("config.json", {"features": ["anglez", "heart"]}, "member 'copy': feature 'heart' is"),
     ],
 )

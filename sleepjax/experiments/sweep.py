@@ -18,7 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from sleepjax.experiments.search_space import Point, Space, as_text, configured, contains
-from sleepjax.io import write_json, write_text
+from sleepjax.io import replacing, write_json, write_text
 from sleepjax.runs import validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.training import guard
@@ -57,7 +57,7 @@ class Trial:
 
     def seconds(self) -> float:
         """Time spent training, compilation included, validation not."""
-        rows = [row for row in read_metrics(self.workdir) if "train/steps_per_second" in row]
+        rows = [row for row in read_metrics(self.workdir) if row.get("train/steps_per_second")]
         steps = [0, *(row["step"] for row in rows)]
         return sum(
             (row["step"] - before) / row["train/steps_per_second"]
@@ -122,7 +122,7 @@ def write_table(trials: Sequence[Trial], path: Path) -> str:
         for trial in trials
     ]
     rows.sort(key=lambda row: -row[len(keys)] if row[len(keys)] == row[len(keys)] else 1.0)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 
 from sleepjax.parallel import processes
 from sleepjax.training.state import TrainState
@@ -100,7 +99,10 @@ class Checkpoints:
         self.workdir = Path(workdir).absolute()
         _check_name(self.workdir)
         self.path = self.workdir / FOLDER
+        import orbax.checkpoint as ocp  # late: it is large, and released weights need none
+
         self.orbax = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+        self.arguments = ocp.args.StandardSave
         processes.from_main(self._tidy)
 
     def _tidy(self) -> str:
@@ -139,7 +141,7 @@ class Checkpoints:
 
         def finish() -> str:
             paths = [path for path in sorted(new.rglob("*")) if path.is_file()]
-            files = {path.relative_to(new).as_posix(): _hash(path) for path in paths}
+            files = {path.relative_to(new).as_posix(): file_hash(path) for path in paths}
             with (new / MANIFEST).open("w", encoding="utf-8") as file:
                 json.dump({"arrays": arrays, "files": files}, file, indent=1)
                 file.flush()
@@ -151,7 +153,7 @@ class Checkpoints:
 
         try:
             processes.from_main(begin)
-            self.orbax.save(new / STATE, args=ocp.args.StandardSave(state))
+            self.orbax.save(new / STATE, args=self.arguments(state))
             processes.from_main(finish)
         except Exception as error:  # a full disk fails in many ways below Orbax
             before = self.newest(kind)
@@ -239,6 +241,8 @@ def _load(folder: Path, like: TrainState) -> TrainState:
             "another config or version, or is damaged; use the config of the run directory, or "
             "another --workdir."
         ) from error
+    import orbax.checkpoint as ocp
+
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
         try:
             restored: Any = reader.restore(folder / STATE, args=ocp.args.StandardRestore(like))
@@ -268,7 +272,7 @@ def _check(folder: Path, like: TrainState) -> None:
             raise DamagedError(f"array {name} is {there} there and {here} in the model")
     for name, expected in files.items():
         try:
-            found = _hash(folder / name)
+            found = file_hash(folder / name)
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedError(f"{name} is missing") from None
         if found != expected:
@@ -282,7 +286,8 @@ def _arrays(state: TrainState) -> dict[str, str]:
     return {jax.tree_util.keystr(path): text(leaf) for path, leaf in leaves}
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,6 +19,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -28,27 +29,42 @@ from ml_collections import ConfigDict
 
 import sleepjax
 from sleepjax import lock
-from sleepjax.config import from_json
+from sleepjax.config import from_json, nearest
 from sleepjax.io import write_json
 from sleepjax.models import registry
 from sleepjax.parallel import processes
+from sleepjax.runs import checkpoints, log
 from sleepjax.types import InputError
 
 FORMAT = 6
 MODEL = "model.py"
 LOCK = ".lock"
-GROUPS = ("data", "model", "loss", "optim", "guard", "eval", "post")
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
+FACTS = (
+    *("format", "sleepjax", "git_commit", "python", "versions", "settings", "changes"),
+    *("simulated", "normalisers", "features", "recordings", "train_series", "valid_series"),
+    "labels",
+)
+"""What run.json must hold."""
+ENVIRONMENT = ("sleepjax", "git_commit", "python", "versions")
+
+FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.")
+"""Settings, and beginnings of their names, that may change when a run is resumed.
+
+None changes the training. Where the data lie is one: `data.facts` says whether they are the same.
+"""
 
 
 @contextmanager
-def opened(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> Iterator[None]:
+def opened(
+    workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: bool = False
+) -> Iterator[None]:
     """Lock the directory in process 0 and `write` or check what it holds; every process waits."""
     with ExitStack() as stack:
 
         def open_it() -> str:
             stack.enter_context(locked(workdir))
-            write(workdir, config, run)
+            write(workdir, config, run, extend=extend)
             return ""
 
         processes.from_main(open_it)
@@ -61,57 +77,146 @@ def locked(workdir: Path) -> AbstractContextManager[None]:
     return lock.held(workdir / LOCK, state="in use by another run", remedy=remedy)
 
 
-def write(workdir: Path, config: ConfigDict, run: dict[str, Any]) -> None:
+def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: bool = False) -> None:
     """Write config.json and run.json, or check them when the run is resumed.
 
+    Settings in `FREE` may change then, and ``total_steps`` with ``extend``; these changes, and
+    another version of the code, are said and recorded in run.json.
+
     Raises InputError, listing the differences, when the directory belongs to another config or to
-    other data.
+    other data, or when its checkpoints are gone.
     """
     settings = json.loads(config.to_json())
-    path = workdir / "config.json"
-    if not path.exists() and (workdir / "checkpoints").exists():
-        raise InputError(
-            f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
-            "belong to this config; restore the file, or use another --workdir."
-        )
-    name = settings["model"]["name"]
-    own = registry.is_custom(name)
-    source = registry.file_of(name).read_bytes() if own else b""
-    if path.exists():
-        different = differences(_read_json(path), settings)
-        if own and source != (workdir / MODEL).read_bytes():
-            different.append(f"{registry.file_of(name)} is not the file it was ({MODEL})")
-        if different:
+    path, facts = workdir / "config.json", json.loads(json.dumps(run))
+    if not path.exists():
+        if extend:
+            raise InputError(f"--extend: {workdir} holds no run that could be extended.")
+        if (workdir / checkpoints.FOLDER).exists():
             raise InputError(
-                f"{path} was written by another config, so this run cannot be resumed:\n  "
-                + "\n  ".join(different)
-                + "\nUse the same settings, or another --workdir."
+                f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
+                "belong to this config; restore the file, or use another --workdir."
             )
-        old, new = _read_json(workdir / "run.json"), json.loads(json.dumps(run))
-        different = differences({k: old.get(k) for k in new}, new)
-        if different:
-            raise InputError(
-                f"the data of {workdir} changed since the run began:\n  "
-                + "\n  ".join(different)
-                + "\nRestore the data, or use another --workdir."
-            )
+        new = {"format": FORMAT, **_environment(), "settings": leaves(settings), "changes": []}
+        name = settings["model"]["name"]
+        if registry.is_custom(name):
+            (workdir / MODEL).write_bytes(registry.file_of(name).read_bytes())
+        # config.json comes last: a directory that has it is complete.
+        write_json(workdir / "run.json", new | facts)
+        write_json(path, settings)
         return
-    facts = {
-        "format": FORMAT,
+    before, old = _read_files(workdir)
+    changed = training_differences(workdir, before, settings)
+    if extend:
+        changed = [line for line in changed if not line.startswith("total_steps:")]
+        _check_extension(workdir, before["total_steps"], settings["total_steps"])
+    if changed:
+        raise InputError(
+            f"{path} was written by another config, so this run cannot be resumed:\n  "
+            + "\n  ".join(changed)
+            + "\nUse the same settings, or another --workdir. A longer training is asked for with "
+            "--extend total_steps=N."
+        )
+    changed = differences({k: old.get(k) for k in facts}, facts)
+    if changed:
+        raise InputError(
+            f"the data of {workdir} changed since the run began:\n  "
+            + "\n  ".join(changed)
+            + "\nRestore the data, or use another --workdir."
+        )
+    _check_checkpoints(workdir, before["ckpt_every"])
+    _record_changes(workdir, before, settings, old)
+
+
+def _environment() -> dict[str, Any]:
+    """The code and versions that run now."""
+    return {
         "sleepjax": sleepjax.__version__,
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    if own:
-        (workdir / MODEL).write_bytes(source)
-    # config.json comes last: a directory that has it is complete.
-    write_json(workdir / "run.json", facts | run)
-    write_json(path, settings)
+
+
+def training_differences(
+    workdir: Path, old: dict[str, Any], new: dict[str, Any], free: Sequence[str] = FREE
+) -> list[str]:
+    """`differences` of two configs but for settings in ``free`` and where a model's file lies."""
+    lines = [line for line in differences(old, new) if not line.startswith(tuple(free))]
+    names = [config["model"]["name"] for config in (old, new)]
+    if not all(map(registry.is_custom, names)):
+        return lines
+    here = registry.file_of(names[1])
+    if here.read_bytes() != (workdir / MODEL).read_bytes():
+        return [*lines, f"{here} is not the file it was ({MODEL})"]
+    same_class = len({name.rpartition(":")[2] for name in names}) == 1
+    return [line for line in lines if not (same_class and line.startswith("model.name:"))]
+
+
+def _check_extension(workdir: Path, old: int, new: int) -> None:
+    if new < old:
+        raise InputError(
+            f"--extend total_steps={new} is less than the {old} steps of {workdir}; a run can only "
+            "be extended."
+        )
+
+
+def _check_checkpoints(workdir: Path, ckpt_every: int) -> None:
+    """Raise InputError where metrics tell of checkpoints that are not there."""
+    if checkpoints.newest(workdir) is not None:
+        return
+    rows = log.read_metrics(workdir)
+    saved = [row["step"] for row in rows if "valid/loss" in row or row["step"] > ckpt_every]
+    if saved or (rows and not (workdir / checkpoints.FOLDER).exists()):
+        raise InputError(
+            f"{workdir / log.FILE} tells of {max(row['step'] for row in rows)} steps, but "
+            f"{workdir / checkpoints.FOLDER / 'latest'} holds no checkpoint; restore it, or use "
+            "another --workdir."
+        )
+
+
+def _record_changes(
+    workdir: Path, before: dict[str, Any], settings: dict[str, Any], run: dict[str, Any]
+) -> None:
+    """Say and record what differs from the last start: free settings, code and versions."""
+    now = _environment()
+    last = {name: run[name] for name in ENVIRONMENT}
+    for change in run["changes"]:
+        last |= change.get("environment", {})
+    lines = [*differences(before, settings), *differences(last, now)]
+    if not lines:
+        return
+    step = checkpoints.newest(workdir) or 0
+    change = {"step": step, "differences": lines}
+    if now != last:
+        change["environment"] = now
+    run["changes"].append(change)
+    run["settings"] = leaves(settings)
+    write_json(workdir / "run.json", run)
+    write_json(workdir / "config.json", settings)
+    print(
+        f"WARNING: {workdir} is resumed at step {step} with changes, recorded in run.json:\n  "
+        + "\n  ".join(lines),
+        file=sys.stderr,
+    )
+    if settings["total_steps"] != before["total_steps"]:
+        print(
+            "The learning rate continues on the schedule of "
+            f"{settings['total_steps']} steps in all, not on that of {before['total_steps']}.",
+            file=sys.stderr,
+        )
 
 
 def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
     """(config, contents of run.json). Raises InputError when the folder is not a run directory."""
+    settings, run = _read_files(workdir)
+    config = from_json(settings)
+    if registry.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
+        config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
+    return config, run
+
+
+def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Contents of config.json and run.json; InputError unless both are complete."""
     for name in ("config.json", "run.json"):
         if not (workdir / name).is_file():
             raise InputError(
@@ -125,15 +230,61 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
             f"this is sleepjax {sleepjax.__version__}, which reads format {FORMAT}. Use the "
             "version that trained it."
         )
-    config = from_json(_read_json(workdir / "config.json"))
-    missing = [name for name in GROUPS if not isinstance(config.get(name), ConfigDict)]
+    missing = [name for name in FACTS if name not in run]
+    if missing or not all(isinstance(run[name], list) for name in ("settings", "changes")):
+        what = f"has no {', '.join(missing)}" if missing else "holds no lists of settings, changes"
+        raise InputError(f"{workdir / 'run.json'} {what}; the run directory is damaged.")
+    settings = _read_json(workdir / "config.json")
+    found, expected = leaves(settings), run["settings"]
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    if unknown:
+        raise InputError(
+            f"{workdir / 'config.json'} has the setting {unknown[0]!r}, which the run was not "
+            f"trained with{nearest(unknown[0], missing or expected)} Restore the file."
+        )
     if missing:
         raise InputError(
-            f"{workdir / 'config.json'} has no {', '.join(missing)}; the run directory is damaged."
+            f"{workdir / 'config.json'} has no {', '.join(missing)}, which the run was trained "
+            "with; restore the file: a setting is never filled in by today's default."
         )
-    if registry.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
-        config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
-    return config, run
+    return settings, run
+
+
+def leaves(value: dict[str, Any], path: str = "") -> list[str]:
+    """Dotted names of all settings: ``optim.lr``."""
+    return [
+        name
+        for key, inner in value.items()
+        for name in (leaves(inner, f"{path}{key}.") if isinstance(inner, dict) else [path + key])
+    ]
+
+
+def check_features(workdir: Path, run: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise InputError where features are computed in another way than when the run was trained.
+
+    Args:
+      workdir: the run directory.
+      run: contents of run.json.
+      now: hash of the definition of each feature, by the code that runs.
+
+    Another version of polars may write the same definition differently: then it is a warning.
+    """
+    changed = [name for name, code in now.items() if run["features"].get(name) != code]
+    if not changed:
+        return
+    polars = importlib.metadata.version("polars")
+    text = f"{workdir} was trained with another definition of the features {', '.join(changed)}"
+    if run["versions"]["polars"] == polars:
+        raise InputError(
+            f"{text} (sleepjax {run['sleepjax']}, commit {run['git_commit']}); use the version "
+            "that trained it."
+        )
+    print(
+        f"WARNING: {text}, or only with another polars ({run['versions']['polars']}, now "
+        f"{polars}); check its predictions.",
+        file=sys.stderr,
+    )
 
 
 def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:
@@ -165,13 +316,16 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [f"{path}: {short(old)} -> {short(new)}"]
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); the run directory is damaged."
         ) from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object; the run directory is damaged.")
+    return value
 
 
 def _git_commit() -> str | None:

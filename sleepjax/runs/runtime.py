@@ -17,6 +17,8 @@ class Execution:
     """The training recordings live on the device, and windows are made inside the step."""
     shard_optimizer: bool = False
     """Each device keeps its share of the optimiser's state (as in ZeRO stage 1)."""
+    extend: bool = False
+    """``total_steps`` may be more than the run in the directory was begun with."""
     profile: tuple[int, int] | None = None
     """First and stop step of a trace written below the run directory."""
 

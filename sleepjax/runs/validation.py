@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,8 +20,8 @@ from ml_collections import ConfigDict
 
 from sleepjax import postprocess
 from sleepjax.data.windows import Series
-from sleepjax.io import write_json, write_table
-from sleepjax.runs import directory
+from sleepjax.io import replacing, write_json, write_table
+from sleepjax.runs import checkpoints, directory
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -47,8 +48,9 @@ def save(
     series: Sequence[Series | Curves],
     solution: pl.DataFrame,
     probabilities: Mapping[str, np.ndarray],
+    total_steps: int = 0,
 ) -> None:
-    """Write the folder ``validation`` of a run directory, or replace it."""
+    """Write the folder ``validation`` of a run of so many steps, or replace it."""
     folder = workdir / FOLDER
     folder.mkdir(exist_ok=True)
     index = folder / "series.json"
@@ -56,28 +58,59 @@ def save(
     write_table(folder / "solution.parquet", solution)
     for i, one in enumerate(series):
         probs = probabilities[one.meta.series_id].astype(np.float32, copy=False)
-        np.savez(folder / f"{i}.npz", probabilities=probs, valid=np.asarray(one.valid))
+        with replacing(folder / f"{i}.npz") as partial, partial.open("wb") as file:
+            np.savez(file, probabilities=probs, valid=np.asarray(one.valid))
     # The list comes last: a folder that has it is complete.
-    write_json(index, [dataclasses.asdict(one.meta) for one in series])
+    names = ["solution.parquet", *(f"{i}.npz" for i in range(len(series)))]
+    contents = {
+        "total_steps": total_steps,
+        "files": {name: checkpoints.file_hash(folder / name) for name in names},
+        "series": [dataclasses.asdict(one.meta) for one in series],
+    }
+    write_json(index, contents)
 
 
 def is_finished(workdir: Path, config: ConfigDict) -> bool:
-    """Whether the run of this config in ``workdir`` came to its end.
+    """Whether the run of this config in ``workdir`` came to its end, and its validation is whole.
 
     Raises InputError, listing the differences, for a run of another config.
     """
-    if not (workdir / FOLDER / "series.json").is_file():
+    if not (workdir / "config.json").exists() or not is_complete(workdir, config.total_steps):
         return False
-    directory.read(workdir)
-    # Not what `read` returns: it names the run's own copy of a user-defined model.
+    # Not the config of `read`: that names the run's own copy of a user-defined model.
     old = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    different = directory.differences(old, json.loads(config.to_json()))
+    directory.read(workdir)
+    new = json.loads(config.to_json())
+    different = directory.training_differences(workdir, old, new)
     if different:
         raise InputError(
             f"{workdir} holds a run of another config: {'; '.join(different)}. "
             "Use the same settings, or another --workdir."
         )
-    return True
+    return all(old[group] == new[group] for group in ("eval", "post"))  # else validated anew
+
+
+def is_complete(workdir: Path, total_steps: int) -> bool:
+    """Whether the folder ``validation`` is whole and from the end of a run of so many steps."""
+    try:
+        return _read_index(workdir / FOLDER)["total_steps"] == total_steps
+    except InputError:
+        return False
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """Contents of series.json; InputError unless all files that it lists are as they were saved."""
+    try:
+        index = json.loads((folder / "series.json").read_text(encoding="utf-8"))
+        for name, expected in index["files"].items():
+            if checkpoints.file_hash(folder / name) != expected:
+                raise ValueError(f"{name} has changed")
+        return {"total_steps": index["total_steps"], "series": list(index["series"])}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{folder} cannot be read ({error!r}). Run the training command of {folder.parent} "
+            "again: it writes the folder anew."
+        ) from None
 
 
 def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
@@ -92,9 +125,10 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
             f"{workdir} has no saved validation ({index} is missing). "
             "Give the --workdir of a finished scripts/train.py; the same command finishes a run."
         )
+    contents = _read_index(folder)
     try:
         curves = []
-        for i, meta in enumerate(json.loads(index.read_text(encoding="utf-8"))):
+        for i, meta in enumerate(contents["series"]):
             meta["offsets"] = tuple(map(tuple, meta["offsets"]))
             with np.load(folder / f"{i}.npz") as arrays:
                 curves.append(Curves(SeriesMeta(**meta), arrays["probabilities"], arrays["valid"]))

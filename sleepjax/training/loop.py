@@ -70,7 +70,7 @@ def run(
     origin = {} if resumed else weights.origin(config)
 
     with (
-        directory.opened(workdir, config, data.facts() | origin),
+        directory.opened(workdir, config, data.facts() | origin, extend=execution.extend),
         Checkpoints(workdir) as checkpoints,
         StopSignal() as stop,
     ):

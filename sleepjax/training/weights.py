@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax import release
+from sleepjax.data import features
 from sleepjax.parallel import sharding
-from sleepjax.runs import directory
+from sleepjax.runs import checkpoints, directory, validation
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
 from sleepjax.types import InputError
@@ -22,17 +23,23 @@ RELEASE = "release"
 def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
     """What a run has learned: its moving average, where it keeps one.
 
-    Raises InputError when the folder is no run directory or holds no checkpoint yet.
-    """
-    # Here, since Orbax is large: who predicts with a release or a run of another kind skips it.
-    from sleepjax.runs import checkpoints
+    ``unfinished`` of its facts says at which step an unfinished training is; else it is empty.
 
+    Raises InputError when the folder is no run directory, holds no checkpoint yet, or was trained
+    on features that are computed in another way now.
+    """
     config, run = directory.read(workdir)
+    directory.check_features(workdir, run, features.definitions(config.data.features))
     replicated, _ = sharding.shardings(sharding.data_mesh())
     like = sharding.placed(build(config).shapes(), replicated)
     state = checkpoints.restore(workdir, like, checkpoint)
     variables = jax.device_get(eval_variables(state))
-    return release.Weights(config, run | {"step": int(state.step)}, variables)
+    step, total, unfinished = int(state.step), config.total_steps, ""
+    if step < total and not validation.is_complete(workdir, total):
+        unfinished = (
+            f"{workdir} is unfinished: {checkpoint} is the state at step {step} of {total}."
+        )
+    return release.Weights(config, run | {"step": step, "unfinished": unfinished}, variables)
 
 
 def read(source: str) -> release.Weights:
