@@ -52,7 +52,7 @@ def test_the_run_directory_is_a_file(tmp_path, tiny_config):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with (
-            pytest.raises(InputError, match="cannot be a folder"),
+            pytest.raises(InputError, match="cannot be made or written to"),
             directory.opened(path, tiny_config(), {}),
         ):
             pass

@@ -150,6 +150,9 @@ def test_features_defined_in_another_way(copied, capsys):
     edit(copied / "run.json", lambda run: run["versions"].update(polars="0.1"))
     load(copied)
     assert "hour_sin, or only with another polars (0.1, now" in capsys.readouterr().err
+    edit(copied / "run.json", lambda run: run.update(repair="0" * 16))
+    load(copied)
+    assert "recordings that other code read and repaired" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["series.json", "0.npz", "solution.parquet"])
@@ -167,7 +170,7 @@ def test_half_a_validation_is_not_the_end_of_a_run(copied, tiny_config, name):
 def facts(workdir):
     """What `data.facts` gave when the run began."""
     run = json.loads((workdir / "run.json").read_text())
-    return {name: run[name] for name in directory.FACTS[7:]}
+    return {name: run[name] for name in directory.FACTS[8:]}
 
 
 def test_what_does_not_change_the_training_may_change(copied, tiny_config, capsys, monkeypatch):

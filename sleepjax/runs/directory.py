@@ -30,6 +30,7 @@ from ml_collections import ConfigDict
 import sleepjax
 from sleepjax import lock
 from sleepjax.config import from_json, nearest
+from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
 from sleepjax.models import registry
 from sleepjax.parallel import processes
@@ -41,12 +42,12 @@ MODEL = "model.py"
 LOCK = ".lock"
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 FACTS = (
-    *("format", "sleepjax", "git_commit", "python", "versions", "settings", "changes"),
+    *("format", "sleepjax", "git_commit", "repair", "python", "versions", "settings", "changes"),
     *("simulated", "normalisers", "features", "recordings", "train_series", "valid_series"),
     "labels",
 )
 """What run.json must hold."""
-ENVIRONMENT = ("sleepjax", "git_commit", "python", "versions")
+ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
 
 FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.")
 """Settings, and beginnings of their names, that may change when a run is resumed.
@@ -132,6 +133,7 @@ def _environment() -> dict[str, Any]:
     return {
         "sleepjax": sleepjax.__version__,
         "git_commit": _git_commit(),
+        "repair": repair_code(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
@@ -268,8 +270,15 @@ def check_features(workdir: Path, run: dict[str, Any], now: dict[str, Any]) -> N
       run: contents of run.json.
       now: hash of the definition of each feature, by the code that runs.
 
-    Another version of polars may write the same definition differently: then it is a warning.
+    Another version of polars may write the same definition differently: then it is a warning, as
+    are recordings that are repaired by other code.
     """
+    if run["repair"] != repair_code():
+        print(
+            f"WARNING: {workdir} was trained on recordings that other code read and repaired "
+            f"(sleepjax {run['sleepjax']}, commit {run['git_commit']}); check its predictions.",
+            file=sys.stderr,
+        )
     changed = [name for name, code in now.items() if run["features"].get(name) != code]
     if not changed:
         return
