@@ -246,9 +246,9 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"trained with{nearest(unknown[0], missing or expected)} Restore the file."
         )
     if missing:
-        more = ["..."] if len(missing) > 10 else []
+        names = [*missing[:10], *["..."] * (len(missing) > 10)]
         raise InputError(
-            f"{workdir / 'config.json'} has no {', '.join([*missing[:10], *more])}, which the run was trained "
+            f"{workdir / 'config.json'} has no {', '.join(names)}, which the run was trained "
             "with; restore the file: a setting is never filled in by today's default."
         )
     return settings, run
