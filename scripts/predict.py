@@ -70,7 +70,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def predict_into(
-    args: argparse.Namespace, outputs: tuple[Path, Path, Path], figures_path: Path | None
+    args: argparse.Namespace, outputs: tuple[Path, Path, Path], figures_path: Path
 ) -> int:
     out, events_path, windows_path = outputs
 

@@ -9,45 +9,12 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from sleepjax import streams
 from sleepjax.types import InputError
 
 DEBUG = "SLEEPJAX_DEBUG"
 """Environment variable: when set, an unexpected error keeps its traceback."""
-
-
-class Steady:
-    """A stream whose reader may go away: what cannot be written to it is dropped, not an error.
-
-    What a command says while it works must not end it; closing a terminal takes stderr away.
-    """
-
-    def __init__(self, stream: Any):
-        """None is a stream that was closed before the command began."""
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        """Write, or not."""
-        with suppress(OSError, ValueError, AttributeError):
-            self.stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, or not."""
-        with suppress(OSError, ValueError, AttributeError):
-            self.stream.flush()
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        with suppress(OSError, ValueError, AttributeError):
-            return self.stream.isatty()
-        return False
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the stream's."""
-        return getattr(self.stream, name)
 
 
 def run(main: Callable[[list[str]], int]) -> int:
@@ -71,7 +38,6 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
     ``interrupted`` tells the user what Ctrl-C left behind. A bug is one line too: it names the
     command, the error and a file with the traceback.
     """
-    before, sys.stderr = sys.stderr, Steady(sys.stderr)
     try:
         return body()
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
@@ -88,8 +54,6 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
             raise
         print(_unexpected(error), file=sys.stderr)
         return 1
-    finally:
-        sys.stderr = before
 
 
 def _unexpected(error: Exception) -> str:

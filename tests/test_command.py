@@ -1,7 +1,6 @@
 """What a script answers when it cannot go on: one line and its exit code."""
 
 import importlib.util
-import sys
 
 import pytest
 
@@ -46,30 +45,6 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(capsys, monkeypatch, t
     with pytest.raises(ZeroDivisionError):
         answer(raising(ZeroDivisionError()), "start again")
     assert answer(lambda: 3, "start again") == 3
-
-
-@pytest.mark.parametrize("number", [5, 28, 32])  # a terminal that is gone, a full disk, a pipe
-def test_a_stderr_that_fails_ends_no_work(monkeypatch, number):
-    from sleepjax.progress import Progress
-
-    class Gone:
-        def write(self, text):
-            raise OSError(number, "gone")
-
-        flush = isatty = lambda self: self.write("")
-
-    def body() -> int:
-        with Progress(3, "work", "step") as progress:
-            progress.say("a line")
-            print("another", file=sys.stderr, flush=True)
-            progress.advance(3)
-        return 0
-
-    for stream in (Gone(), None):
-        monkeypatch.setattr("sys.stderr", stream)
-        assert answer(body, "") == 0
-        assert sys.stderr is stream
-        assert answer(raising(InputError("x")), "") == 2
 
 
 def test_preparing_on_a_full_disk_is_one_line(project, monkeypatch, capsys):
