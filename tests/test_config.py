@@ -1,13 +1,11 @@
 """Configs are loaded by path; arguments and overrides are typed, typing errors explained."""
 
-from pathlib import Path
-
 import pytest
 
 from sleepjax.config import load_config, override_from_text, parse_arg
 from sleepjax.types import InputError
+from tests.support.project import CONFIGS
 
-CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.py"))
 SPEC1D = next(str(p) for p in CONFIGS if p.stem == "spec1d")
 
 

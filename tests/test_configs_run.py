@@ -1,7 +1,5 @@
 """Every config trains in its tiny variant: two updates here, a whole run with pytest -m slow."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 import sleepjax
 from sleepjax.training import checks
 from sleepjax.training.build import build
-from tests.members import jit
+from tests.support.models import jit
+from tests.support.project import CONFIGS
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 EVERY = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 
 

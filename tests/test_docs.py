@@ -29,6 +29,12 @@ def test_links_and_pictures_lead_somewhere(pages):
     assert not broken
 
 
+def test_tests_that_are_named_exist(pages, project):
+    named = {name for text in pages.values() for name in re.findall(r"tests/[\w/]+\.\w+", text)}
+    assert len(named) > 5
+    assert not [name for name in sorted(named) if not (project / name).exists()]
+
+
 def test_python_is_python_and_commands_exist(pages, project):
     unknown = []
     for path, text in pages.items():

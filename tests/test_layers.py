@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "sleepjax"
+from tests.support.project import PROJECT
 
-PAGE = (PACKAGE.parent / "docs" / "design.md").read_text()
+PACKAGE = PROJECT / "sleepjax"
+PAGE = (PROJECT / "docs" / "design.md").read_text()
 
 
 def section(title: str) -> str:

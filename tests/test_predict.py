@@ -1,7 +1,6 @@
 """Prediction from a run directory alone: same path as validation, clear words for bad input."""
 
 import dataclasses
-import importlib.util
 import json
 
 import jax
@@ -15,14 +14,7 @@ from sleepjax.data.source import open_training_data
 from sleepjax.postprocess.windows import SCHEMA
 from sleepjax.predict import load
 from sleepjax.types import EVENTS, InputError
-
-
-def script(project, name):
-    spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.support.scripts import script
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Every number of a config has its bounds, and going over one says which."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +7,10 @@ import pytest
 from sleepjax.config import load_config
 from sleepjax.training import checks
 from sleepjax.types import InputError
+from tests.support.project import CONFIGS
 
-CONFIGS = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
 
-
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [path.stem for path in CONFIGS])
 @pytest.mark.parametrize("variant", ["", ":demo", ":tiny"])
 def test_shipped_configs_are_within_bounds(project, name, variant):
     checks.check(load_config(f"{project / 'configs' / name}.py{variant}"))

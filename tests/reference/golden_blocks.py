@@ -1,4 +1,4 @@
-r"""Golden values of standard blocks, computed with PyTorch, for tests/test_models_golden.py.
+r"""Golden values of standard blocks, computed with PyTorch, for tests/models/test_golden.py.
 
 PyTorch is no dependency of the project; make the file again in an environment of its own:
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from sleepjax.data.labels import FAR, Labels
 
@@ -30,3 +31,14 @@ def distance_by_step(events, n_steps):
 
 def asleep_by_step(nights, n_steps):
     return [any(onset <= t < wakeup for onset, wakeup in nights) for t in range(n_steps)]
+
+
+def events_frame(nights):
+    """{night: (onset, wakeup)}, None where unlabelled."""
+    rows = [
+        (number, event, step)
+        for number, pair in nights.items()
+        for event, step in zip(("onset", "wakeup"), pair, strict=True)
+    ]
+    schema = {"night": pl.Int64, "event": pl.String, "step": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,35 @@
+"""What a run left behind, to compare it with another run and to damage it."""
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from sleepjax.parallel import sharding
+from sleepjax.runs import checkpoints
+
+
+def leaves_equal(a, b, **tolerance):
+    compare = np.testing.assert_allclose if tolerance else np.testing.assert_array_equal
+    jax.tree.map(lambda x, y: compare(np.asarray(x), np.asarray(y), **tolerance), a, b)
+
+
+def final_state(workdir, kind="latest"):
+    """Every array of the newest checkpoint, as NumPy, whatever devices it was saved from."""
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    step = checkpoints.newest(workdir, kind)
+    folder = workdir / "checkpoints" / kind / str(step) / checkpoints.STATE
+    with ocp.StandardCheckpointer() as reader:
+        shapes = reader.metadata(folder).item_metadata.tree
+        tree = reader.restore(folder, sharding.placed(shapes, here))
+    return step, jax.tree.map(np.asarray, tree)
+
+
+def biggest_file(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def flip_a_bit(folder):
+    path = biggest_file(folder / checkpoints.STATE)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)

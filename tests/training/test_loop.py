@@ -1,0 +1,358 @@
+"""The loop: learns, repeats, resumes bit for bit, stops when told to, and says what is wrong."""
+
+import json
+import math
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from sleepjax import models
+from sleepjax.config import load_config
+from sleepjax.objectives import to_steps
+from sleepjax.parallel import sharding
+from sleepjax.runs import directory, log, signals
+from sleepjax.training import checks, loop
+from sleepjax.training.build import build
+from sleepjax.training.state import eval_variables, init_state
+from sleepjax.training.step import eval_step, predict_step
+from sleepjax.types import InputError
+from tests.support.runs import final_state, leaves_equal
+from tests.support.training import LR_AT, MODEL, OBJECTIVE, SMALL, TX, make_batch, stepper
+
+# ---- the compiled step, without a loop
+
+# Without dropout and batch statistics a window's output does not depend on how it is batched.
+DETERMINISTIC = models.build(
+    "spec1d", **SMALL, decoder=dict(widths=(8, 16), dropout=0.0, norm="layer")
+)
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    x = jnp.asarray(make_batch()["x"])
+    return lambda ema=0.0, model=MODEL: init_state(
+        jax.random.key(0), x, model=model, tx=TX, ema=ema
+    )
+
+
+@pytest.fixture(scope="module")
+def step():
+    return stepper()
+
+
+def test_the_learning_rate_is_that_of_the_state_s_step(fresh, step):
+    """Not of the updates that the optimiser made: the guard may have skipped some."""
+    batch, moved = make_batch(), {}
+    for at in (1, 38):
+        state = fresh()._replace(step=jnp.int32(at))
+        new, _ = step(state, batch)
+        moved[at] = float(optax.tree.norm(jax.tree.map(jnp.subtract, new.params, state.params)))
+    assert moved[38] / moved[1] == pytest.approx(float(LR_AT(38) / LR_AT(1)), rel=0.02)
+
+
+def test_loss_falls_on_one_batch_without_recompiling(fresh, step):
+    state, batch, losses = fresh(), make_batch(), []
+    for _ in range(40):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.8 * losses[0]
+    assert int(state.step) == 40
+    assert step._cache_size() == 1
+
+
+def test_masked_frames_do_not_matter(fresh, step):
+    batch = make_batch()
+    wild = dict(batch)
+    wild["distance"] = np.where(batch["mask"][..., None] > 0, batch["distance"], 0).astype("f")
+    wild["asleep"] = np.where(batch["mask"] > 0, batch["asleep"], 7).astype("f")
+    leaves_equal(step(fresh(), batch), step(fresh(), wild))
+
+
+def test_accumulation_equals_the_large_batch(project):
+    """With the norm that the refusal of batch norm advises, and no dropout, which draws anew."""
+    spec = str(project / "configs" / "spec1d.py:tiny")
+    settings = {"model.decoder.norm": "layer", "model.decoder.dropout": 0.0}
+    config = load_config(spec, settings)
+    n_frames = config.data.duration // config.data.downsample
+    batch = {name: a[:, :n_frames] for name, a in make_batch(batch=4, steps=4 * n_frames).items()}
+    n_features = len(config.data.features)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, config.data.duration, n_features)).astype(np.float32)
+    after = {}
+    for parts in (1, 2):
+        config = load_config(spec, settings | {"accumulate": parts})
+        checks.check_batches(config, 1)
+        built = build(config)
+        state = built.init(jax.random.key(0))
+        after[parts] = jax.jit(built.train_step)(state, batch | {"x": x}, jax.random.key(1))
+    leaves_equal(after[1][0].params, after[2][0].params, rtol=1e-4, atol=1e-6)
+    assert float(after[1][1]["loss"]) == pytest.approx(float(after[2][1]["loss"]), rel=1e-6)
+
+
+def test_accumulation_over_batch_statistics_is_refused(project):
+    """Whatever the setting is called: the model's variables tell."""
+    for name in ("spec1d", "spec2d", "centernet", "detr"):
+        config = load_config(str(project / "configs" / f"{name}.py:tiny"), {"accumulate": 2})
+        with pytest.raises(InputError, match="accumulate=2 is not the update .* norm='layer'"):
+            checks.check_batches(config, 1)
+    config = load_config(str(project / "configs" / "transformer.py:tiny"), {"accumulate": 2})
+    checks.check_batches(config, 1)
+
+
+def test_one_device_equals_four(fresh):
+    if jax.device_count() < 4:
+        pytest.skip("needs four devices")
+    replicated, by_batch = sharding.shardings(sharding.data_mesh())
+    model = DETERMINISTIC
+    step = stepper(model=model)
+    one = step(fresh(model=model), make_batch())
+    state = jax.device_put(fresh(model=model), replicated)
+    many = step(state, sharding.to_global(make_batch(), by_batch))
+    leaves_equal(one[0].params, many[0].params, rtol=1e-4, atol=1e-5)
+    assert float(one[1]["loss"]) == pytest.approx(float(many[1]["loss"]), rel=1e-5)
+
+
+def test_ema_follows_the_parameters_and_is_what_is_evaluated(fresh):
+    step = stepper(ema=0.9)
+    state = fresh(ema=0.9)
+    before = state.params
+    after, _ = step(state, make_batch())
+    decay = 1 / 10  # the average starts fast: (1 + step) / (10 + step)
+    expected = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, before, after.params)
+    leaves_equal(after.ema["params"], expected, rtol=1e-5, atol=1e-7)
+    assert set(after.ema) == {"params", *after.model_state}
+    assert eval_variables(after) is after.ema
+    assert eval_variables(fresh())["params"] is not None
+
+
+def test_validation_loss_is_the_training_loss(fresh):
+    model = DETERMINISTIC
+    state, batch = fresh(model=model), make_batch()
+    _, metrics = stepper(model=model)(state, batch)
+    probs, total, count = jax.jit(
+        lambda v, b: eval_step(v, b, state.step, model=model, objective=OBJECTIVE)
+    )(eval_variables(state), batch)
+    assert float(total / count) == pytest.approx(float(metrics["loss"]), rel=1e-5)
+    predicted = jax.jit(lambda v, x: predict_step(v, x, model=model, objective=OBJECTIVE))(
+        eval_variables(state), batch["x"]
+    )
+    leaves_equal(probs, predicted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("downsample", [1, 2, 5, 12])
+@pytest.mark.parametrize("n_steps", [60, 61, 65])
+def test_frames_map_to_steps_at_their_centres(downsample, n_steps):
+    n_frames = -(-n_steps // downsample)
+    centres = np.arange(n_frames) * downsample + (downsample - 1) / 2
+    line = jnp.asarray(centres[None, :, None], jnp.float32)
+    steps = np.asarray(to_steps(line, n_steps, downsample))[0, :, 0]
+    np.testing.assert_allclose(steps, np.interp(np.arange(n_steps), centres, centres), atol=1e-4)
+
+
+def test_an_impulse_stays_where_it_is():
+    frames = np.zeros((1, 10, 1), np.float32)
+    frames[0, 4] = 1
+    for d in (1, 2, 4, 6, 8, 12):
+        steps = np.asarray(to_steps(jnp.asarray(frames), 10 * d, d))[0, :, 0]
+        centre = (steps * np.arange(10 * d)).sum() / steps.sum()
+        assert centre == pytest.approx(4 * d + (d - 1) / 2, abs=1e-3)
+
+
+# ---- the loop
+
+
+def lines_without_speed(workdir):
+    drop = lambda row: {k: v for k, v in row.items() if "per_second" not in k and "wait" not in k}
+    return [drop(row) for row in log.read_metrics(workdir)]
+
+
+def test_a_run_directory_is_complete(finished):
+    names = {p.name for p in finished.workdir.iterdir()}
+    assert {"config.json", "run.json", "metrics.jsonl", "tensorboard", "checkpoints"} <= names
+    run = json.loads((finished.workdir / "run.json").read_text())
+    assert run["simulated"] is True and finished.simulated
+    assert not set(run["train_series"]) & set(run["valid_series"])
+    assert run["versions"]["jax"] == jax.__version__
+    rows = log.read_metrics(finished.workdir)
+    written = {key for row in rows for key in row}
+    assert {
+        "step", "train/loss", "train/grad_norm", "train/lr", "train/steps_per_second",
+        "train/windows_per_second", "valid/loss", "valid/event_ap", "valid/event_ap/onset@36",
+    } <= written  # fmt: skip
+    assert [row["step"] for row in rows if "valid/loss" in row] == [2, 4]
+    assert finished.metrics["event_ap"] == rows[-1]["valid/event_ap"]
+
+
+def test_figures_of_the_end(finished):
+    run = json.loads((finished.workdir / "run.json").read_text())
+    names = {path.stem for path in finished.figures}
+    assert names == {"learning_curve", "precision_recall"} | {
+        f"nights_{series}" for series in run["valid_series"]
+    }
+    for path in finished.figures:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5_000
+
+
+# At step 2 a validation is due: the run stops before it and begins with it again.
+@pytest.mark.parametrize("number, at", [(signal.SIGTERM, 2), (signal.SIGUSR1, 3)])
+def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
+    finished, tiny_config, tmp_path, monkeypatch, number, at
+):
+    original = loop.Profile.at
+
+    def signalling(self, step, wait_for):
+        if step == at - 1:
+            os.kill(os.getpid(), number)
+        return original(self, step, wait_for)
+
+    monkeypatch.setattr(loop.Profile, "at", signalling)
+    with pytest.raises(signals.Interrupted, match=f"{number.name} at step {at} of 4"):
+        loop.run(tiny_config(), tmp_path / "run")
+    assert final_state(tmp_path / "run")[0] == at
+    page = tmp_path / "run" / "report.html"
+    assert page.exists() == (at > 2)  # after every validation, not at the end only
+    assert at == 2 or "run, step 2, simulated data" in page.read_text()
+    monkeypatch.setattr(loop.Profile, "at", original)
+    loop.run(tiny_config(), tmp_path / "run")
+
+    for kind in ("latest", "best"):
+        step, tree = final_state(tmp_path / "run", kind)
+        whole_step, whole_tree = final_state(finished.workdir, kind)
+        assert step == whole_step
+        leaves_equal(tree, whole_tree)
+    keep = lambda rows: [row for row in rows if "valid/loss" in row]
+    assert keep(lines_without_speed(tmp_path / "run")) == keep(
+        lines_without_speed(finished.workdir)
+    )
+
+
+def test_a_finished_run_does_nothing_but_report(finished, tiny_config):
+    before = (finished.workdir / "metrics.jsonl").read_text()
+    again = loop.run(tiny_config(), finished.workdir)
+    assert again.metrics == finished.metrics
+    assert (finished.workdir / "metrics.jsonl").read_text() == before
+
+
+def test_another_config_does_not_resume(finished, tiny_config):
+    config = tiny_config({"optim.lr": 1.0})
+    with pytest.raises(
+        InputError, match=r"another config(.|\n)*optim.lr: 0.0005 -> 1.0(.|\n)*--workdir"
+    ):
+        loop.run(config, finished.workdir)
+
+
+def test_batch_size_must_divide(tiny_config, tmp_path):
+    with pytest.raises(InputError, match=r"batch_size=6 does not divide over 4 .* such as 4"):
+        loop.run(tiny_config({"batch_size": 6}), tmp_path)
+
+
+def test_stalling():
+    rows = [{"step": s, "valid/loss": x, "valid/event_ap": y} for s, x, y in
+            ((1, 1.0, 0.1), (2, 0.5, 0.3), (3, 0.6, 0.2), (4, 0.4, 0.25))]  # fmt: skip
+    stalled = lambda n, metric, patience: loop.has_stalled(
+        rows[:n], metric=metric, patience=patience
+    )
+    assert not stalled(4, "valid/event_ap", 0)
+    assert not stalled(3, "valid/event_ap", 2) and stalled(4, "valid/event_ap", 2)
+    assert not stalled(4, "valid/loss", 1) and stalled(3, "valid/loss", 1)
+
+
+def test_early_stopping_ends_the_run(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "has_stalled", lambda history, **kw: len(history) >= 2)
+    result = loop.run(tiny_config(), tmp_path)
+    assert [row["step"] for row in log.read_metrics(result.workdir)] == [2, 2]
+
+
+# ---- files of a run
+
+
+ODD = [
+    b"null", b"[]", b"3", b'{"a": 1}', b'{"step": "2", "a": 1}', b'{"step": null}',
+    b'{"step": 1.5}', b'{"step": true}', b'{"step": 1, "a": "x"}', b'{"step": 1, "a": [1]}',
+    b"\xff\xfe{\x00}\x00",
+    b"\xe9", b"[" * 100_000, b'{"step": 1, "a": 1' + b"0" * 400 + b"}", b'{"step": 1, "a"',
+]  # fmt: skip
+
+
+def test_metrics_forget_what_follows_the_resumed_step_and_keep_odd_lines(tmp_path, capsys):
+    path = tmp_path / log.FILE
+    rows = [b'{"step": 1, "a": 1}', b'{"step": 2, "a": 1e999}', b'{"step": 3, "a": 3}']
+    path.write_bytes(b"\n".join([rows[0], *ODD, *rows[1:], b'{"step": 4, "']))
+    with log.MetricWriter(tmp_path, resume_step=2) as writer:
+        writer.write(3, {"a": math.nan})
+    assert f"kept but not used: {len(ODD) + 1}." in capsys.readouterr().err
+    assert path.read_bytes().splitlines() == [
+        rows[0], *ODD, rows[1], b'{"step": 4, "', b'{"step": 3, "a": null}'
+    ]  # fmt: skip
+    read = [{"step": 1, "a": 1}, {"step": 2, "a": None}, {"step": 3, "a": None}]
+    assert log.read_metrics(tmp_path) == read
+    assert log.read_metrics(tmp_path, 2) == read[:2]
+
+
+def test_a_full_disk_ends_the_board_and_not_the_run(tmp_path, capsys, monkeypatch):
+    from tensorboardX.record_writer import RecordWriter
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    with log.MetricWriter(tmp_path) as writer:
+        writer.write(1, {"a": 1.0})
+        monkeypatch.setattr(RecordWriter, "write", full)
+        for step in range(2, 30):  # more than any queue holds
+            writer.write(step, {"a": 1.0})
+    assert len(log.read_metrics(tmp_path)) == 29
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "WARNING: TensorBoard failed (OSError: [Errno 28] No" in said
+
+
+def test_a_picture_that_fails_does_not_end_the_run(tmp_path, capsys):
+    def drawn():
+        raise MemoryError("too many points")
+        yield "name", None
+
+    with log.MetricWriter(tmp_path) as writer:
+        assert writer.figures(1, drawn()) == []
+        writer.report(lambda: 1 / 0)
+    said = capsys.readouterr().err
+    assert "drawing failed (MemoryError: too many points); the training continues." in said
+    assert "the report failed (ZeroDivisionError" in said
+
+
+def test_differences_name_the_leaves():
+    old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    new = {"a": {"b": 2, "c": [1, 2]}, "e": 1}
+    assert directory.differences(old, new) == [
+        "a.b: 1 -> 2",
+        "d: 1 -> 'absent'",
+        "e: 'absent' -> 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("config.json", None, "is not a run directory: it has no config.json"),
+        ("run.json", "{", "run.json cannot be read"),
+        ("run.json", '{"format": 99}', "has run format 99"),
+    ],
+)
+def test_a_damaged_run_directory(finished, tmp_path, name, text, message):
+    for part in ("config.json", "run.json"):
+        (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
+    (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        directory.read(tmp_path)
+
+
+def test_each_step_compiles_once_in_a_run(tiny_config, tmp_path, caplog):
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        loop.run(tiny_config(), tmp_path)
+    compiled = [record.getMessage() for record in caplog.records]
+    for name in ("update", "eval_step"):
+        times = sum(f"Compiling jit({name})" in message for message in compiled)
+        assert times == 1, f"{name} was compiled {times} times"
