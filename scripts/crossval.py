@@ -49,6 +49,11 @@ def main(argv: list[str]) -> int:
 
 def crossval(args: argparse.Namespace, rest: list[str]) -> int:
     config: Any = load_from_arguments(args.config, rest)
+    if args.folds is not None and any(item.startswith("--config.data.folds=") for item in rest):
+        raise InputError(
+            f"--folds {args.folds} and --config.data.folds={config.data.folds} both say how many "
+            "folds there are; give one of them."
+        )
 
     # JAX is imported late: a misspelt option is answered at once.
     from sleepjax.data.source import default_workdir

@@ -4,7 +4,8 @@ HDCZA (van Hees 2018, doi:10.1038/s41598-018-31266-z) takes the longest stretch 
 day in which the arm hardly moves. Van Hees 2015 (doi:10.1371/journal.pone.0142533) calls the time
 between two changes of posture sustained inactivity; onset is where the first such bout that touches
 HDCZA's stretch begins, wakeup where the last one ends. The constants are those of GGIR, which
-defines both today. Periods are half-open [onset, wakeup) in rows of the recording.
+defines both today. Periods are half-open [onset, wakeup) in rows of the recording. Time in which
+nothing was measured is no rest (GGIR: ``HASPT.ignore.invalid = TRUE``).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ POSTURE_CHANGE = 5.0
 SHORTEST_BOUT = 5 * STEPS_PER_MINUTE
 
 Periods = Callable[[np.ndarray, SeriesMeta], np.ndarray]
-"""(anglez [T] degrees, meta) -> periods int64 [N,2], in order, without overlap."""
+"""(anglez [T] degrees, NaN where nothing was measured, meta) -> periods int64 [N,2], in order,
+without overlap."""
 
 
 def hdcza(anglez: np.ndarray, meta: SeriesMeta) -> np.ndarray:
@@ -76,12 +78,16 @@ def van_hees_2015(anglez: np.ndarray, meta: SeriesMeta) -> np.ndarray:
 def sustained_inactivity(anglez: np.ndarray) -> np.ndarray:
     """Bouts int64 [N,2] of over five minutes between two changes of posture.
 
+    An angle is compared with the last one measured; more than five minutes without one end a bout.
     A recording with hardly any change has no bout, where GGIR calls it all inactive: there the
     watch was not worn.
     """
-    changes = np.flatnonzero(np.abs(np.diff(anglez)) > POSTURE_CHANGE) + 1
-    long = np.diff(changes) > SHORTEST_BOUT
-    return np.stack([changes[:-1][long], changes[1:][long]], axis=-1).astype(np.int64)
+    rows = np.flatnonzero(np.isfinite(anglez))
+    changed = np.abs(np.diff(anglez[rows])) > POSTURE_CHANGE
+    apart = np.diff(rows) - 1 > SHORTEST_BOUT
+    ends = np.flatnonzero(changed | apart)
+    bouts = np.stack([rows[ends[:-1] + 1], rows[ends[1:]] + 1], axis=-1)
+    return bouts[bouts[:, 1] - bouts[:, 0] > SHORTEST_BOUT].astype(np.int64)
 
 
 def longest_rest(anglez: np.ndarray) -> tuple[int, int] | None:
@@ -89,13 +95,18 @@ def longest_rest(anglez: np.ndarray) -> tuple[int, int] | None:
 
     Rest is where the five-minute median of the change of angle is below a threshold that follows
     the window's own 10th percentile. Blocks of at most half an hour do not count, gaps under an
-    hour between blocks do.
+    hour between blocks do. Steps that were not measured (NaN) are no rest.
     """
-    activity = rolling_median(anglez)
+    measured = np.isfinite(anglez)
+    if not measured.any():
+        return None
+    activity = rolling_median(held(anglez))
     threshold = np.clip(
-        THRESHOLD_FACTOR * np.percentile(activity, THRESHOLD_PERCENTILE), *THRESHOLD_BOUNDS
+        THRESHOLD_FACTOR * np.percentile(activity[measured], THRESHOLD_PERCENTILE),
+        *THRESHOLD_BOUNDS,
     )
-    edges = np.flatnonzero(np.diff(activity < threshold, prepend=False, append=False))
+    rest = measured & (activity < threshold)
+    edges = np.flatnonzero(np.diff(rest, prepend=False, append=False))
     blocks = edges.reshape(-1, 2)
     blocks = blocks[blocks[:, 1] - blocks[:, 0] > SHORTEST_BLOCK]
     if len(blocks) == 0:
@@ -105,6 +116,13 @@ def longest_rest(anglez: np.ndarray) -> tuple[int, int] | None:
     stops = blocks[np.append(apart, True), 1]
     best = int(np.argmax(stops - starts))
     return int(starts[best]), int(stops[best])
+
+
+def held(anglez: np.ndarray) -> np.ndarray:
+    """[T] with the last angle measured in place of NaN; before the first one, that one."""
+    measured = np.isfinite(anglez)
+    last = np.maximum.accumulate(np.where(measured, np.arange(len(anglez)), -1))
+    return anglez[np.where(last < 0, np.argmax(measured), last)]
 
 
 def rolling_median(anglez: np.ndarray) -> np.ndarray:
@@ -122,9 +140,10 @@ def rolling_median(anglez: np.ndarray) -> np.ndarray:
 
 
 def _within(anglez: np.ndarray, first: int, last: int) -> tuple[int, int] | None:
-    """`longest_rest` of the rows [first, last) unless that is all of them."""
+    """`longest_rest` of the rows [first, last) unless that is all that was measured of them."""
     found = longest_rest(anglez[first:last]) if last - first >= SHORTEST_WINDOW else None
-    if found is None or found == (0, last - first):
+    measured = np.flatnonzero(np.isfinite(anglez[first:last]))
+    if found is None or found == (measured[0], measured[-1] + 1):
         return None
     return first + found[0], first + found[1]
 

@@ -101,12 +101,12 @@ def statistics(one: windows.Series) -> np.ndarray:
     change = np.abs(np.diff(anglez, prepend=anglez[:1]))
     average = lambda x: windows.frames(x, FRAME).mean(axis=1)
     activity = (
-        np.log(average(enmo) + 1e-3),
-        np.log(average(change) + 1e-2),
-        average((change > 5).astype(np.float64)),
+        np.log(measured_mean(enmo) + 1e-3),
+        np.log(measured_mean(change) + 1e-2),
+        measured_mean(np.where(np.isnan(change), np.nan, change > 5)),
     )
     columns = []
-    for x in activity:
+    for x in map(filled, activity):
         columns.append(x)
         for span in SPANS:
             before, after = window_mean(x, -span, -1), window_mean(x, 1, span)
@@ -117,6 +117,19 @@ def statistics(one: windows.Series) -> np.ndarray:
     copied, missing = average(signals.feature(one, "repeat")), average(~np.asarray(one.valid))
     columns += [sine, cosine, 2 * sine * cosine, cosine**2 - sine**2, copied, missing]
     return np.column_stack(columns)
+
+
+def measured_mean(x: np.ndarray) -> np.ndarray:
+    """[T'] mean of the steps of each minute that are not NaN; NaN where all are."""
+    each = windows.frames(x, FRAME)
+    n = np.isfinite(each).sum(axis=1)
+    return np.where(n > 0, np.nansum(each, axis=1) / np.maximum(n, 1), np.nan)
+
+
+def filled(x: np.ndarray) -> np.ndarray:
+    """[T'] with the mean of the recording, which is neither rest nor movement, in place of NaN."""
+    known = x[np.isfinite(x)]
+    return np.where(np.isnan(x), known.mean() if len(known) else 0.0, x)
 
 
 def window_mean(x: np.ndarray, first: int, last: int) -> np.ndarray:

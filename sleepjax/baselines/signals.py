@@ -17,9 +17,10 @@ def feature(one: Series, name: str) -> np.ndarray:
 
 
 def measured(one: Series, name: str) -> np.ndarray:
-    """``anglez`` in degrees or ``enmo`` in g, float64 [T]; the mean where it was not measured."""
+    """``anglez`` in degrees or ``enmo`` in g, float64 [T]; NaN where it was not measured."""
     scale = NORMALISERS[name]
-    return feature(one, name).astype(np.float64) * scale["std"] + scale["mean"]
+    values = feature(one, name).astype(np.float64) * scale["std"] + scale["mean"]
+    return np.where(np.asarray(one.valid), values, np.nan)
 
 
 def worn(one: Series) -> np.ndarray:

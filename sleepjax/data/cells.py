@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
 import polars as pl
+
+from sleepjax.tables import read_table, require_columns
+from sleepjax.types import InputError
 
 EMPTY_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
 """What programs write for a missing value; as the name of a series each is a name."""
@@ -19,3 +25,37 @@ def whole_numbers(column: pl.Series) -> pl.Series:
     number = column.cast(pl.Float64, strict=False)
     whole = (number.abs() <= 2**53) & (number == number.round())
     return number.set(~whole.fill_null(False), None).cast(pl.Int64)
+
+
+def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
+    """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
+    table = read_table(path, suffixes=(".csv",), text=True)
+    require_columns(table.columns, columns, path.name)
+    return table.select(
+        table[name] if name == "series_id" else present(table[name]) for name in columns
+    )
+
+
+def whole_number_columns(
+    table: pl.DataFrame, meaning: Mapping[str, str], source: str
+) -> pl.DataFrame:
+    """Int64 columns from text; ``5988.0``, which other tools write, is a whole number too.
+
+    ``meaning`` names the columns, and says what an empty one means for the error text. Raises
+    InputError for the first value that is no whole number of 0 or more; empty ones stay empty.
+    """
+    for name, empty in meaning.items():
+        wrong = not_whole(table, name)
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise InputError(
+                f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
+                f"number of 0 or more{empty}."
+            )
+    return table.with_columns(whole_numbers(table[name]) for name in meaning)
+
+
+def not_whole(table: pl.DataFrame, name: str) -> pl.Series:
+    """Where a cell of text says something else than a whole number of 0 or more, bool [N]."""
+    number = whole_numbers(table[name])
+    return table[name].is_not_null() & ~(number >= 0).fill_null(False)

@@ -8,7 +8,7 @@ counts as unlabelled: nobody knows where it ends.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +36,9 @@ def read_events(
 
     Args:
       path: csv with one row per night and event; other columns are ignored.
-      drop_bad: turn nights whose wakeup is not after their onset into unlabelled ones instead of
-        raising.
+      drop_bad: turn nights with a row that cannot be used, and those whose wakeup is not after
+        their onset, into unlabelled ones instead of raising; a row that does not say which night
+        it is of is left out, and so the night is not listed.
       counts: receives ``n_nights``, ``n_labelled``, ``n_unlabelled``, ``n_one_sided`` and
         ``n_dropped``.
 
@@ -46,8 +47,8 @@ def read_events(
     """
     path = Path(path)
     counts = Counter() if counts is None else counts
-    events = _typed(read_text(path, COLUMNS), path.name)
-    _check_names(events, path.name)
+    events, wrong = _typed(cells.read_text(path, COLUMNS), path.name, drop_bad)
+    counts["n_dropped"] += wrong.height
     nights = pair(events)
     bad = nights.filter(pl.col("wakeup") <= pl.col("onset"))
     if bad.height and not drop_bad:
@@ -142,13 +143,16 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     row = (step - meta.first_step).astype(np.float64)
     renumbered = meta.qc.get("n_step_mismatch", 0) > 0 or meta.qc.get("sampling_seconds", 5) != 5
     timed = labelled["timestamp"].is_not_null().to_numpy()
-    between = np.zeros(len(step), bool)
+    between, unread = np.zeros(len(step), bool), np.zeros(len(step), bool)
     slack = 0
     if timed.any():
         where = f"{source}: series {meta.series_id!r}"
         stamps, lines = labelled.select("timestamp", "line").filter(timed)
         near = None if renumbered else 1000 * (meta.start + STEP_SECONDS * row[timed])
-        utc, _ = clock.parse(stamps, tz=tz, where=where, lines=lines, near=near)
+        read = lambda i: clock.parse(
+            stamps[i], tz=tz, where=where, lines=lines[i], near=None if near is None else near[i]
+        )[0]
+        utc, unread[timed] = _each(read, len(stamps), drop_bad)
         row[timed] = (utc / 1000 - meta.start) / STEP_SECONDS
         between[timed] = row[timed] != np.round(row[timed])
         if meta.start % STEP_SECONDS:
@@ -167,7 +171,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     else:
         text = "has a step and a timestamp that name different moments"
         faults[text] = np.abs(whole + meta.first_step - step) > slack
-    bad = np.zeros(len(step), bool)
+    bad = unread
     for text, wrong in faults.items():
         if wrong.any() and not drop_bad:
             first = labelled.row(int(wrong.argmax()), named=True)
@@ -182,66 +186,74 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     return order.sort("night", pl.col("event").replace_strict({"onset": 0, "wakeup": 1})), nights
 
 
-def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
-    table = read_table(path, suffixes=(".csv",), text=True)
-    require_columns(table.columns, columns, path.name)
-    return table.select(
-        table[name] if name == "series_id" else cells.present(table[name]) for name in columns
-    )
+def _each(
+    read: Callable[[slice], np.ndarray], n: int, drop_bad: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(times of n rows, which could not be read); InputError unless ``drop_bad``.
 
-
-def whole_numbers(table: pl.DataFrame, meaning: Mapping[str, str], source: str) -> pl.DataFrame:
-    """Int64 columns from text; ``5988.0``, which other tools write, is a whole number too.
-
-    ``meaning`` names the columns, and says what an empty one means for the error text. Raises
-    InputError for the first value that is no whole number of 0 or more; empty ones stay empty.
+    It is raised, too, where a whole series cannot be read: what is wrong then is no single cell.
     """
-    typed = table.with_columns(cells.whole_numbers(table[name]) for name in meaning)
-    for name, empty in meaning.items():
-        wrong = table[name].is_not_null() & ~(typed[name] >= 0).fill_null(False)
-        if wrong.any():
-            row = int(wrong.arg_max() or 0)
-            raise InputError(
-                f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
-                f"number of 0 or more{empty}."
-            )
-    return typed
+    try:
+        return read(slice(0, n)), np.zeros(n, bool)
+    except InputError:
+        if not drop_bad:
+            raise
+        times, bad = np.zeros(n, np.int64), np.zeros(n, bool)
+        for i in range(n):
+            try:
+                times[i] = read(slice(i, i + 1))[0]
+            except InputError:
+                bad[i] = True
+        if bad.all() and n > len(EVENTS):
+            raise
+        return times, bad
 
 
-def _typed(table: pl.DataFrame, source: str) -> pl.DataFrame:
+def _typed(table: pl.DataFrame, source: str, drop_bad: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rows that can be used, nights made unlabelled because of the others)."""
     empty = {"night": "", "step": ", or empty where the night is unlabelled"}
-    return whole_numbers(table, empty, source).cast(COLUMNS)  # type: ignore
+    if not drop_bad:
+        events = cells.whole_number_columns(table, empty, source).cast(COLUMNS)  # type: ignore
+        _check_names(events, source)
+        return events, events.select("series_id", "night").clear()
+    wrong = pl.any_horizontal(cells.not_whole(table, name) for name in empty)
+    events = table.with_columns(cells.whole_numbers(table[name]) for name in empty)
+    events = events.cast(COLUMNS).with_columns(wrong=wrong)  # type: ignore
+    for fault in _faults(events):
+        events = events.with_columns(wrong=pl.col("wrong") | fault)
+    whose = pl.all_horizontal(pl.col("series_id", "night").is_not_null())
+    usable = events.filter(whose & pl.col("event").is_in(EVENTS)).drop("wrong")
+    nights = events.filter(pl.col("wrong")).select("series_id", "night").unique(maintain_order=True)
+    return unlabel(usable, nights.filter(whose)), nights
+
+
+def _faults(events: pl.DataFrame) -> list[pl.Series]:
+    """What can be wrong with a row, bool [N] each: names, a second row, a time without a step."""
+    names = [events[name].is_null() for name in ("series_id", "night", "event")]
+    unknown = ~events["event"].is_in(EVENTS).fill_null(False)
+    first = events.select(pl.struct("series_id", "night", "event").is_first_distinct())
+    loose = events["step"].is_null() & events["timestamp"].is_not_null()
+    return [*names, unknown, ~first["series_id"], loose]
 
 
 def _check_names(events: pl.DataFrame, source: str) -> None:
-    """Check ids, nights, event names, duplicates, and timestamps without a step."""
-    for name in ("series_id", "night", "event"):
-        if events[name].null_count():
-            row = int(events[name].is_null().arg_max() or 0)
-            raise InputError(f"{source}, line {row + 2}: {name} is empty.")
-    wrong = ~events["event"].is_in(EVENTS)
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        name = events["event"][row]
-        raise InputError(
-            f"{source}, line {row + 2}: event is {name!r}{nearest(name.lower(), EVENTS)} "
-            f"It must be 'onset' or 'wakeup'."
-        )
-    twice = ~events.select(pl.struct("series_id", "night", "event").is_first_distinct())[
-        "series_id"
-    ]
-    if twice.any():
-        row = int(twice.arg_max() or 0)
-        night = _name_night(events.row(row, named=True))
-        raise InputError(f"{source}, line {row + 2}: {night} has a second {events['event'][row]}.")
-    loose = events["step"].is_null() & events["timestamp"].is_not_null()
-    if loose.any():
-        row = int(loose.arg_max() or 0)
-        raise InputError(
-            f"{source}, line {row + 2}: a timestamp without a step; fill in the step, or empty "
-            f"both to leave the night unlabelled."
-        )
+    """Raise InputError for the first of the `_faults`."""
+    for number, fault in enumerate(_faults(events)):
+        if not fault.any():
+            continue
+        row = int(fault.arg_max() or 0)
+        one = events.row(row, named=True)
+        name = str(one["event"])
+        text = (
+            "series_id is empty.",
+            "night is empty.",
+            "event is empty.",
+            f"event is {name!r}{nearest(name.lower(), EVENTS)} It must be 'onset' or 'wakeup'.",
+            f"{_name_night(one)} has a second {name}.",
+            "a timestamp without a step; fill in the step, or empty both to leave the night "
+            "unlabelled.",
+        )[number]
+        raise InputError(f"{source}, line {row + 2}: {text}")
 
 
 def _overlapping(nights: pl.DataFrame, source: str, drop_bad: bool) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.data.events import read_text, whole_numbers
+from sleepjax.data import cells
 from sleepjax.types import InputError, SeriesMeta
 
 COLUMNS = {"series_id": pl.String, "start_step": pl.Int64, "end_step": pl.Int64}
@@ -23,19 +23,29 @@ _REMEDY = (
 )
 
 
-def read_nonwear(path: str | Path) -> pl.DataFrame:
+def read_nonwear(path: str | Path, *, drop_bad: bool = False) -> pl.DataFrame:
     """Read a non-wear csv; its three columns and ``line``, the line of the file, come back.
 
-    Raises InputError naming the file and line for values that are no steps.
+    With ``drop_bad`` a cell that is no step is -1, which `locate_nonwear` refuses for its series,
+    and a row that does not name one is left out. Otherwise they raise InputError naming the file
+    and line.
     """
     path = Path(path)
-    empty = ", or empty where the watch was worn throughout"
-    meaning = {"start_step": empty, "end_step": empty}
-    table = whole_numbers(read_text(path, COLUMNS), meaning, path.name)
-    if table["series_id"].null_count():
-        row = int(table["series_id"].is_null().arg_max() or 0)
-        raise InputError(f"{path.name}, line {row + 2}: series_id is empty.")
-    return table.with_row_index("line", offset=2).cast(COLUMNS)  # type: ignore
+    table = cells.read_text(path, COLUMNS)
+    nameless = table["series_id"].is_null()
+    steps = ("start_step", "end_step")
+    if drop_bad:
+        columns = [cells.whole_numbers(table[name]) for name in steps]
+        wrong = [cells.not_whole(table, name) for name in steps]
+        filled = [column.set(bad, -1) for column, bad in zip(columns, wrong, strict=True)]
+        table = table.with_columns(filled)
+    else:
+        empty = ", or empty where the watch was worn throughout"
+        table = cells.whole_number_columns(table, dict.fromkeys(steps, empty), path.name)
+        if nameless.any():
+            row = int(nameless.arg_max() or 0)
+            raise InputError(f"{path.name}, line {row + 2}: series_id is empty.")
+    return table.with_row_index("line", offset=2).filter(~nameless).cast(COLUMNS)  # type: ignore
 
 
 def locate_nonwear(

@@ -36,7 +36,11 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     """
     total = 0 if quiet else raw.count_rows(files.series)
     events, counts = _read_events(files, settings["drop_bad"])  # before hours of work
-    unworn = nonwear.read_nonwear(files.nonwear) if files.nonwear else None
+    unworn = (
+        nonwear.read_nonwear(files.nonwear, drop_bad=settings["drop_bad"])
+        if files.nonwear
+        else None
+    )
     entries, skipped, written = [], {}, 0
     with nullcontext() if quiet else Progress(total, "prepare", "rows") as progress:
         for series_id, n_rows, outcome in _outcomes(files, out, settings):

@@ -20,30 +20,40 @@ from tests.reference import baselines as reference
 from tests.support.scripts import script
 
 
+NOTHING = float("nan")
+"""Of a stretch in which no angle was measured."""
+
+
 def arm(stretches, seed=0):
-    """Angles of stretches (steps, degrees that the arm moves by per step)."""
+    """Angles of stretches (steps, degrees that the arm moves by per step, or `NOTHING`)."""
     rng = np.random.default_rng(seed)
-    moves = [np.clip(rng.laplace(0, size, n), -30, 30) for n, size in stretches]
-    return 90 * np.sin(np.cumsum(np.concatenate(moves)) / 90)
+    moves = [np.clip(rng.laplace(0, np.nan_to_num(size), n), -30, 30) for n, size in stretches]
+    measured = np.concatenate([np.full(n, size == size) for n, size in stretches])
+    return np.where(measured, 90 * np.sin(np.cumsum(np.concatenate(moves)) / 90), np.nan)
 
 
 @settings(max_examples=15)
 @given(
     st.lists(
-        st.tuples(st.integers(1, 900), st.sampled_from([0.0, 0.02, 0.2, 0.6, 5.0])), max_size=6
+        st.tuples(st.integers(1, 900), st.sampled_from([0.0, 0.02, 0.2, 0.6, 5.0, NOTHING])),
+        max_size=6,
     ),
     st.integers(0, 9),
 )
 def test_the_longest_rest_equals_its_definition(stretches, seed):
     anglez = arm([(1, 1.0), *stretches], seed)
-    expected = reference.median_of_changes(anglez.tolist())
-    np.testing.assert_allclose(angle.rolling_median(anglez), expected, atol=1e-12)
+    held = reference.held(anglez.tolist())
+    np.testing.assert_array_equal(angle.held(anglez), held)
+    expected = reference.median_of_changes(held)
+    np.testing.assert_allclose(angle.rolling_median(np.array(held)), expected, atol=1e-12)
     assert angle.longest_rest(anglez) == reference.longest_rest(anglez.tolist())
 
 
 @settings(max_examples=30)
 @given(
-    st.lists(st.tuples(st.integers(1, 130), st.sampled_from([0.0, 1.0, 20.0])), max_size=9),
+    st.lists(
+        st.tuples(st.integers(1, 130), st.sampled_from([0.0, 1.0, 20.0, NOTHING])), max_size=9
+    ),
     st.integers(0, 9),
 )
 def test_sustained_inactivity_equals_its_definition(stretches, seed):
@@ -105,6 +115,26 @@ def test_day_sleep_across_noon_is_found_whole_and_once():
     anglez, meta = recording(start, hours)
     (first, *_) = angle.hdcza(anglez, meta)
     assert np.abs(first / STEPS_PER_HOUR - [20, 29]).max() < 0.2  # 06:00 to 15:00
+
+
+@pytest.mark.parametrize("missing", [(11, 17), (1, 5), (0, 9)])
+def test_time_without_data_is_no_rest(missing):
+    """A night asleep from 22:00 to 07:00 of which hours are missing; the day before is whole."""
+    anglez, meta = recording("2018-05-01T12:00", (48, [(10, 9), (34, 9)]))
+    first, last = (int(hour * STEPS_PER_HOUR) for hour in missing)
+    anglez[first:last] = np.nan
+    for find, oracle in (
+        (angle.hdcza, reference.hdcza), (angle.van_hees_2015, reference.van_hees_2015),
+    ):  # fmt: skip
+        found = find(anglez, meta)
+        np.testing.assert_array_equal(found, oracle(anglez.tolist(), meta))
+        assert len(found) == 2
+        for onset, wakeup in found:
+            assert wakeup <= first or onset >= last  # no period reaches into the gap
+    anglez[: 24 * STEPS_PER_HOUR] = np.nan
+    assert len(angle.hdcza(anglez, meta)) == 1
+    anglez[:] = np.nan
+    assert len(angle.hdcza(anglez, meta)) == len(angle.van_hees_2015(anglez, meta)) == 0
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 59, 60, 61, 1000])
@@ -207,6 +237,28 @@ def test_statistics_move_with_the_signal_and_take_any_length():
     for n in (1, 11, 12, 13, 100):
         assert logistic.statistics(make(long[:, :n])).shape == (-(-n // 12), later.shape[1])
     assert np.isfinite(later).all()
+
+
+def test_statistics_do_not_take_missing_minutes_for_rest():
+    """The minutes of a gap look as active as the recording does on the whole."""
+    rng = np.random.default_rng(0)
+    n, first, last = 4000, 1200, 2400
+    signals = rng.random((5, n)).astype(np.float32)
+    valid = np.ones(n, bool)
+    valid[first:last] = False
+    signals[:2, first:last] = 0.0  # as a recording is filled
+    meta = SeriesMeta("a", n, 0, 0, ((0, 0),), {})
+    found = logistic.statistics(Series(meta, tuple(signals), valid))
+    whole = logistic.statistics(Series(meta, tuple(signals), np.ones(n, bool)))
+    gap, outside = slice(first // 12, last // 12), np.r_[0:30, 280:333]
+    each = 1 + 4 * len(logistic.SPANS)  # columns of one kind of activity
+    for column in (0, each):  # movement and change of angle of the minute itself
+        assert found[gap, column].min() == pytest.approx(found[outside, column].mean(), abs=0.1)
+    assert whole[gap, each][1:].max() < -4  # what no data would pass for without `valid`
+    columns = [0, each]
+    np.testing.assert_allclose(found[outside][:, columns], whole[outside][:, columns], rtol=1e-6)
+    none = logistic.statistics(Series(meta, tuple(signals), np.zeros(n, bool)))
+    assert np.isfinite(found).all() and np.isfinite(none).all()
 
 
 def test_the_regression_is_at_the_minimum_of_its_loss():

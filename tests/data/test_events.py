@@ -141,6 +141,39 @@ def test_timestamp_without_step(tmp_path):
         read(frame, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "column, value, kept",
+    [
+        ("step", "12x", [120, 600, None, None, None, None]),
+        ("night", "2.5", [120, 600, None, None, 1800]),  # the other row is one-sided
+        ("night", "", [120, 600, None, None, 1800]),
+        ("night", "1", [None, None, None, None, None, 1800]),  # a second onset of night 1
+        ("event", "Onset", [120, 600, None, None, None]),
+        ("series_id", "", [120, 600, None, None, 1800]),
+        ("timestamp", "soon", [120, 600, None, None, None, None]),
+    ],
+)
+def test_one_bad_cell_makes_its_night_unlabelled_where_asked(tmp_path, column, value, kept):
+    """The cell is of the fifth row: the onset of night 3."""
+    text = GOOD.with_columns(pl.col("night", "step").cast(pl.String))
+    change = pl.when(pl.int_range(6) == 4).then(pl.lit(value or None)).otherwise(column)
+    text = text.with_columns(change.alias(column))
+    with pytest.raises(InputError):
+        locate(read(text, tmp_path))
+    counts = Counter()
+    found = read(text, tmp_path, drop_bad=True, counts=counts)
+    found = locate(found, drop_bad=True, counts=counts)
+    assert found["step"].to_list() == kept
+    assert counts["n_dropped"] == 1
+
+
+def test_timestamps_that_nobody_can_read_are_no_bad_cells(tmp_path):
+    """Without a zone no time of the file can be read; to leave all out would lose every label."""
+    naive = GOOD.with_columns(pl.col("timestamp").str.slice(0, 19))
+    with pytest.raises(InputError, match="have no UTC offset|has no UTC offset"):
+        locate(read(naive, tmp_path, drop_bad=True), drop_bad=True)
+
+
 def test_file_that_is_no_event_csv(tmp_path):
     with pytest.raises(InputError, match="'event' is missing, did you mean 'events'"):
         read(GOOD.rename({"event": "events"}), tmp_path)

@@ -87,6 +87,12 @@ def test_drop_bad_makes_a_series_unknown_and_counts_it(tmp_path):
     assert rows_of(found, "a") is None
     assert rows_of(found, "b").tolist() == [[10, 20]]
     assert counts == {"n_nonwear_series": 1, "n_nonwear_dropped": 1}
+    lines = ["a,10,20", "a,x,y", ",1,2", "b,60,70"]
+    table = nonwear.read_nonwear(written(tmp_path, *lines), drop_bad=True)
+    meta = SeriesMeta("a", 100, 0, 0, ((0, 0),), {})
+    metas = {"a": meta, "b": meta}
+    found = nonwear.locate_nonwear(table, metas, source="train_nonwear.csv", drop_bad=True)
+    assert found.rows() == [("b", 60, 70)]
 
 
 def test_a_store_holds_it_and_follows_the_file(tmp_path):

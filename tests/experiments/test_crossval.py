@@ -182,6 +182,7 @@ def test_runs_of_different_splits_are_no_cross_validation(workdir):
     [
         (["--folds", "1"], "--folds 1 must be at least 2"),
         (["--folds", "9"], "data.folds=9 needs at least 2 folds"),
+        (["--folds", "3", "--config.data.folds=4"], "--folds 3 and --config.data.folds=4 both say"),
         (["--config.data.fold=1"], "data.fold=1 would not be used: every fold is trained"),
         (["--seeds", "0"], "--seeds 0 must be at least 1"),
         (["--config.early_stop.patience=3"], "needs --config.early_stop.patience=0"),

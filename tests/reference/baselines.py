@@ -35,10 +35,23 @@ def runs(flags):
     return found
 
 
+def held(anglez):
+    """NaN becomes the last angle before it, or else the first one after it."""
+    result, last = [], next(a for a in anglez if a == a)
+    for a in anglez:
+        last = a if a == a else last
+        result.append(last)
+    return result
+
+
 def longest_rest(anglez):
-    median = median_of_changes(anglez)
-    threshold = min(max(15 * percentile_10(median), 0.13), 0.50)
-    rest = [m < threshold for m in median]
+    """NaN: nothing was measured, which is no rest."""
+    if all(a != a for a in anglez):
+        return None
+    median = median_of_changes(held(anglez))
+    measured = [m for m, a in zip(median, anglez, strict=True) if a == a]
+    threshold = min(max(15 * percentile_10(measured), 0.13), 0.50)
+    rest = [m < threshold and a == a for m, a in zip(median, anglez, strict=True)]
     for first, last, resting in runs(rest):
         if resting and last - first <= 30 * 12:
             rest[first:last] = [False] * (last - first)
@@ -68,25 +81,37 @@ def hdcza(anglez, meta):
             continue
         first, noon = rows[0], rows[-1] + 1
         found = longest_rest([anglez[r] for r in rows])
-        if found is None or found == (0, len(rows)):
+        if found is None or found == all_measured(anglez, rows):
             continue
         found = (first + found[0], first + found[1])
         if found[1] >= noon - 720:
             late = evenings.get(date, [])
             if len(late) > 23 * 720 and late[-1] + 1 < meta.n_steps:
                 again = longest_rest([anglez[r] for r in late])
-                if again not in (None, (0, len(late))) and late[0] + again[1] >= noon:
+                if again not in (None, all_measured(anglez, late)) and late[0] + again[1] >= noon:
                     found = (late[0] + again[0], late[0] + again[1])
         if not (periods and found[0] < periods[-1][1]):
             periods.append(found)
     return periods
 
 
+def all_measured(anglez, rows):
+    """(first, one past the last) place among the rows that is not NaN."""
+    places = [i for i, r in enumerate(rows) if anglez[r] == anglez[r]]
+    return (places[0], places[-1] + 1) if places else None
+
+
 def sustained_inactivity(anglez):
-    """Stretches of over 60 steps between a change of over 5 degrees and the next one."""
-    changes = [t for t in range(1, len(anglez)) if abs(anglez[t] - anglez[t - 1]) > 5]
-    pairs = zip(changes[:-1], changes[1:], strict=True)
-    return [(a, b) for a, b in pairs if b - a > 60]
+    """Stretches of over 60 steps between two changes of over 5 degrees, or gaps of over 60."""
+    stretches, last = [], None
+    for t in range(len(anglez)):
+        if anglez[t] != anglez[t]:
+            continue
+        if last is None or abs(anglez[t] - anglez[last]) > 5 or t - last - 1 > 60:
+            stretches.append([t, t + 1])
+        stretches[-1][1] = t + 1
+        last = t
+    return [(a, b) for a, b in stretches[1:-1] if b - a > 60]
 
 
 def van_hees_2015(anglez, meta):
