@@ -7,6 +7,8 @@ python scripts/plot.py --workdir runs/spec2d --format png svg
 With --series, the recordings of a file; --workdir beside it adds what that run's model finds in
 them. With --workdir alone, the validation series of the run with true and found events. --events
 adds labels, or detections where the file has a column score. One file per series goes to --out.
+
+Exit codes: 0 every series was drawn; 2 none could be; 3 some were left out, and are named.
 """
 
 from __future__ import annotations
@@ -67,7 +69,11 @@ def draw(args: argparse.Namespace) -> int:
         if args.series_id and view.meta.series_id != args.series_id:
             continue
         title = ", ".join(filter(None, (view.meta.series_id[:40], note)))
-        figure = night_figure(view, args.night, title) if args.night else actogram(view, title)
+        try:
+            figure = night_figure(view, args.night, title) if args.night else actogram(view, title)
+        except InputError as error:  # this series has no such night
+            refused.append(str(error))
+            continue
         out.mkdir(parents=True, exist_ok=True)
         name = "_".join(filter(None, (folder_name(view.meta.series_id), args.night)))
         for kind in args.format:
@@ -109,10 +115,15 @@ def views(
     note = "model trained on SIMULATED data" if predictor.run["simulated"] else ""
     for line in predictor.unfinished:
         print(f"WARNING: {line}", file=sys.stderr)
-    for found in map(predictor.find, recordings):
+    for recording in recordings:
+        try:
+            found = predictor.find(recording)
+        except InputError as error:
+            refused.append(str(error))
+            continue
         known = {"found": found.events, "probabilities": found.probabilities}
-        given = shown.given(events, found.recording.meta.series_id)
-        yield shown.of_recording(found.recording, **known | given), note
+        given = shown.given(events, recording.meta.series_id)
+        yield shown.of_recording(recording, **known | given), note
 
 
 def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:

@@ -8,7 +8,7 @@ counts as unlabelled: nobody knows where it ends.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ import polars as pl
 
 from sleepjax.config import nearest
 from sleepjax.data import cells, clock
-from sleepjax.tables import read_table, require_columns
 from sleepjax.types import EVENTS, STEP_SECONDS, InputError, SeriesMeta
 
 COLUMNS = {

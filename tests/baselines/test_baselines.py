@@ -19,7 +19,6 @@ from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
 from tests.reference import baselines as reference
 from tests.support.scripts import script
 
-
 NOTHING = float("nan")
 """Of a stretch in which no angle was measured."""
 

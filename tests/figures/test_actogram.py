@@ -161,6 +161,41 @@ def test_script_draws_files_runs_and_nights(project, cohort, finished, tmp_path,
     assert [p.stem for p in (tmp_path / "file").iterdir()] == [f"{series_id}_{night:%Y-%m-%d}"]
 
 
+def test_series_that_cannot_be_drawn_are_named_and_left_out(
+    project, finished, tmp_path, capsys, monkeypatch
+):
+    """One with a bad cell, one without the night asked for, one of which the model makes NaN."""
+    main = script(project, "plot").main
+    good, later = frame(1.5, "2018-11-03T16:00:00"), frame(1.5, "2018-12-03T16:00:00")
+    bad = good.with_columns(series_id=pl.lit("bad"), enmo=pl.lit("."))
+    later = later.with_columns(series_id=pl.lit("later"))
+    path, out = tmp_path / "three.csv", tmp_path / "drawn"
+    text = lambda part: part.cast({"enmo": pl.String})
+    pl.concat(map(text, (good, bad, later))).write_csv(path)
+    args = ["--series", str(path), "--out", str(out)]
+    assert main(args) == 3
+    assert sorted(p.stem for p in out.iterdir()) == ["later", "one"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: left out: three.csv, row") and "(series 'bad')" in line
+    assert main([*args, "--night", "2018-12-03"]) == 3
+    assert (out / "later_2018-12-03.png").exists()
+    assert "left out: night 2018-12-03 is not in series 'one'" in capsys.readouterr().err
+
+    from sleepjax.predict import Predictor
+
+    find = Predictor.find
+
+    def failing(self, recording):
+        if recording.meta.series_id == "one":
+            raise InputError("series 'one': the model gives NaN")
+        return find(self, recording)
+
+    monkeypatch.setattr(Predictor, "find", failing)
+    assert main([*args, "--workdir", str(finished.workdir), "--out", str(tmp_path / "two")]) == 3
+    assert [p.stem for p in (tmp_path / "two").iterdir()] == ["later"]
+    assert main([*args, "--night", "1999-01-01"]) == 2
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
