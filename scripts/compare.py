@@ -40,7 +40,7 @@ def compare(workdirs: list[Path], out: Path) -> int:
         if out.resolve().is_relative_to(workdir.resolve()):
             raise InputError(f"--out {str(out)!r} lies in the run {str(workdir)!r}, which is read.")
 
-    # matplotlib and JAX are imported late: a wrong path is answered at once.
+    # matplotlib and JAX are imported late: a wrong path is reported at once.
     from sleepjax.evaluation import compare
 
     # Folders of the same name are told apart by their whole path.

@@ -4,9 +4,9 @@ python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 --together
 python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out found.csv
 
-Every member is a run directory below --workdir. The same command goes on where it was stopped and
-skips finished members. The score is that of the last checkpoints: no epoch is chosen on the series
-that are scored. docs/experiments.md says how to read it.
+Every member is a run directory below --workdir. The same command resumes an interrupted member and
+skips finished ones. The score is that of the last checkpoints: none is chosen by the series that are
+scored. docs/experiments.md says how to read it.
 
 Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 3 a member diverged; 75
 stopped by a signal, all is saved and the same command resumes; 130 stopped at once.
@@ -55,7 +55,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
             "folds there are; give one of them."
         )
 
-    # JAX is imported late: a misspelt option is answered at once.
+    # JAX is imported late: a misspelt option is reported at once.
     from sleepjax.data.source import default_workdir
     from sleepjax.runs import runtime
     from sleepjax.training import checks, guard

@@ -56,7 +56,7 @@ def draw(args: argparse.Namespace) -> int:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {args.out!r} is a file; give a folder.")
 
-    # matplotlib and JAX are imported late: a wrong path is answered at once.
+    # matplotlib and JAX are imported late: a wrong path is reported at once.
     from sleepjax.data.store_files import folder_name
     from sleepjax.figures.actogram import actogram
     from sleepjax.figures.night import night_figure

@@ -74,7 +74,7 @@ def predict_into(
 ) -> int:
     out, events_path, windows_path = outputs
 
-    # JAX is imported late: a wrong path or file is answered at once.
+    # JAX is imported late: a wrong path or file is reported at once.
     import polars as pl
 
     from sleepjax import postprocess

@@ -7,7 +7,7 @@ python scripts/sweep.py --config ... --grid 'optim.lr=1e-4,1e-2 ema=0.0,0.99' --
 
 --grid alone tries every combination. --random and --optuna draw floats between the lowest and the
 highest value and anything else from the list. Every trial is a run directory below --workdir; the
-same command goes on where it was stopped. With --slurm nothing is trained: a job array is written
+same command resumes. With --slurm nothing is trained: a job array is written
 that trains them, and --table afterwards collects the results.
 
 Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 75 stopped by a signal,
@@ -85,7 +85,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
         raise InputError(f"--seed {args.seed} must be at least 0.")
     config: Any = load_from_arguments(args.config, rest)
 
-    # JAX is imported late: a misspelt option is answered at once.
+    # JAX is imported late: a misspelt option is reported at once.
     from sleepjax.data.source import default_workdir
     from sleepjax.experiments import search_space
     from sleepjax.experiments.sweep import Trials, write_table

@@ -5,7 +5,7 @@ python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --confi
 python scripts/train.py --config configs/spec2d.py --print_config
 
 Every setting of the config can be given as --config.GROUP.NAME=VALUE; --print_config lists them.
-For data of one's own: --config.data.root=FOLDER, with train_series.parquet (or csv) and
+For your own data: --config.data.root=FOLDER, with train_series.parquet (or csv) and
 train_events.csv in it; --config.data.tz=Europe/London where timestamps have no UTC offset;
 --config.data.drop_bad=true to leave out what cannot be used. Data are simulated only where nobody
 gave data.root and the competition's recordings are not there.
@@ -93,7 +93,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
 
 
 def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: StopSignal) -> int:
-    # JAX is imported late: a misspelt option is answered at once.
+    # JAX is imported late: a misspelt option is reported at once.
     from sleepjax.parallel import processes
     from sleepjax.runs import runtime
     from sleepjax.training import guard, loop, profiling

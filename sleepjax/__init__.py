@@ -5,7 +5,7 @@ Five verbs do the work; each has its own help, such as ``help(sleepjax.plot)``:
     load_config  a config file with its variant and overrides
     train        a run directory from a config; the same call resumes it
     load         a trained run or, without one, the released weights: ``predict`` finds events
-    simulate     recordings and labels of made-up people, to try everything without data
+    simulate     recordings and labels of simulated people, to try everything without data
     plot         a recording as an actogram, or one night of it in detail
 
 Frames are polars; where one goes in, a pandas frame may go in too. Steps are 5 seconds. Everything

@@ -28,7 +28,7 @@ def whole_numbers(column: pl.Series) -> pl.Series:
 
 
 def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read the csv as text; InputError in one line for whatever is not a csv with these columns."""
+    """Read the csv as text; InputError in one line for anything but a csv with these columns."""
     table = read_table(path, suffixes=(".csv",), text=True)
     require_columns(table.columns, columns, path.name)
     return table.select(

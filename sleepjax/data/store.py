@@ -1,4 +1,4 @@
-"""The feature store: one memory-mapped array per series and feature, an event table, a manifest.
+"""The feature store: one array per series and feature, an event table, a manifest.
 
     manifest.json            what the store holds, written last: without it the store is unfinished
     <series>/series.json     what the folder holds, written last in the folder

@@ -22,7 +22,7 @@ class Evaluation:
     """What one evaluation found."""
 
     metrics: dict[str, float]
-    """``loss``, ``event_ap``, ``event_ap/onset`` and ``event_ap/onset@36`` with their likes."""
+    """``loss``, ``event_ap``, ``event_ap/onset``, ``event_ap/onset@36`` and so on."""
     result: metrics.APResult
     events: pl.DataFrame
     """series_id, step, event, score."""

@@ -2,7 +2,7 @@
 
 Every process runs the same loop over the same steps. Process 0 writes files other than
 checkpoints; whatever decides how the loop goes on is agreed on by all, since a process that leaves
-a collective out makes the others wait for ever.
+a collective out makes the others wait forever.
 """
 
 from __future__ import annotations
