@@ -5,8 +5,8 @@ python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 -
 python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out found.csv
 
 Every member is a run directory below --workdir. The same command resumes an interrupted member and
-skips finished ones. The score is that of the last checkpoints: none is chosen by the series that are
-scored. docs/experiments.md says how to read it.
+skips finished ones. The score is that of the last checkpoints: none is chosen by the series that
+are scored. docs/experiments.md says how to read it.
 
 Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 3 a member diverged; 75
 stopped by a signal, all is saved and the same command resumes; 130 stopped at once.
