@@ -35,6 +35,18 @@ def test_tests_that_are_named_exist(pages, project):
     assert not [name for name in sorted(named) if not (project / name).exists()]
 
 
+def test_named_files_exist(pages, project):
+    """Files in backticks, named from the root of the project; the model card comes with weights."""
+    folders = "sleepjax|scripts|configs|tests|benchmarks|docs|notebooks"
+    gone = {
+        f"{path.name}: {named}"
+        for path, text in pages.items()
+        for named in re.findall(rf"`((?:{folders})/[\w/.]+)`", text)
+        if not (project / named).exists() and named != "sleepjax/release/card.md"
+    }
+    assert not gone
+
+
 def test_python_is_python_and_commands_exist(pages, project):
     unknown = []
     for path, text in pages.items():
