@@ -16,7 +16,7 @@ from sleepjax.runs.checkpoints import STATE, Checkpoints
 from sleepjax.runs.log import read_metrics
 from sleepjax.training import loop
 from sleepjax.types import InputError
-from tests.support.runs import biggest_file, final_state, flip_a_bit, leaves_equal
+from tests.support.runs import biggest_file, final_state, flip_a_bit, leaves_equal, template
 
 HOLD = (
     "import sys, fcntl; f = open(sys.argv[1], 'a+'); fcntl.flock(f, 2); print('held', flush=True)"
@@ -131,26 +131,6 @@ def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
     leaves_equal(best, whole)
     rows = [row for row in read_metrics(copied) if "valid/loss" in row]
     assert [(row["step"], row["valid/event_ap"]) for row in rows][1:] == [(4, 0.9)]
-
-
-def template(config):
-    """Shapes of the state of a run of this config."""
-    from functools import partial
-
-    import jax
-    import jax.numpy as jnp
-
-    from sleepjax import models
-    from sleepjax.parallel import sharding
-    from sleepjax.training import optim
-    from sleepjax.training.state import init_state
-
-    model = models.build(**config.model, downsample=config.data.downsample)
-    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
-    init = partial(init_state, model=model, tx=tx, ema=config.ema)
-    x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
-    where = sharding.shardings(sharding.data_mesh())[0]
-    return sharding.placed(jax.eval_shape(init, jax.random.key(0), x), where)
 
 
 def test_a_run_whose_labels_were_corrected_is_not_resumed(copied, tiny_config):

@@ -1,11 +1,17 @@
 """What a run left behind, to compare it with another run and to damage it."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from sleepjax import models
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints
+from sleepjax.training import optim
+from sleepjax.training.state import init_state
 
 
 def leaves_equal(a, b, **tolerance):
@@ -33,3 +39,13 @@ def flip_a_bit(folder):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
+
+
+def template(config):
+    """Shapes of the state of a run of this config."""
+    model = models.build(**config.model, downsample=config.data.downsample)
+    tx, _ = optim.make(total_steps=config.total_steps, **config.optim)
+    init = partial(init_state, model=model, tx=tx, ema=config.ema)
+    x = jax.ShapeDtypeStruct((1, config.data.duration, len(config.data.features)), jnp.float32)
+    where = sharding.shardings(sharding.data_mesh())[0]
+    return sharding.placed(jax.eval_shape(init, jax.random.key(0), x), where)

@@ -3,10 +3,12 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from sleepjax import models, objectives
 from sleepjax.training import optim
+from sleepjax.training.state import Guard, TrainState
 from sleepjax.training.step import train_step
 
 SMALL: dict[str, Any] = dict(downsample=4, extractor=dict(height=4, kernels=(8,)))
@@ -33,3 +35,10 @@ def stepper(**settings):
     )
     all_settings |= settings
     return jax.jit(lambda state, batch: train_step(state, batch, jax.random.key(1), **all_settings))
+
+
+def make_state(step=0, value=0.0, typical=0.0, seen=0, skips=0):
+    """A state of few numbers, all of the given value."""
+    guard_state = Guard(jnp.float32(typical), jnp.int32(seen), jnp.int32(skips))
+    parts = ({"w": jnp.full(3, value)}, {"mean": jnp.full(2, value)}, {"m": jnp.full(3, value)})
+    return TrainState(jnp.int32(step), *parts, {"params": jnp.full(3, value)}, guard_state)

@@ -9,15 +9,8 @@ import pytest
 
 from sleepjax.runs import log
 from sleepjax.training import guard, loop
-from sleepjax.training.state import Guard, TrainState
 from tests.support.runs import final_state, leaves_equal
-
-
-def make_state(step=0, value=0.0, typical=0.0, seen=0, skips=0):
-    guard_state = Guard(jnp.float32(typical), jnp.int32(seen), jnp.int32(skips))
-    parts = ({"w": jnp.full(3, value)}, {"mean": jnp.full(2, value)}, {"m": jnp.full(3, value)})
-    return TrainState(jnp.int32(step), *parts, {"params": jnp.full(3, value)}, guard_state)
-
+from tests.support.training import make_state
 
 ONE = jnp.float32(1)
 

@@ -15,8 +15,8 @@ from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.runtime import Execution
 from sleepjax.training import loop
 from sleepjax.types import InputError
-from tests.test_guard import make_state
-from tests.test_locks import template
+from tests.support.runs import template
+from tests.support.training import make_state
 
 
 @pytest.fixture
