@@ -115,13 +115,13 @@ BOXES = {
     "store": (5.2, 4, "feature store\none array per feature"),
     "windows": (7.8, 4, "windows\nf(seed, step)"),
     "extractor": (7.8, 2, "extractor\n[B,T,F] to [B,T',H,C]"),
-    "decoder": (5.2, 2, "decoder\nlogits [B,T',3]"),
+    "decoder": (5.2, 2, "decoder\nlogits [B,T',K]"),
     "loss": (2.6, 2, "loss\nsoft targets, mask"),
     "probs": (5.2, 0, "probabilities\nat every step"),
-    "stitch": (2.6, 0, "stitch windows,\nfind peaks"),
-    "events": (0.0, 0, "events\nstep, kind, score"),
+    "stitch": (2.6, 0, "stitch, decode"),
+    "events": (0.0, 0, "events with scores,\nsleep windows"),
     "ap": (0.0, 2, "event-detection AP\nreport.html"),
-    "new": (7.8, 0, "new recording\n(predict)"),
+    "new": (7.8, 0, "new recording\ncheck, repair, features"),
 }
 ARROWS = (
     ("files", "prepare"), ("prepare", "store"), ("store", "windows"), ("windows", "extractor"),
@@ -131,7 +131,7 @@ ARROWS = (
 
 
 def flow_figure() -> Figure:
-    """The one road that all data take."""
+    """The one path of all data."""
     figure = picture(10, 5.2, layout=None)
     axis = figure.add_axes((0.01, 0.01, 0.98, 0.98))
     axis.set_axis_off()
