@@ -59,16 +59,16 @@ def workdir(main, command, tmp_path_factory):
     """A cross-validation trained together, which a signal stopped after the first step."""
     workdir = tmp_path_factory.mktemp("crossval") / "members"
     args = [*command, "--workdir", str(workdir), "--together"]
-    original = input_pipeline.windows.train_batch
+    original = members.Members.write
 
-    def signalling(*args, step, seed, **kwargs):
-        if (step, seed) == (0, 0):
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(*args, step=step, seed=seed, **kwargs)
+    def signalling(self, step, rows):
+        original(self, step, rows)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(input_pipeline.windows, "train_batch", signalling)
+        patch.setattr(members.Members, "write", signalling)
         assert main(args) == signals.REQUEUE
+    assert all(final_state(workdir / name)[0] == 1 for name in NAMES)
     assert not (workdir / "crossval.json").exists()
     assert main(args) == 0
     return workdir
