@@ -29,6 +29,7 @@ from sleepjax.progress import Progress
 from sleepjax.runs import directory
 from sleepjax.runs.checkpoints import KINDS, Checkpoints
 from sleepjax.runs.log import MetricWriter
+from sleepjax.runs.resume import differences
 from sleepjax.runs.signals import Interrupted, StopSignal
 from sleepjax.training import checks, guard, input_pipeline, weights
 from sleepjax.training.build import build
@@ -183,9 +184,7 @@ def check_alike(configs: Sequence[Any]) -> None:
     """Raise InputError, listing the differences, unless the configs differ in `OWN` alone."""
     first, *others = (json.loads(config.to_json()) for config in configs)
     for other in others:
-        different = [
-            line for line in directory.differences(first, other) if line.split(":")[0] not in OWN
-        ]
+        different = [line for line in differences(first, other) if line.split(":")[0] not in OWN]
         if different:
             raise InputError(
                 f"runs trained together may differ only in {' and '.join(OWN)}, but these differ "

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -34,26 +32,18 @@ from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
 from sleepjax.models import registry
 from sleepjax.parallel import processes
-from sleepjax.runs import checkpoints, log
+from sleepjax.runs import checkpoints, resume
+from sleepjax.runs.resume import MODEL, differences, environment, leaves
 from sleepjax.types import InputError
 
 FORMAT = 6
-MODEL = "model.py"
 LOCK = ".lock"
-PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 FACTS = (
     *("format", "sleepjax", "git_commit", "repair", "python", "versions", "settings", "changes"),
     *("simulated", "normalisers", "features", "recordings", "train_series", "valid_series"),
     "labels",
 )
 """What run.json must hold."""
-ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
-
-FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.")
-"""Settings, and beginnings of their names, that may change when a run is resumed.
-
-None changes the training. Where the data lie is one: `data.facts` says whether they are the same.
-"""
 
 
 @contextmanager
@@ -81,8 +71,8 @@ def locked(workdir: Path) -> AbstractContextManager[None]:
 def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: bool = False) -> None:
     """Write config.json and run.json, or check them when the run is resumed.
 
-    Settings in `FREE` may change then, and ``total_steps`` with ``extend``; these changes, and
-    another version of the code, are said and recorded in run.json.
+    Settings in `resume.FREE` may change then, and ``total_steps`` with ``extend``; these changes,
+    and another version of the code, are said and recorded in run.json.
 
     Raises InputError, listing the differences, when the directory belongs to another config or to
     other data, or when its checkpoints are gone.
@@ -97,7 +87,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
                 f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
                 "belong to this config; restore the file, or use another --workdir."
             )
-        new = {"format": FORMAT, **_environment(), "settings": leaves(settings), "changes": []}
+        new = {"format": FORMAT, **environment(), "settings": leaves(settings), "changes": []}
         name = settings["model"]["name"]
         if registry.is_custom(name):
             (workdir / MODEL).write_bytes(registry.file_of(name).read_bytes())
@@ -106,17 +96,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
         write_json(path, settings)
         return
     before, old = _read_files(workdir)
-    changed = training_differences(workdir, before, settings)
-    if extend:
-        changed = [line for line in changed if not line.startswith("total_steps:")]
-        _check_extension(workdir, before["total_steps"], settings["total_steps"])
-    if changed:
-        raise InputError(
-            f"{path} was written by another config, so this run cannot be resumed:\n  "
-            + "\n  ".join(changed)
-            + "\nUse the same settings, or another --workdir. A longer training is asked for with "
-            "--extend total_steps=N."
-        )
+    resume.check(workdir, before, settings, extend=extend)
     changed = differences({k: old.get(k) for k in facts}, facts)
     if changed:
         raise InputError(
@@ -124,88 +104,9 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
             + "\n  ".join(changed)
             + "\nRestore the data, or use another --workdir."
         )
-    _check_checkpoints(workdir, before["ckpt_every"])
-    _record_changes(workdir, before, settings, old)
-
-
-def _environment() -> dict[str, Any]:
-    """The code and versions that run now."""
-    return {
-        "sleepjax": sleepjax.__version__,
-        "git_commit": _git_commit(),
-        "repair": repair_code(),
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-    }
-
-
-def training_differences(
-    workdir: Path, old: dict[str, Any], new: dict[str, Any], free: Sequence[str] = FREE
-) -> list[str]:
-    """`differences` of two configs but for settings in ``free`` and where a model's file lies."""
-    lines = [line for line in differences(old, new) if not line.startswith(tuple(free))]
-    names = [config["model"]["name"] for config in (old, new)]
-    if not all(map(registry.is_custom, names)):
-        return lines
-    here = registry.file_of(names[1])
-    if here.read_bytes() != (workdir / MODEL).read_bytes():
-        return [*lines, f"{here} is not the file it was ({MODEL})"]
-    same_class = len({name.rpartition(":")[2] for name in names}) == 1
-    return [line for line in lines if not (same_class and line.startswith("model.name:"))]
-
-
-def _check_extension(workdir: Path, old: int, new: int) -> None:
-    if new < old:
-        raise InputError(
-            f"--extend total_steps={new} is less than the {old} steps of {workdir}; a run can only "
-            "be extended."
-        )
-
-
-def _check_checkpoints(workdir: Path, ckpt_every: int) -> None:
-    """Raise InputError where metrics tell of checkpoints that are not there."""
-    if checkpoints.newest(workdir) is not None:
-        return
-    rows = log.read_metrics(workdir)
-    saved = [row["step"] for row in rows if "valid/loss" in row or row["step"] > ckpt_every]
-    if saved or (rows and not (workdir / checkpoints.FOLDER).exists()):
-        raise InputError(
-            f"{workdir / log.FILE} tells of {max(row['step'] for row in rows)} steps, but "
-            f"{workdir / checkpoints.FOLDER / 'latest'} holds no checkpoint; restore it, or use "
-            "another --workdir."
-        )
-
-
-def _record_changes(
-    workdir: Path, before: dict[str, Any], settings: dict[str, Any], run: dict[str, Any]
-) -> None:
-    """Say and record what differs from the last start: free settings, code and versions."""
-    now = _environment()
-    last = {name: run[name] for name in ENVIRONMENT}
-    for change in run["changes"]:
-        last |= change.get("environment", {})
-    lines = [*differences(before, settings), *differences(last, now)]
-    if not lines:
-        return
-    step = checkpoints.newest(workdir) or 0
-    change = {"step": step, "differences": lines}
-    if now != last:
-        change["environment"] = now
-    run["changes"].append(change)
-    run["settings"] = leaves(settings)
-    write_json(workdir / "run.json", run)
-    write_json(workdir / "config.json", settings)
-    print(
-        f"WARNING: {workdir} is resumed at step {step} with changes, recorded in run.json:\n  "
-        + "\n  ".join(lines),
-        file=sys.stderr,
-    )
-    if settings["total_steps"] != before["total_steps"]:
-        print(
-            "The learning rate continues on the schedule of "
-            f"{settings['total_steps']} steps in all, not on that of {before['total_steps']}.",
-            file=sys.stderr,
-        )
+    if resume.record(workdir, before, settings, old):
+        write_json(workdir / "run.json", old | {"settings": leaves(settings)})
+        write_json(path, settings)
 
 
 def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
@@ -252,15 +153,6 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "with; restore the file: a setting is never filled in by today's default."
         )
     return settings, run
-
-
-def leaves(value: dict[str, Any], path: str = "") -> list[str]:
-    """Dotted names of all settings: ``optim.lr``."""
-    return [
-        name
-        for key, inner in value.items()
-        for name in (leaves(inner, f"{path}{key}.") if isinstance(inner, dict) else [path + key])
-    ]
 
 
 def check_features(workdir: Path, run: dict[str, Any], now: dict[str, Any]) -> None:
@@ -310,22 +202,6 @@ def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:
             )
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """One line for each leaf that differs: ``optim.lr: 0.0005 -> 0.001``."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(set(old) | set(new))
-        dot = f"{path}." if path else ""
-        return [
-            line
-            for key in keys
-            for line in differences(old.get(key, "absent"), new.get(key, "absent"), dot + key)
-        ]
-    if old == new:
-        return []
-    short = lambda value: text if len(text := repr(value)) <= 60 else text[:57] + "..."
-    return [f"{path}: {short(old)} -> {short(new)}"]
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -336,15 +212,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} holds no JSON object; the run directory is damaged.")
     return value
-
-
-def _git_commit() -> str | None:
-    """The commit of the code that runs, with ``+changes`` where it differs; None outside git."""
-    here = Path(__file__).parent
-    run = lambda *args: subprocess.run(
-        ("git", "-C", str(here), *args), capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()
-    try:
-        return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from sleepjax import postprocess
 from sleepjax.data.windows import Series
 from sleepjax.io import replacing, write_json, write_table
-from sleepjax.runs import checkpoints, directory
+from sleepjax.runs import checkpoints, directory, resume
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -81,7 +81,7 @@ def is_finished(workdir: Path, config: ConfigDict) -> bool:
     old = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
     directory.read(workdir)
     new = json.loads(config.to_json())
-    different = directory.training_differences(workdir, old, new)
+    different = resume.training_differences(workdir, old, new)
     if different:
         raise InputError(
             f"{workdir} holds a run of another config: {'; '.join(different)}. "

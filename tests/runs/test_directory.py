@@ -10,7 +10,7 @@ import pytest
 
 from sleepjax.parallel import sharding
 from sleepjax.predict import load
-from sleepjax.runs import checkpoints, directory, log, validation
+from sleepjax.runs import checkpoints, directory, log, resume, validation
 from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.runtime import Execution
 from sleepjax.training import loop
@@ -189,7 +189,7 @@ def test_what_does_not_change_the_training_may_change(copied, tiny_config, capsy
     assert directory.read(copied)[0].post.height == 0.1
     directory.write(copied, config, facts(copied))
     assert capsys.readouterr().err == ""  # nothing changed any more
-    monkeypatch.setattr(directory, "_git_commit", lambda: "another")
+    monkeypatch.setattr(resume, "_git_commit", lambda: "another")
     directory.write(copied, config, facts(copied))
     assert "-> 'another'" in capsys.readouterr().err
     changes = json.loads((copied / "run.json").read_text())["changes"]

@@ -15,7 +15,7 @@ from sleepjax import models
 from sleepjax.config import load_config
 from sleepjax.objectives import to_steps
 from sleepjax.parallel import sharding
-from sleepjax.runs import directory, log, signals
+from sleepjax.runs import directory, log, resume, signals
 from sleepjax.training import checks, loop
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables, init_state
@@ -326,7 +326,7 @@ def test_a_picture_that_fails_does_not_end_the_run(tmp_path, capsys):
 def test_differences_name_the_leaves():
     old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
     new = {"a": {"b": 2, "c": [1, 2]}, "e": 1}
-    assert directory.differences(old, new) == [
+    assert resume.differences(old, new) == [
         "a.b: 1 -> 2",
         "d: 1 -> 'absent'",
         "e: 'absent' -> 1",

@@ -1,0 +1,170 @@
+"""What makes a resumed run the same training: settings that must not change, and what is recorded.
+
+Where the data lie, how often a run reports and how it is scored may change; the code and the
+versions of packages may, too. All of it is said, and kept in run.json under ``changes``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sleepjax
+from sleepjax.data.identity import repair_code
+from sleepjax.models import registry
+from sleepjax.runs import checkpoints, log
+from sleepjax.types import InputError
+
+MODEL = "model.py"
+PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
+ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
+
+FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.")
+"""Settings, and beginnings of their names, that may change when a run is resumed.
+
+None changes the training. Where the data lie is one: `data.facts` says whether they are the same.
+"""
+
+
+def check(workdir: Path, before: dict[str, Any], settings: dict[str, Any], *, extend: bool) -> None:
+    """Raise InputError unless a run with the settings ``before`` may go on with ``settings``.
+
+    Args:
+      workdir: the run directory.
+      before: contents of its config.json.
+      settings: those of the config that resumes it.
+      extend: ``total_steps`` may be more than before.
+    """
+    changed = training_differences(workdir, before, settings)
+    if extend:
+        changed = [line for line in changed if not line.startswith("total_steps:")]
+        old, new = before["total_steps"], settings["total_steps"]
+        if new < old:
+            raise InputError(
+                f"--extend total_steps={new} is less than the {old} steps of {workdir}; a run can "
+                "only be extended."
+            )
+    if changed:
+        raise InputError(
+            f"{workdir / 'config.json'} was written by another config, so this run cannot be "
+            "resumed:\n  "
+            + "\n  ".join(changed)
+            + "\nUse the same settings, or another --workdir. A longer training is asked for with "
+            "--extend total_steps=N."
+        )
+    _check_checkpoints(workdir, before["ckpt_every"])
+
+
+def _check_checkpoints(workdir: Path, ckpt_every: int) -> None:
+    """Raise InputError where metrics tell of checkpoints that are not there."""
+    if checkpoints.newest(workdir) is not None:
+        return
+    rows = log.read_metrics(workdir)
+    saved = [row["step"] for row in rows if "valid/loss" in row or row["step"] > ckpt_every]
+    if saved or (rows and not (workdir / checkpoints.FOLDER).exists()):
+        raise InputError(
+            f"{workdir / log.FILE} tells of {max(row['step'] for row in rows)} steps, but "
+            f"{workdir / checkpoints.FOLDER / 'latest'} holds no checkpoint; restore it, or use "
+            "another --workdir."
+        )
+
+
+def record(
+    workdir: Path, before: dict[str, Any], settings: dict[str, Any], run: dict[str, Any]
+) -> bool:
+    """Say what differs from the last start and add it to ``changes`` of ``run``; False if nothing.
+
+    Arguments as in `check`; ``run`` is what run.json holds.
+    """
+    now = environment()
+    last = {name: run[name] for name in ENVIRONMENT}
+    for change in run["changes"]:
+        last |= change.get("environment", {})
+    lines = [*differences(before, settings), *differences(last, now)]
+    if not lines:
+        return False
+    step = checkpoints.newest(workdir) or 0
+    change = {"step": step, "differences": lines}
+    if now != last:
+        change["environment"] = now
+    run["changes"].append(change)
+    print(
+        f"WARNING: {workdir} is resumed at step {step} with changes, recorded in run.json:\n  "
+        + "\n  ".join(lines),
+        file=sys.stderr,
+    )
+    if settings["total_steps"] != before["total_steps"]:
+        print(
+            "The learning rate continues on the schedule of "
+            f"{settings['total_steps']} steps in all, not on that of {before['total_steps']}.",
+            file=sys.stderr,
+        )
+    return True
+
+
+def training_differences(
+    workdir: Path, old: dict[str, Any], new: dict[str, Any], free: Sequence[str] = FREE
+) -> list[str]:
+    """`differences` of two configs but for settings in ``free`` and where a model's file lies."""
+    lines = [line for line in differences(old, new) if not line.startswith(tuple(free))]
+    names = [config["model"]["name"] for config in (old, new)]
+    if not all(map(registry.is_custom, names)):
+        return lines
+    here = registry.file_of(names[1])
+    if here.read_bytes() != (workdir / MODEL).read_bytes():
+        return [*lines, f"{here} is not the file it was ({MODEL})"]
+    same_class = len({name.rpartition(":")[2] for name in names}) == 1
+    return [line for line in lines if not (same_class and line.startswith("model.name:"))]
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """One line for each leaf that differs: ``optim.lr: 0.0005 -> 0.001``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new))
+        dot = f"{path}." if path else ""
+        return [
+            line
+            for key in keys
+            for line in differences(old.get(key, "absent"), new.get(key, "absent"), dot + key)
+        ]
+    if old == new:
+        return []
+    short = lambda value: text if len(text := repr(value)) <= 60 else text[:57] + "..."
+    return [f"{path}: {short(old)} -> {short(new)}"]
+
+
+def leaves(value: dict[str, Any], path: str = "") -> list[str]:
+    """Dotted names of all settings: ``optim.lr``."""
+    return [
+        name
+        for key, inner in value.items()
+        for name in (leaves(inner, f"{path}{key}.") if isinstance(inner, dict) else [path + key])
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """The code and versions that run now."""
+    return {
+        "sleepjax": sleepjax.__version__,
+        "git_commit": _git_commit(),
+        "repair": repair_code(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the code that runs, with ``+changes`` where it differs; None outside git."""
+    here = Path(__file__).parent
+    run = lambda *args: subprocess.run(
+        ("git", "-C", str(here), *args), capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
+    try:
+        return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
