@@ -36,8 +36,7 @@ KINDS = {"latest": 2, "best": 1}
 
 MANIFEST = "manifest.json"
 STATE = "state"
-SPARE = 1 << 16
-"""Bytes that a checkpoint needs beside its arrays."""
+SPARE = 1 << 16  # bytes that a checkpoint needs beside its arrays
 
 
 class DamagedError(InputError):
@@ -59,8 +58,8 @@ def _check_name(workdir: Path) -> None:
 
 def steps(workdir: Path, kind: str = "latest") -> list[int]:
     """The steps of a run's complete checkpoints, oldest first."""
-    folder = Path(workdir) / FOLDER / kind
-    return sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
+    paths = (Path(workdir) / FOLDER / kind).glob("*")
+    return sorted(int(path.name) for path in paths if path.name.isdigit())
 
 
 def newest(workdir: Path, kind: str = "latest") -> int | None:
@@ -80,10 +79,8 @@ def restore(workdir: Path, like: TrainState, kind: str = "latest") -> TrainState
     while True:
         step = newest(workdir, kind)
         if step is None:
-            raise InputError(
-                f"{workdir / FOLDER / kind} holds no checkpoint; train longer than ckpt_every "
-                "steps first."
-            )
+            folder = workdir / FOLDER / kind
+            raise InputError(f"{folder} holds no checkpoint; train longer than ckpt_every steps.")
         try:
             return _load(_folder(workdir, kind, step), like)
         except (InputError, OSError):
@@ -96,11 +93,11 @@ class Checkpoints:
 
     def __init__(self, workdir: Path):
         """Make the folders and remove what a killed process left half written or half deleted."""
-        self.workdir = Path(workdir).absolute()
-        _check_name(self.workdir)
-        self.path = self.workdir / FOLDER
         import orbax.checkpoint as ocp  # late: it is large, and released weights need none
 
+        self.workdir = Path(workdir).absolute()
+        self.path = self.workdir / FOLDER
+        _check_name(self.workdir)
         self.orbax = ocp.Checkpointer(ocp.StandardCheckpointHandler())
         self.arguments = ocp.args.StandardSave
         processes.from_main(self._tidy)
@@ -199,7 +196,7 @@ class Checkpoints:
                 say(f"{error} Going back to step {step}; {bad} is kept in checkpoints/damaged.")
             processes.from_main(lambda damaged=damaged, step=step: self._go_back(damaged, step))
             return state
-        for error in damaged.values():
+        for error in damaged.values():  # the newest one's
             raise error
         return None
 
@@ -220,7 +217,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close Orbax's threads."""
+        """Close Orbax."""
         self.orbax.close()
 
 
