@@ -6,8 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.blocks import Dtype, dense
-from sleepjax.models.initializers import he_uniform
+from sleepjax.models.blocks import Dtype, dense, he_uniform
 from sleepjax.types import InputError
 
 

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.attention import Patches, TransformerBlock
-from sleepjax.models.blocks import Conv, Dtype, Norm, Outputs, batch_norm, dense
+from sleepjax.models.blocks import NORMS, Conv, Dtype, Outputs, dense, he_uniform
+from sleepjax.models.bounds import check_dropout, check_name, check_sizes
 from sleepjax.models.head import CLASS_BIAS, Head
-from sleepjax.models.initializers import he_uniform
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
 
 
@@ -25,6 +25,12 @@ class MLPDecoder(nn.Module):
     dropout: float = 0.2
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth)
+        check_dropout(self.dropout)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
@@ -46,6 +52,12 @@ class LSTMDecoder(nn.Module):
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
 
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth)
+        check_dropout(self.dropout)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
         """Return logits and the states of every layer."""
@@ -64,6 +76,12 @@ class MinGRUDecoder(nn.Module):
     dropout: float = 0.2
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth)
+        check_dropout(self.dropout)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
@@ -91,14 +109,14 @@ class DilatedConvs(nn.Module):
     width: int
     depth: int
     dropout: float
-    norm: Norm = batch_norm
+    norm: str = "batch"
     dtype: Dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> Outputs:
         """Return features per frame, and those of every block."""
         out = {}
-        norm = lambda name: self.norm(train=train, dtype=self.dtype, name=name)
+        norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         x = dense(self.width, self.dtype, name="embed")(x)
         for i in range(self.depth):
             conv = Conv(
@@ -116,9 +134,16 @@ class TCNDecoder(nn.Module):
     width: int = 64
     depth: int = 8
     dropout: float = 0.2
-    norm: Norm = batch_norm
+    norm: str = "batch"
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth)
+        check_dropout(self.dropout)
+        check_name("norm", self.norm, NORMS)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
@@ -145,6 +170,12 @@ class TransformerDecoder(nn.Module):
     dropout: float = 0.2
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth, heads=self.heads, patch=self.patch)
+        check_dropout(self.dropout)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads
-from sleepjax.models.blocks import Dtype, Norm, Outputs, batch_norm, dense
+from sleepjax.models.blocks import NORMS, Dtype, Outputs, dense, lecun_uniform
+from sleepjax.models.bounds import check_dropout, check_name, check_sizes
 from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
-from sleepjax.models.initializers import lecun_uniform
 from sleepjax.models.spec import check_features, real_frames
 from sleepjax.types import STEPS_PER_HOUR
 
@@ -86,10 +86,24 @@ class DETR(nn.Module):
     patch: int = 8
     levels: int = 6
     dropout: float = 0.1
-    norm: Norm = batch_norm
+    norm: str = "batch"
     downsample: int = 2
     features: int | None = None
     dtype: Dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(
+            queries=self.queries,
+            width=self.width,
+            depth=self.depth,
+            heads=self.heads,
+            patch=self.patch,
+            levels=self.levels,
+        )
+        check_dropout(self.dropout)
+        check_name("norm", self.norm, NORMS)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sleepjax.models.blocks import Dtype, FrameConv, centred_size, frame_conv
+from sleepjax.models.bounds import check_sizes
 from sleepjax.models.recurrent import BiLSTM
 from sleepjax.types import InputError
 
@@ -25,6 +26,11 @@ class CNNSpectrogram(nn.Module):
     kernels: tuple[int, ...] = (32, 16)
     downsample: int = 2
     dtype: Dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(height=self.height, kernels=self.kernels)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
@@ -55,6 +61,11 @@ class SpecFeatureExtractor(nn.Module):
     sensors: int = 2
     downsample: int = 2
     dtype: Dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(height=self.height, sensors=self.sensors)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
@@ -94,6 +105,11 @@ class PANNsFeatureExtractor(nn.Module):
     downsample: int = 2
     dtype: Dtype = jnp.float32
 
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(height=self.height, kernels=self.kernels, sensors=self.sensors)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
         """Return the image, T' = ceil(T / downsample)."""
@@ -114,6 +130,11 @@ class LSTMFeatureExtractor(nn.Module):
     depth: int = 2
     downsample: int = 2
     dtype: Dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(height=self.height, depth=self.depth)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The last layer of every model that answers per frame."""
+"""Head: the last layer of every model that answers per frame, and where its logits start."""
 
 from __future__ import annotations
 
@@ -8,25 +8,21 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.initializers import lecun_uniform
+from sleepjax.models.blocks import lecun_uniform
 from sleepjax.types import CLASSES, WORN
 
 PRIOR = {"asleep": 0.4, "onset": 0.01, "wakeup": 0.01, WORN: 0.9}
 """Expected mean of each target; the logits start at its log-odds (-0.4, -4.6, -4.6, 2.2)."""
 
 
-def log_odds(share: float) -> float:
+def log_odds(p: float) -> float:
     """The logit of a probability."""
-    return math.log(share / (1 - share))
+    return math.log(p / (1 - p))
 
 
 CLASS_BIAS = tuple(log_odds(PRIOR[name]) for name in CLASSES)
 WORN_BIAS = (*CLASS_BIAS, log_odds(PRIOR[WORN]))
 """Of models that also tell whether the watch is worn."""
-
-
-KEYPOINT_BIAS = (*CLASS_BIAS, 0.0, 0.0, 0.0, 0.0)
-"""Of CenterNet's outputs: the classes, then offsets and sizes of onset and wakeup."""
 
 
 class Head(nn.Module):

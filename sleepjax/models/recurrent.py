@@ -9,8 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.blocks import Dtype, dense
-from sleepjax.models.initializers import lecun_uniform
+from sleepjax.models.blocks import Dtype, dense, lecun_uniform
 
 DIRECTIONS = ("forward", "backward")
 

@@ -1,147 +1,180 @@
-"""A user-defined model: a class in a file, named in a config as ``path/to/my_model.py:MyModel``.
-
-The class is a Flax Linen module. Its fields are the settings that the config's group ``model`` may
-hold; fields called ``downsample``, ``features`` and ``dtype`` are filled in. Called with x [B,T,F]
-and the keyword ``train``, it returns (logits [B,T',3], named intermediates) for any T, with
-T' = ceil(T / downsample). Where loss.worn is above 0 there are 4 logits, the last of which says
-whether the watch is worn. docs/how-to/own-model.md has an example.
-"""
+"""Names of models and their parts, and how a config's settings become a module."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from sleepjax.config import nearest
-from sleepjax.types import CLASSES, WORN, InputError
+from sleepjax.models import custom
+from sleepjax.models.bounds import check_name, check_sizes
+from sleepjax.models.centernet import KEYPOINT_BIAS, CenterNet
+from sleepjax.models.decoders import (
+    LSTMDecoder,
+    MinGRUDecoder,
+    MLPDecoder,
+    TCNDecoder,
+    TransformerCNNDecoder,
+    TransformerDecoder,
+)
+from sleepjax.models.detr import DETR
+from sleepjax.models.extractors import (
+    CNNSpectrogram,
+    LSTMFeatureExtractor,
+    PANNsFeatureExtractor,
+    SpecFeatureExtractor,
+)
+from sleepjax.models.head import CLASS_BIAS, WORN_BIAS
+from sleepjax.models.spec import Spec1D, Spec2DCNN
+from sleepjax.models.transformer import TransformerEncoder
+from sleepjax.models.unet1d import UNet1DDecoder
+from sleepjax.models.unet2d import UNet2D
+from sleepjax.types import InputError
 
-_FRAMES, _FEATURES = 64, 5
-_NO_SETTINGS = ("parent", "name", "downsample", "features", "dtype")
+Table = Mapping[str, type[nn.Module]]
+
+EXTRACTORS: Table = {
+    "cnn": CNNSpectrogram,
+    "spec": SpecFeatureExtractor,
+    "panns": PANNsFeatureExtractor,
+    "lstm": LSTMFeatureExtractor,
+}
+DECODERS: Table = {
+    "unet1d": UNet1DDecoder,
+    "mlp": MLPDecoder,
+    "lstm": LSTMDecoder,
+    "mingru": MinGRUDecoder,
+    "tcn": TCNDecoder,
+    "transformer": TransformerDecoder,
+    "transformer_cnn": TransformerCNNDecoder,
+}
+MODELS: Table = {
+    "spec1d": Spec1D,
+    "spec2d": Spec2DCNN,
+    "centernet": CenterNet,
+    "detr": DETR,
+    "transformer": TransformerEncoder,
+}
+PARTS: dict[str, Table] = {
+    "extractor": EXTRACTORS,
+    "unet2d": {"resnet": UNet2D},
+    "decoder": DECODERS,
+}
+"""Fields of models that are modules themselves, each from a group of settings with a ``name``; the
+first is the default."""
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
-def is_custom(name: str) -> bool:
-    """Whether a model's name points into a file."""
-    return ":" in name
+def build(
+    name: str = "spec1d",
+    *,
+    downsample: int = 2,
+    dtype: str = "float32",
+    features: int | None = None,
+    worn: bool = False,
+    **settings: Any,
+) -> nn.Module:
+    """The model of that name, from its own settings and the groups of its parts.
 
+    ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
+    has the module's default. A name like ``my_model.py:MyModel`` is a user-defined class
+    (`custom`). ``features``, where given, is the F that its inputs must have. With ``worn`` a model
+    that answers per frame has a fourth logit, whether the watch is worn.
 
-def file_of(name: str) -> Path:
-    """The file of ``my_model.py:MyModel``."""
-    return Path(name.rpartition(":")[0])
-
-
-def build(name: str, settings: Mapping[str, Any], given: Mapping[str, Any]) -> nn.Module:
-    """The module of that name with its settings; ``given`` fills in the fields it has of these.
-
-    Raises InputError for a file that cannot be loaded, a class that is not there or is no Linen
-    module, a setting that it does not have, and an output of another shape.
+    Raises InputError for an unknown name or setting, a value of another type or out of range, and
+    a user-defined class that cannot be used.
     """
-    path, _, class_name = name.rpartition(":")
-    module = _load(Path(path))
-    classes = {
-        key: value
-        for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, nn.Module)
+    check_sizes(**{"data.downsample": downsample})
+    check_name("model.dtype", dtype, DTYPES)
+    shared = {"downsample": downsample, "dtype": DTYPES[dtype], "features": features}
+    bias = KEYPOINT_BIAS if name == "centernet" else WORN_BIAS if worn else CLASS_BIAS
+    if custom.is_custom(name):
+        model = construct("model", name, custom.load_class(name), settings, shared)
+        custom.check_output(name, model, downsample, features, len(bias))
+        return model
+    check_name("model", name, MODELS)
+    cls, shared = MODELS[name], shared | {"bias": bias}
+    parts = {
+        kind: build_part(kind, settings.get(kind, {}), shared)
+        for kind in PARTS
+        if kind in cls.__dataclass_fields__
     }
-    if class_name not in classes:
-        own = [key for key, value in classes.items() if value.__module__ == module.__name__]
-        raise InputError(
-            f"{path} has no Linen module {class_name!r}{nearest(class_name, own)} "
-            f"It has: {', '.join(own) or 'none'}."
-        )
-    fields = {field.name: field.default for field in dataclasses.fields(classes[class_name])}
-    known = {key: value for key, value in fields.items() if key not in _NO_SETTINGS}
-    for key, value in settings.items():
+    return construct("model", name, cls, settings | parts, shared)
+
+
+def build_part(kind: str, settings: Any, shared: Mapping[str, Any]) -> nn.Module:
+    """The extractor, 2-D U-Net or decoder that a group of settings describes."""
+    if not hasattr(settings, "items"):
+        raise InputError(f"model.{kind}={settings!r} must be a group, like dict(name=..., ...).")
+    rest = dict(settings)
+    name = rest.pop("name", next(iter(PARTS[kind])))
+    check_name(kind, name, PARTS[kind])
+    return construct(f"model.{kind}", name, PARTS[kind][name], rest, shared)
+
+
+def construct(
+    place: str, name: str, cls: Any, settings: Mapping[str, Any], shared: Mapping[str, Any]
+) -> nn.Module:
+    """An instance of a module's class: its fields are the settings that it may be given.
+
+    Args:
+      place: of the settings in a config, ``model`` or ``model.decoder``.
+      name: by which the config chose the class.
+      cls: the class; it checks bounds itself, in ``__post_init__``.
+      settings: values of its fields, of the types of their defaults.
+      shared: values for those of its fields that are no settings of the group.
+
+    Raises InputError for a field that does not exist, needs a value or cannot have this one.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    known = [key for key in fields if key not in ("parent", "name", *shared)]
+    kind = place.rpartition(".")[2]
+    for key in settings:
         if key not in known:
             raise InputError(
-                f"model {name!r} has no setting {key!r}{nearest(key, known)} "
-                f"Known: {', '.join(known) or 'none'}."
+                f"setting {key!r} of {kind} {name!r} is unknown{nearest(key, known)} "
+                f"Known: {', '.join(known) or 'none'}.{_where_it_is_known(kind, name, key)}"
             )
-        _check_kind(f"model.{key}", value, known[key])
-    absent = [k for k, v in known.items() if v is dataclasses.MISSING and k not in settings]
-    absent = [key for key in absent if _has_no_default(classes[class_name], key)]
+    values = {key: _typed(f"{place}.{key}", value, fields[key]) for key, value in settings.items()}
+    absent = [key for key in known if key not in values and not _has_default(fields[key])]
     if absent:
-        raise InputError(f"model {name!r} needs the settings {', '.join(absent)}.")
-    values = {key: value for key, value in given.items() if key in fields}
-    model = classes[class_name](**settings, **values)
-    _check_output(name, model, given)
-    return model
-
-
-def _load(path: Path) -> ModuleType:
-    """The file as a module; the same content is loaded once."""
-    if not path.is_file() or path.suffix != ".py":
-        raise InputError(
-            f"model file {str(path)!r} does not exist or is no Python file; a model's name is one "
-            "of the package's or path/to/my_model.py:MyModel."
-        )
-    name = "sleepjax_model_" + hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look a class's module up there
+        raise InputError(f"{kind} {name!r} needs the settings {', '.join(absent)}.")
+    values |= {key: value for key, value in shared.items() if key in fields}
     try:
-        spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
-        del sys.modules[name]
-        raise InputError(f"model file {str(path)!r} cannot be loaded: {error}.") from error
-    return module
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f"{place}.{error}") from None
 
 
-def _has_no_default(cls: Any, key: str) -> bool:
-    (field,) = (field for field in dataclasses.fields(cls) if field.name == key)
-    return field.default_factory is dataclasses.MISSING
-
-
-def _check_kind(what: str, value: Any, default: Any) -> None:
-    """Raise InputError where a value is not of its default's type; a whole number may be float."""
+def _typed(what: str, value: Any, field: dataclasses.Field) -> Any:
+    """The value as the type of the field's default: an int may be float, a list a tuple."""
+    default = field.default
     if default is dataclasses.MISSING or default is None or type(value) is type(default):
-        return
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return
+        return value
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
     raise InputError(
         f"{what}={value!r} must be of type {type(default).__name__}, like {default!r}."
     )
 
 
-def _check_output(name: str, model: nn.Module, given: Mapping[str, Any]) -> None:
-    """Raise InputError for an output of another kind, by shapes alone; nothing is computed."""
-    downsample = given["downsample"]
-    x = jax.ShapeDtypeStruct((2, _FRAMES * downsample, given["features"] or _FEATURES), jnp.float32)
-    call = lambda key, x: model.init_with_output({"params": key, "dropout": key}, x, train=False)[0]
-    try:
-        output = jax.eval_shape(call, jax.random.key(0), x)
-    except Exception as error:  # whatever a person's own lines raise
-        file = sys.modules[type(model).__module__].__file__
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        where = f" in line {lines[-1]}" if lines else ""
-        raise InputError(
-            f"model {name!r} fails on x {x.shape} with train=False{where}: "
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
-        ) from error
-    names = (*CLASSES, WORN)[: len(given["bias"])]
-    want = (2, _FRAMES, len(names))
-    if not (isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], dict)):
-        raise InputError(
-            f"model {name!r} returns a {type(output).__name__}; it must return (logits "
-            f"[B,T',{len(names)}], "
-            "dictionary of intermediates, which may be empty)."
-        )
-    if getattr(output[0], "shape", None) != want:
-        raise InputError(
-            f"model {name!r} turns x {x.shape} into logits {getattr(output[0], 'shape', None)}; "
-            f"they must be {want}: one frame for each {downsample} steps (data.downsample) and "
-            f"one logit for each of {', '.join(names)}."
-        )
+def _has_default(field: dataclasses.Field) -> bool:
+    return not (field.default is field.default_factory is dataclasses.MISSING)
+
+
+def _where_it_is_known(kind: str, name: str, key: str) -> str:
+    """Which other extractors or decoders have a setting, and the config that has all of them."""
+    others = [o for o, cls in PARTS.get(kind, {}).items() if key in cls.__dataclass_fields__]
+    if not others or kind == "unet2d":
+        return ""
+    return (
+        f" It is one of {kind} {', '.join(map(repr, others))}; to change the {kind}, start "
+        f"from configs/parts.py:{kind}={name}, which holds the settings of each."
+    )

@@ -1,4 +1,4 @@
-"""The two segmentation models: spectrogram -> (2-D U-Net ->) decoder -> logits."""
+"""Segmentation models: spectrogram -> (2-D U-Net ->) decoder -> logits."""
 
 from __future__ import annotations
 
@@ -85,10 +85,3 @@ class Spec2DCNN(nn.Module):
         logits, out1d = self.decoder(frames, train=train, mask=mask)
         out = {"image": image, "frames": frames}
         return logits, out | prefixed("unet2d", out2d) | prefixed("decoder", out1d)
-
-
-class CenterNet(Spec1D):
-    """`Spec1D` with the outputs of `sleepjax.objectives.keypoints`: [B,T,F] -> [B,T',7].
-
-    Logits of asleep, onset and wakeup, then offsets and sizes of both events.
-    """

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
 from sleepjax.models.blocks import Dtype, FrameConv, Outputs
+from sleepjax.models.bounds import check_dropout, check_sizes
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.spec import check_features, real_frames
 
@@ -30,6 +31,18 @@ class TransformerEncoder(nn.Module):
     features: int | None = None
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(
+            width=self.width,
+            depth=self.depth,
+            heads=self.heads,
+            window=self.window,
+            kernel=self.kernel,
+        )
+        check_dropout(self.dropout)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:

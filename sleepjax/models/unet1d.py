@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from sleepjax.models.blocks import (
+    NORMS,
+    UPSAMPLES,
     DoubleConv,
     Dtype,
-    Norm,
     Outputs,
-    Upsample,
-    batch_norm,
     max_pool,
 )
+from sleepjax.models.bounds import check_dropout, check_name, check_sizes
 from sleepjax.models.head import CLASS_BIAS, Head
 
 
@@ -31,12 +29,20 @@ class UNet1DDecoder(nn.Module):
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     dropout: float = 0.2
-    norm: Norm = batch_norm
+    norm: str = "batch"
     se: bool = False
     residual: bool = False
-    upsample: Callable[..., nn.Module] = Upsample
+    upsample: str = "transposed"
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(widths=self.widths)
+        check_dropout(self.dropout)
+        check_name("norm", self.norm, NORMS)
+        check_name("upsample", self.upsample, UPSAMPLES)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
@@ -59,7 +65,9 @@ class UNet1DDecoder(nn.Module):
             skips.append(x)
         x = skips.pop()
         for i, width in reversed(list(enumerate(self.widths[:-1]))):
-            x = self.upsample(width, self.dtype, name=f"widen{i}")(x, skips[i].shape[1:2])
+            x = UPSAMPLES[self.upsample](width, self.dtype, name=f"widen{i}")(
+                x, skips[i].shape[1:2]
+            )
             x = level(i, f"up{i}", jnp.concatenate([x, skips[i]], axis=-1))
         x = nn.Dropout(self.dropout)(x, deterministic=not train)
         return Head(self.bias, name="head")(x), out

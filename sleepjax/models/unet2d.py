@@ -14,17 +14,17 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from sleepjax.models.blocks import (
+    NORMS,
     Conv,
     DoubleConv,
     Dtype,
-    Norm,
     Upsample,
-    batch_norm,
     blocks_from_pixels,
+    he_uniform,
     max_pool,
     pixels_from_blocks,
 )
-from sleepjax.models.initializers import he_uniform
+from sleepjax.models.bounds import check_name, check_sizes
 
 
 class BasicBlock(nn.Module):
@@ -32,7 +32,7 @@ class BasicBlock(nn.Module):
 
     width: int
     stride: int
-    norm: Norm
+    norm: str
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -40,7 +40,7 @@ class BasicBlock(nn.Module):
         """Add the transformed map to the shortcut."""
 
         def norm(name, y):
-            return self.norm(train=train, dtype=self.dtype, name=name)(y)
+            return NORMS[self.norm](train=train, dtype=self.dtype, name=name)(y)
 
         s, pad = self.stride, ((1, 1), (1, 1))
         y = Conv(self.width, (3, 3), (s, s), padding=pad, dtype=self.dtype, name="conv1")(x)
@@ -85,14 +85,14 @@ class ResNetEncoder(nn.Module):
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
-    norm: Norm = batch_norm
+    norm: str = "batch"
     dtype: Dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> list[jax.Array]:
         """Return the maps from stride 2 to the deepest."""
         x = Stem(self.width, self.dtype, name="conv1")(x)
-        x = nn.relu(self.norm(train=train, dtype=self.dtype, name="norm1")(x))
+        x = nn.relu(NORMS[self.norm](train=train, dtype=self.dtype, name="norm1")(x))
         maps = [x]  # [B,T/2,H/2,width]
         x = max_pool(max_pool(x, 3, axis=1), 3, axis=2)
         for i, depth in enumerate(self.depths):
@@ -114,9 +114,15 @@ class UNet2D(nn.Module):
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
-    norm: Norm = batch_norm
+    norm: str = "batch"
     weights: str = ""
     dtype: Dtype = jnp.float32
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(depths=self.depths, width=self.width)
+        check_name("norm", self.norm, NORMS)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:

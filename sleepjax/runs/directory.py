@@ -9,7 +9,7 @@ skipped.json        which windows were in the batches that ended a run (see `gua
 .lock               held by the process that trains (see `sleepjax.lock`)
 figures/            pictures of the end of the run
 report.html         what came of it, in one page (see `sleepjax.figures.report`)
-model.py            a copy of the file of a user-defined model (see `sleepjax.models.registry`)
+model.py            a copy of the file of a user-defined model (see `sleepjax.models.custom`)
 validation/         probabilities and true events of the last validation (see `validation`)
 """
 
@@ -30,7 +30,7 @@ from sleepjax import lock
 from sleepjax.config import from_json, nearest
 from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
-from sleepjax.models import registry
+from sleepjax.models import custom
 from sleepjax.parallel import processes
 from sleepjax.runs import checkpoints, resume
 from sleepjax.runs.resume import MODEL, differences, environment, leaves
@@ -89,8 +89,8 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
             )
         new = {"format": FORMAT, **environment(), "settings": leaves(settings), "changes": []}
         name = settings["model"]["name"]
-        if registry.is_custom(name):
-            (workdir / MODEL).write_bytes(registry.file_of(name).read_bytes())
+        if custom.is_custom(name):
+            (workdir / MODEL).write_bytes(custom.file_of(name).read_bytes())
         # config.json comes last: a directory that has it is complete.
         write_json(workdir / "run.json", new | facts)
         write_json(path, settings)
@@ -113,7 +113,7 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
     """(config, contents of run.json). Raises InputError when the folder is not a run directory."""
     settings, run = _read_files(workdir)
     config = from_json(settings)
-    if registry.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
+    if custom.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
         config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
     return config, run
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import sleepjax
 from sleepjax.data.identity import repair_code
-from sleepjax.models import registry
+from sleepjax.models import custom
 from sleepjax.runs import checkpoints, log
 from sleepjax.types import InputError
 
@@ -113,9 +113,9 @@ def training_differences(
     """`differences` of two configs but for settings in ``free`` and where a model's file lies."""
     lines = [line for line in differences(old, new) if not line.startswith(tuple(free))]
     names = [config["model"]["name"] for config in (old, new)]
-    if not all(map(registry.is_custom, names)):
+    if not all(map(custom.is_custom, names)):
         return lines
-    here = registry.file_of(names[1])
+    here = custom.file_of(names[1])
     if here.read_bytes() != (workdir / MODEL).read_bytes():
         return [*lines, f"{here} is not the file it was ({MODEL})"]
     same_class = len({name.rpartition(":")[2] for name in names}) == 1

@@ -29,7 +29,7 @@ def count(tree):
 
 @pytest.mark.parametrize("depths, want", [((2, 2, 2, 2), 11_176_512), ((3, 4, 6, 3), 21_284_672)])
 def test_encoder_has_as_many_parameters_as_torchvisions_without_its_classifier(depths, want):
-    encoder = ResNetEncoder(depths, norm=models.NORMS["batch"])
+    encoder = ResNetEncoder(depths, norm="batch")
     init = partial(encoder.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
     assert count(shapes["params"]) == want
@@ -58,12 +58,18 @@ def test_unknown_names_and_values_are_refused_with_what_is_known():
         models.build("spec2d", unet2d=dict(widht=16))
     with refused(match=r"model.decoder.norm 'batches' is unknown, did you mean 'batch'\?"):
         models.build("spec1d", decoder=dict(norm="batches"))
-    with refused(match=r"data.downsample=0 must be a positive whole number, like 2"):
+    with refused(match=r"data.downsample=0 must be a positive whole number"):
         models.build("spec1d", downsample=0)
-    with refused(match=r"model.decoder.widths=8 must be a list of positive whole numbers"):
+    with refused(match=r"model.decoder.widths=8 must be of type tuple, like \(64, 128, 256"):
         models.build("spec1d", decoder=dict(widths=8))
     with refused(match=r"model.decoder.dropout=1.0 must be a number from 0 to below 1"):
         models.build("spec1d", decoder=dict(dropout=1.0))
+    with refused(match=r"model.decoder.widths=\(8, 0\) must be a list of positive whole numbers"):
+        models.build("spec1d", decoder=dict(widths=[8, 0]))
+    with refused(match=r"model.width=0 must be a positive whole number"):
+        models.build("transformer", width=0)
+    with refused(match=r"model.decoder.width=True must be of type int, like 64"):
+        models.build("spec1d", decoder=dict(name="tcn", width=True))
     with refused(match=r"model.decoder='unet1d' must be a group, like dict\(name="):
         models.build("spec1d", decoder="unet1d")
 

@@ -13,7 +13,6 @@ from sleepjax.models.blocks import (
     FrameConv,
     LinearUpsample,
     Upsample,
-    batch_norm,
     layer_norm,
 )
 from sleepjax.models.extractors import SpecFeatureExtractor
@@ -131,7 +130,7 @@ def test_resnet_block_under_its_names_in_torchvision(golden):
         collection, _, module, leaf = place
         value = value.transpose(3, 2, 1, 0) if value.ndim == 4 else value
         variables[collection].setdefault(module, {})[leaf] = value
-    module = BasicBlock(6, 2, batch_norm)
+    module = BasicBlock(6, 2, "batch")
     apply = jax.jit(partial(module.apply, train=False))
     got = apply(variables, jnp.asarray(block["x"]))
     np.testing.assert_allclose(np.asarray(got), block["y"], atol=1e-5)

@@ -15,11 +15,12 @@ from sleepjax.models.blocks import (
     LinearUpsample,
     Upsample,
     blocks_from_pixels,
+    he_uniform,
+    lecun_uniform,
     max_pool,
     pixels_from_blocks,
 )
 from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
-from sleepjax.models.initializers import he_uniform, lecun_uniform
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU, linear_recurrence
 from sleepjax.models.unet2d import Stem
 from tests.reference import models as reference

@@ -66,6 +66,13 @@ class Bare(nn.Module):
 class Slip(nn.Module):
     @nn.compact
     def __call__(self, x, *, train): return nn.Dense(3)(y), {}
+class Biased(nn.Module):
+    downsample: int
+    bias: bool = True
+    @nn.compact
+    def __call__(self, x, *, train):
+        assert self.bias is True
+        return nn.Dense(3, use_bias=self.bias)(x[:, ::self.downsample]), {}
 class NoTrain(nn.Module):
     def __call__(self, x): return x, {}
 """
@@ -76,7 +83,7 @@ class NoTrain(nn.Module):
     [
         ("nowhere.py:M", {}, r"model file 'nowhere.py' does not exist or is no Python file"),
         ("{own}:Dialted", {}, r"has no Linen module 'Dialted', did you mean 'Dilated'\? It has"),
-        ("{own}:Dilated", {"widht": 3}, r"no setting 'widht', did you mean 'width'\? Known: width"),
+        ("{own}:Dilated", {"widht": 3}, r"setting 'widht' .*, did you mean 'width'\? Known: width"),
         ("{own}:Dilated", {"width": 3.5}, r"model.width=3.5 must be of type int, like 32"),
         ("{bad}:Narrow", {}, r"needs the settings width"),
         ("{bad}:Narrow", {"width": 1}, r"into logits \(2, 128, 2\); they must be \(2, 64, 3\)"),
@@ -96,3 +103,11 @@ def test_words_for_what_cannot_be_used(own, tmp_path, name, settings, message):
     paths = {"own": own[1], "bad": tmp_path / "bad.py", "broken": tmp_path / "broken.py"}
     with pytest.raises(InputError, match=message):
         models.build(name.format(**paths), downsample=2, **settings)
+
+
+def test_fields_that_the_packages_models_share_are_settings_of_a_user_defined_one(tmp_path):
+    (tmp_path / "bad.py").write_text(BAD)
+    name = f"{tmp_path / 'bad.py'}:Biased"
+    assert models.build(name, downsample=2).bias is True
+    with pytest.raises(InputError, match="model.bias=1 must be of type bool, like True"):
+        models.build(name, downsample=2, bias=1)
