@@ -23,7 +23,7 @@ from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.build import build
 from sleepjax.training.weights import check_fit, read_run
-from sleepjax.types import CLASSES, WORN, InputError
+from sleepjax.types import CLASSES, STEPS_PER_MINUTE, WORN, InputError
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,16 @@ class Found:
     """float32 [T,K]: asleep, onset, wakeup at every step, and worn where the model has it."""
     events: pl.DataFrame
     """As of `postprocess.decode_series`, and timestamp (local clock with its UTC offset)."""
+    spread: float
+    """Minutes that an event's probability is spread over, see `postprocess.find_windows`."""
 
     @property
     def windows(self) -> pl.DataFrame:
         """When the person slept: the columns of `postprocess.windows.SCHEMA`."""
         valid = self.recording.frame["valid"].to_numpy()
-        return postprocess.find_windows(self.probabilities, self.recording.meta, valid=valid)
+        return postprocess.find_windows(
+            self.probabilities, self.recording.meta, valid=valid, spread=self.spread
+        )
 
     @property
     def curves(self) -> pl.DataFrame:
@@ -62,6 +66,8 @@ class Member:
     variables: dict[str, Any]
     """What the model is applied with."""
     predict_fn: Callable[[windows.Batch], jax.Array]
+    spread: float
+    """Minutes over which its probability of a certain event is spread."""
 
     def probabilities(self, one: windows.Series) -> np.ndarray:
         """Float32 [T,K] of a recording with the features of the config."""
@@ -75,6 +81,11 @@ class Predictor:
     members: tuple[Member, ...]
     post: dict[str, Any]
     """Arguments of `postprocess.decode_series`."""
+
+    @property
+    def spread(self) -> float:
+        """Minutes over which the mean of the members' probabilities spreads a certain event."""
+        return float(np.mean([member.spread for member in self.members]))
 
     @property
     def run(self) -> dict[str, Any]:
@@ -134,7 +145,8 @@ class Predictor:
         probs = np.mean([probs[:, :common] for probs in each], axis=0)
         _check_finite(probs, recording)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
-        return Found(recording, probs, postprocess.with_timestamps(events, recording.meta))
+        events = postprocess.with_timestamps(events, recording.meta)
+        return Found(recording, probs, events, self.spread)
 
 
 def _check_finite(probs: np.ndarray, recording: Recording) -> None:
@@ -199,7 +211,9 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
-    return Member(config, weights.run, weights.variables, predict_fn)
+    # Windows have frames of a minute, over which every event is spread at least.
+    spread = max(1.0, built.event_steps / STEPS_PER_MINUTE)
+    return Member(config, weights.run, weights.variables, predict_fn, spread)
 
 
 def figure(found: Found, note: str = "") -> Figure:

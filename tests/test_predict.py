@@ -11,7 +11,7 @@ import pytest
 import sleepjax
 from sleepjax.data import raw
 from sleepjax.data.source import open_training_data
-from sleepjax.postprocess.windows import SCHEMA
+from sleepjax.postprocess.windows import SCHEMA, find_windows
 from sleepjax.predict import load
 from sleepjax.types import EVENTS, InputError
 from tests.support.scripts import script
@@ -87,6 +87,21 @@ def test_windows_are_chosen_from_the_same_probabilities(predictor, series):
         assert len(joined) == len(windows) and (joined[end] == joined["of_file"]).all()
     found = predictor.find(raw.recordings_from_frame(series)[0])
     assert found.windows.equals(windows)
+
+
+def test_windows_know_over_how_many_minutes_the_labels_spread_an_event(predictor, series):
+    """The tiny config's sigma of 20 steps of 5 s; members that differ share the mean."""
+    want = 20 * (2 * np.pi) ** 0.5 / 12
+    assert predictor.spread == pytest.approx(want)
+    wide = dataclasses.replace(predictor.members[0], spread=3 * want)
+    both = dataclasses.replace(predictor, members=(*predictor.members, wide))
+    (recording,) = raw.recordings_from_frame(series)
+    probs = np.zeros((len(series), 3))
+    probs[10_000:15_000, 0], probs[10_000, 1] = 0.9, 0.2
+    slept = dataclasses.replace(both.find(recording), probabilities=probs).windows
+    valid = recording.frame["valid"].to_numpy()
+    assert slept.equals(find_windows(probs, recording.meta, valid=valid, spread=2 * want))
+    assert not slept.equals(find_windows(probs, recording.meta, valid=valid))
 
 
 def test_one_prediction_compiles_once(predictor, series):

@@ -1,7 +1,8 @@
-"""The two functions that every objective consists of, and what they share."""
+"""Objective: a loss and a reading of probabilities, and what all objectives share."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +22,19 @@ SumCount = tuple[Float[Array, ""], Float[Array, ""]]
 
 @dataclass(frozen=True)
 class Objective:
-    """Two pure functions of a model's output."""
+    """Two pure functions of a model's output, and how wide an event is in the second."""
 
     loss: Callable[[Output, Batch, Int[Array, ""]], SumCount]
     """(output, batch, step) -> sum and count of the loss."""
     probabilities: Callable[[Output, int], Float[Array, "B T K"]]
     """(output, T) -> probabilities of asleep, onset and wakeup at every step, and worn if K=4."""
+    event_steps: float
+    """Sum over steps of a certain event's probability: over how many steps it is spread."""
+
+
+def gaussian_steps(sigma: float) -> float:
+    """Sum over steps of a Gaussian of height 1 and standard deviation ``sigma`` steps."""
+    return sigma * math.sqrt(2 * math.pi)
 
 
 def columns(output: Output, count: int, loss: str, model: str) -> Float[Array, "B N {count}"]:

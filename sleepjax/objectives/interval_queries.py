@@ -14,7 +14,15 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 from optax.assignment import hungarian_algorithm
 
-from sleepjax.objectives.base import Batch, Objective, Output, SumCount, centres, columns
+from sleepjax.objectives.base import (
+    Batch,
+    Objective,
+    Output,
+    SumCount,
+    centres,
+    columns,
+    gaussian_steps,
+)
 from sleepjax.objectives.intervals import Intervals, intervals_of
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 
@@ -81,7 +89,7 @@ def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objectiv
         asleep = (is_interval[:, None, :, 0] * begun * not_over).max(axis=2, keepdims=True)
         return jnp.concatenate([asleep, events], axis=-1)
 
-    return Objective(loss, probabilities)
+    return Objective(loss, probabilities, gaussian_steps(sigma))
 
 
 def check_queries(queries: int, steps: int) -> None:

@@ -22,6 +22,7 @@ from sleepjax.objectives.base import (
     SumCount,
     centres,
     columns,
+    gaussian_steps,
     to_steps,
 )
 from sleepjax.objectives.intervals import intervals_of
@@ -61,7 +62,7 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
         event = (jnp.abs(distance) <= (downsample - 1) / 2 + 1e-3) & (mask > 0)
         # Each object's frames share a weight of 1. The columns of the other class have none here.
         near = peak * (jnp.abs(distance) <= REACH * sigma) * mask
-        near = near * (downsample / (sigma * math.sqrt(2 * math.pi)))
+        near = near * (downsample / gaussian_steps(sigma))
         sizes, known = sizes_near(batch, downsample, REACH * sigma)
 
         terms = [
@@ -80,7 +81,7 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
         inside = to_steps(jax.nn.sigmoid(asleep), n_steps, downsample)
         return jnp.concatenate([inside, votes], axis=-1)
 
-    return Objective(loss, probabilities)
+    return Objective(loss, probabilities, gaussian_steps(vote_width(downsample, sigma)))
 
 
 def keypoint_loss(
@@ -111,6 +112,11 @@ def sizes_near(
     return jnp.maximum(sizes, 1.0), (sizes > 0).astype(jnp.float32)
 
 
+def vote_width(downsample: int, sigma: float) -> float:
+    """Standard deviation of a frame's vote in steps: a quarter of that of the heat map."""
+    return max(sigma / 4, downsample / 2)
+
+
 def cast_votes(
     heat: Float[Array, "B frames K"],
     offset: Float[Array, "B frames K"],
@@ -120,10 +126,10 @@ def cast_votes(
 ) -> Float[Array, "B {n_steps} K"]:
     """Scores at every step: each frame votes, with its heat, where its offset points.
 
-    Heat is from 0 to 1, offsets are in steps. A vote is a Gaussian of a quarter of ``sigma``.
+    Heat is from 0 to 1, offsets are in steps. A vote is a Gaussian (`vote_width`).
     The sum is divided by what the frames of a perfect heat map give together where all agree.
     """
-    frames, width = heat.shape[1], max(sigma / 4, downsample / 2)
+    frames, width = heat.shape[1], vote_width(downsample, sigma)
     reach = REACH * sigma
     where = centres(frames, downsample)[None, :, None] + jnp.clip(offset, -reach, reach)
     step = jnp.arange(n_steps)
@@ -135,5 +141,5 @@ def cast_votes(
         frame = jnp.clip(frame, 0, frames - 1)
         away = (step.astype(jnp.float32)[None, :, None] - where[:, frame]) / width
         total += jnp.where(exists, heat[:, frame] * jnp.exp(-0.5 * jnp.square(away)), 0.0)
-    together = max(1.0, sigma * math.sqrt(2 * math.pi) / downsample)
+    together = max(1.0, gaussian_steps(sigma) / downsample)
     return jnp.minimum(total / together, 1.0)

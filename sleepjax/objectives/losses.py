@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from sleepjax.config import nearest
+from sleepjax.objectives.base import gaussian_steps
 from sleepjax.types import TOLERANCES, InputError
 
 Targets = Callable[
@@ -39,6 +40,14 @@ def targets(name: str, *, sigma: float, decay: int) -> Targets:
             f"loss.decay={decay} must be at least 0, and 0 unless loss.target is 'tolerance'."
         )
     return shapes[name]
+
+
+def event_steps(name: str, *, sigma: float, decay: int) -> float:
+    """Sum over steps of the targets around an event, as they are at the end of training."""
+    if name == "gaussian":
+        return gaussian_steps(sigma)
+    steps_met = [2 * tolerance - 1 for tolerance in TOLERANCES]
+    return min(steps_met) if decay else sum(steps_met) / len(steps_met)
 
 
 def gaussian_targets(

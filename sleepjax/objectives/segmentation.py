@@ -50,4 +50,4 @@ def segmentation(
     def probabilities(output: Output, n_steps: int) -> Float[Array, "B {n_steps} K"]:
         return to_steps(jax.nn.sigmoid(logits_of(output)), n_steps, downsample)
 
-    return Objective(loss, probabilities)
+    return Objective(loss, probabilities, losses.event_steps(target, sigma=sigma, decay=decay))

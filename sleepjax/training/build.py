@@ -37,6 +37,8 @@ class Built:
     """(variables, x [B,T,F]) -> probabilities [B,T,K]; see `step.predict_step`."""
     lr_at: Callable[[int], Any]
     """Step -> learning rate."""
+    event_steps: float
+    """Over how many steps a certain event's probability is spread; see `objectives.Objective`."""
 
     def shapes(self) -> TrainState:
         """Shapes and dtypes of a state, without computing one."""
@@ -77,7 +79,7 @@ def build(config: Any) -> Built:
     weights = config.model.get("unet2d", {}).get("weights")
     start = partial(start_from, weights) if weights else lambda state: state
     steps = partial(eval_step, **both), partial(predict_step, **both)
-    return Built(init, start, update, *steps, lr_at)
+    return Built(init, start, update, *steps, lr_at, objective.event_steps)
 
 
 @dataclass(frozen=True)

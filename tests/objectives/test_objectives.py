@@ -1,5 +1,7 @@
 """Keypoints and intervals: what they learn from labels, and how they become probabilities."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from sleepjax.data.labels import make_labels
 from sleepjax.data.windows import Series, gather_batch
 from sleepjax.objectives import interval_queries as detr
 from sleepjax.objectives import keypoints as centernet
+from sleepjax.objectives import losses
 from sleepjax.objectives.intervals import intervals_of
 from sleepjax.types import InputError, SeriesMeta
 from tests.reference import objectives as reference
@@ -33,6 +36,28 @@ def compiled(name):
 
 
 CALLS = {name: compiled(name) for name in LOSSES}
+
+
+def test_a_certain_event_sums_to_the_steps_it_is_spread_over():
+    """The probabilities of a model that is sure and right, added up around one event."""
+    make = partial(objectives.make, downsample=D, sigma=SIGMA)
+    distance = jnp.arange(-2000.0, 2001.0)[None, :, None].repeat(2, axis=2)
+    for target, decay in (("gaussian", 0), ("tolerance", 0), ("tolerance", 100)):
+        at = losses.targets(target, sigma=SIGMA, decay=decay)
+        frames = at(jnp.zeros(distance.shape[:2]), distance, jnp.asarray(100))
+        made = make("segmentation", weights=(1, 1, 1), target=target, decay=decay)
+        assert made.event_steps == pytest.approx(float(frames[0, :, 1].sum()), rel=1e-4)
+
+    made = make("detr", weights=(1, 1, 1))
+    sure = jnp.array([[[30.0, 30.0, 30.0, 1000.0, 1500.0]]])
+    onset = made.probabilities((sure, {}), 2000)[0, :, 1]
+    assert made.event_steps == pytest.approx(float(onset.sum()), rel=1e-3)
+
+    made = make("centernet", weights=(1, 1, 1, 1))
+    away = ((jnp.arange(2400 // D) * D + (D - 1) / 2)[None, :, None] - 1000.0).repeat(2, axis=2)
+    heat = jnp.exp(-0.5 * jnp.square(away / SIGMA))
+    onset = centernet.cast_votes(heat, -away, 2400, D, SIGMA)[0, :, 0]
+    assert made.event_steps == pytest.approx(float(onset.sum()), rel=0.1)
 
 
 def loss_of(name, outputs, batch):
