@@ -35,7 +35,7 @@ from sleepjax.data import source
 from sleepjax.parallel import sharding
 from sleepjax.simulation import simulate_cohort
 from sleepjax.training import input_pipeline
-from sleepjax.training.prefetch import Prefetch
+from sleepjax.training.input_pipeline import Prefetch
 from sleepjax.types import InputError
 
 

@@ -33,7 +33,6 @@ from sleepjax.runs.resume import differences
 from sleepjax.runs.signals import Interrupted, StopSignal
 from sleepjax.training import checks, guard, input_pipeline, weights
 from sleepjax.training.build import build
-from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.state import TrainState
 from sleepjax.types import InputError
 
@@ -124,7 +123,7 @@ def train(configs: Sequence[Any], workdirs: Sequence[Path]) -> None:
         step, states = resume(workdirs, saved, sharding.placed(built.shapes(), replicated))
         states = states or [begin(init_key) for init_key, _ in keys]
         writers = [enter(MetricWriter(workdir, step)) for workdir in workdirs]
-        ahead = enter(Prefetch(batches_at, step, config.total_steps))
+        ahead = enter(input_pipeline.Prefetch(batches_at, step, config.total_steps))
         update = jax.jit(jax.vmap(built.train_step), donate_argnums=0, out_shardings=replicated)
         train_keys = stacked(*(train_key for _, train_key in keys))
         _loop(

@@ -1,24 +1,34 @@
-"""The training batches of a run: whole windows from the host, or indices to a store on the device.
+"""Training batches of a run: whole windows from the host, or indices to recordings on the device.
 
-Either way a batch is a function of (seed, step), and each process makes only its own share.
+Either way a batch is a function of (seed, step), and each process makes only its own share. Where
+recordings live on the device, windows are cut inside the jitted step and only (series, start) of
+each crosses to it; the batches are those of `sleepjax.data.windows.train_batch`, bit for bit.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.sharding import Mesh
 
 from sleepjax.data import source, windows
+from sleepjax.data.labels import FAR
 from sleepjax.objectives import Batch
 from sleepjax.parallel import processes, sharding
-from sleepjax.training import resident as on_device
 from sleepjax.types import InputError
+
+Store = dict[str, Any]
+"""Recordings on the device, see `flatten`."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,128 @@ def make(
 
     if not resident:
         return Feed(whole_windows, windows_at, {}, lambda store, batch: batch)
-    store = jax.device_put(on_device.flatten(series, duration), replicated)
-    cut = partial(on_device.cut, duration=duration, downsample=downsample)
-    expand = lambda store, batch: jax.lax.with_sharding_constraint(cut(store, batch), by_batch)
+    store = jax.device_put(flatten(series, duration), replicated)
+    cut_all = partial(cut, duration=duration, downsample=downsample)
+    expand = lambda store, batch: lax.with_sharding_constraint(cut_all(store, batch), by_batch)
     return Feed(indices, windows_at, store, expand)
+
+
+def flatten(series: Sequence[windows.Series], duration: int) -> Store:
+    """All recordings end to end, as NumPy arrays: N = their steps and ``duration`` of padding.
+
+    x float32 [N,F], asleep bool [N], distance int32 [N,2], usable bool [N], where non-wear is known
+    worn int8 [N] (-1 where it is not), and of each series its first row and length, int32 [S].
+    """
+    lengths = np.array([one.meta.n_steps for one in series], np.int32)
+    rows = int(lengths.sum()) + duration  # a window that begins in the last series stays inside
+    width = len(series[0].features)
+    store = {
+        "x": np.zeros((rows, width), np.float32),
+        "asleep": np.zeros(rows, bool),
+        "distance": np.zeros((rows, 2), np.int32),
+        "usable": np.zeros(rows, bool),
+        "first": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32),
+        "length": lengths,
+    }
+    if series[0].labels is not None and series[0].labels.worn is not None:
+        store["worn"] = np.full(rows, -1, np.int8)
+    for one, first, length in zip(series, store["first"], lengths, strict=True):
+        assert one.labels is not None
+        here = slice(first, first + length)
+        for i, feature in enumerate(one.features):
+            store["x"][here, i] = feature
+        store["asleep"][here] = one.labels.asleep
+        store["distance"][here] = one.labels.distance
+        valid = np.asarray(one.valid)
+        store["usable"][here] = valid & np.asarray(one.labels.known)
+        if "worn" in store:
+            assert one.labels.worn is not None
+            store["worn"][here] = np.where(valid, np.asarray(one.labels.worn), -1)
+    return store
+
+
+def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
+    """Windows of series and start [B], see `sleepjax.data.windows.gather_batch`."""
+    # Looked up, since XLA replaces a division by a product that rounds differently.
+    fractions = np.arange(downsample + 1, dtype=np.float32) / np.float32(downsample)
+
+    def window(series: jax.Array, start: jax.Array) -> Store:
+        first = store["first"][series] + start
+        inside = jnp.arange(duration) < store["length"][series] - start
+        usable, asleep, x, distance = (
+            lax.dynamic_slice_in_dim(store[name], first, duration)
+            for name in ("usable", "asleep", "x", "distance")
+        )
+        distance = jnp.where(inside[:, None], distance, FAR)[::downsample]
+        fraction = lambda what: jnp.asarray(fractions)[
+            frames(what & inside, downsample).sum(axis=1)
+        ]
+        wear = {}
+        if "worn" in store:
+            worn = lax.dynamic_slice_in_dim(store["worn"], first, duration)
+            known = frames((worn >= 0) & inside, downsample).all(axis=1)
+            wear = {"worn": fraction(worn == 1), "worn_mask": known.astype(jnp.float32)}
+        return wear | {
+            "x": jnp.where(inside[:, None], x, 0),
+            "asleep": fraction(asleep),
+            "distance": distance.astype(jnp.float32) + (downsample - 1) / 2,
+            "mask": frames(usable & inside, downsample).all(axis=1).astype(jnp.float32),
+        }
+
+    return jax.vmap(window)(batch["series"], batch["start"])
+
+
+def frames(x: jax.Array, downsample: int) -> jax.Array:
+    """[T] -> [T',downsample]; the last frame is filled up with its own last step."""
+    return jnp.pad(x, (0, -len(x) % downsample), mode="edge").reshape(-1, downsample)
+
+
+AHEAD = 2
+"""Batches that wait on the device; a third may be under way."""
+
+
+class Prefetch:
+    """Batches of the steps from ``first`` up to ``stop``, in order; use as a context manager."""
+
+    def __init__(self, make: Callable[[int], Any], first: int, stop: int):
+        """See the class; ``make`` is called in a thread of its own."""
+        self.make, self.steps = make, range(first, stop)
+        self.ready: queue.Queue[Any] = queue.Queue(AHEAD)
+        self.closed = threading.Event()
+        self.waited = 0.0
+        """Seconds that ``next`` has spent waiting."""
+        self.thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
+
+    def _work(self) -> None:
+        for step in self.steps:
+            try:
+                item = (self.make(step), None)
+            except BaseException as error:  # it is raised where the batch is wanted
+                item = (None, error)
+            while not self.closed.is_set():
+                try:
+                    self.ready.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if self.closed.is_set() or item[1] is not None:
+                return
+
+    def __next__(self) -> Any:
+        """The next batch; raises what making it raised."""
+        begin = time.monotonic()
+        batch, error = self.ready.get()
+        self.waited += time.monotonic() - begin
+        if error is not None:
+            raise error
+        return batch
+
+    def __enter__(self) -> Prefetch:
+        """Start."""
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop the thread, whatever it is doing; batches that were not asked for are dropped."""
+        self.closed.set()
+        self.thread.join()

@@ -27,7 +27,6 @@ from sleepjax.runs.signals import Interrupted, StopSignal
 from sleepjax.training import checks, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter
-from sleepjax.training.prefetch import Prefetch
 from sleepjax.training.profiling import Profile
 from sleepjax.training.state import eval_variables, parameter_table
 
@@ -90,7 +89,9 @@ def run(
             MetricWriter(workdir, step) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
-            Prefetch(lambda s: program.to_device(feed.batch_at(s)), step, total) as ahead,
+            input_pipeline.Prefetch(
+                lambda s: program.to_device(feed.batch_at(s)), step, total
+            ) as ahead,
         ):
 
             def write(row: Mapping[str, float]) -> None:

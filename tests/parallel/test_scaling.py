@@ -19,8 +19,8 @@ from sleepjax import models
 from sleepjax.data import source, windows
 from sleepjax.parallel import sharding
 from sleepjax.runs import runtime, signals
-from sleepjax.training import input_pipeline, loop, resident
-from sleepjax.training.prefetch import Prefetch
+from sleepjax.training import input_pipeline, loop
+from sleepjax.training.input_pipeline import Prefetch
 from sleepjax.training.state import init_state
 from sleepjax.types import InputError
 from tests.support.processes import QUICK
@@ -181,9 +181,9 @@ SERIES = series_of([300, 40, 97, 500])  # two of them shorter than a window
 @pytest.fixture(scope="module", params=[(100, 12), (97, 5), (96, 1), (64, 2)], ids=str)
 def cutter(request):
     duration, downsample = request.param
-    store = resident.flatten(SERIES, duration)
+    store = input_pipeline.flatten(SERIES, duration)
     return duration, downsample, store, jax.jit(
-        partial(resident.cut, duration=duration, downsample=downsample)
+        partial(input_pipeline.cut, duration=duration, downsample=downsample)
     )  # fmt: skip
 
 
