@@ -1,0 +1,37 @@
+r"""World: the recipe of the shipped weights, a small network on simulated people of many kinds.
+
+for seed in 0 1 2; do
+  python scripts/train.py --config configs/world.py --config.seed=$seed --workdir runs/world/$seed
+done
+python scripts/release.py --workdir runs/world/0 runs/world/1 runs/world/2 --out sleepjax/release
+
+Features do not depend on the watch; the events are persistent sleep, as polysomnography has it.
+"""
+
+from sleepjax.config import parse_arg
+from sleepjax.defaults import default_config
+
+
+def get_config(arg=None):
+    arg = parse_arg(arg, fold=0)
+    tiny, arg.demo = arg.tiny, not arg.tiny  # one size: that of a demo
+    c = default_config(arg)
+    c.data.features = (
+        "movement", "turn", "movement_5min", "turn_5min", "turn_range", "anglez_abs",
+        "hour_sin", "hour_cos", "repeat",
+    )  # fmt: skip
+    c.model = dict(
+        name="spec1d",
+        extractor=dict(name="panns", height=16, kernels=(32, 16), sensors=2),
+        decoder=dict(name="unet1d", widths=(16, 24, 32, 48, 64, 96), dropout=0.1, norm="batch"),
+        dtype="float32",
+    )
+    c.loss.worn = 0.5
+    c.simulate.update(population="world", truth="psg")
+    if tiny:
+        extractor = dict(height=4, kernels=(24,))
+        c.update(model=dict(extractor=extractor, decoder=dict(widths=(8, 16))))
+    else:
+        c.simulate.update(series=240, days=8)
+        c.update(total_steps=5_000, eval=dict(every=2_500))
+    return c
