@@ -31,7 +31,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--cohort", help="folder of scripts/simulate.py --population world")
     parser.add_argument("--series", help="recordings, a night each")
-    parser.add_argument("--truth", help="windows of these nights: series_id and two columns of steps")
+    parser.add_argument(
+        "--truth", help="windows of these nights: series_id and two columns of steps"
+    )
     parser.add_argument("--columns", nargs=2, default=("onset_step", "wakeup_step"))
     parser.add_argument("--stages", help="series_id, step, asleep")
     args = parser.parse_args(argv)
@@ -101,7 +103,11 @@ def best_scored(found, truth: pl.DataFrame, columns: dict[str, str]) -> dict[str
     events = pl.concat([one.events for one in found])
     row = {}
     for event, column in columns.items():
-        best = events.filter(event=event).sort("score", descending=True).unique("series_id", keep="first")
+        best = (
+            events.filter(event=event)
+            .sort("score", descending=True)
+            .unique("series_id", keep="first")
+        )
         both = truth.join(best, on="series_id", how="left")
         error = (both["step"] - both[column]).abs() / STEPS_PER_MINUTE
         row[f"best_{event}"] = [round(float(error.median() or 0), 1), error.null_count()]

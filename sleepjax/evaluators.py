@@ -11,6 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+
+from sleepjax import metrics, postprocess
 from sleepjax.data.source import TrainingData
 from sleepjax.evaluation.event_ap import Evaluation
 from sleepjax.figures import curves
@@ -41,6 +45,22 @@ class Validation:
 Evaluator = Callable[[Validation], Mapping[str, float]]
 
 
+def agreement(run: Validation) -> Mapping[str, float]:
+    """Errors of main sleep against the labelled nights: median absolute, in minutes, and missed."""
+    found = pl.concat(
+        postprocess.find_windows(
+            run.evaluation.probabilities[one.meta.series_id], one.meta, valid=np.asarray(one.valid)
+        )
+        for one in run.data.valid
+    )
+    result = metrics.agreement(run.data.solution, found)
+    row = {
+        f"valid/agreement/{name}": difference.median_absolute
+        for name, difference in result.differences.items()
+    }
+    return row | {"valid/agreement/missed": result.missed / result.n_truth}
+
+
 def report(run: Validation) -> Mapping[str, float]:
     """Draw the curves and write ``report.html``."""
     run.writer.figures(run.step, curves.curves(run.evaluation, run.history, run.title))
@@ -65,6 +85,7 @@ def saved(run: Validation) -> Mapping[str, float]:
 def standard(config: Any) -> dict[str, tuple[Evaluator, int]]:
     """Name -> (evaluator, every so many steps); all of them run at the end of a run, too."""
     return {
+        "agreement": (agreement, config.eval.every),
         "report": (report, config.eval.every),
         "saved": (saved, config.total_steps),
         "nights": (nights, config.total_steps),
