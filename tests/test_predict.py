@@ -104,11 +104,13 @@ def test_windows_know_over_how_many_minutes_the_labels_spread_an_event(predictor
     assert not slept.equals(find_windows(probs, recording.meta, valid=valid))
 
 
-def test_one_prediction_compiles_once(predictor, series):
-    apply = predictor.members[0].predict_fn.__closure__
-    predictor.predict(series)
-    jitted = next(c.cell_contents for c in apply if hasattr(c.cell_contents, "_cache_size"))
-    assert jitted._cache_size() == 1
+def test_recordings_of_any_length_compile_once(finished, series, caplog):
+    predictor = load(finished.workdir)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        for n in (100, 961, len(series)):
+            predictor.predict(series.head(n))
+    compiled = [record.getMessage() for record in caplog.records]
+    assert sum("Compiling jit(predict_step)" in message for message in compiled) == 1
 
 
 def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp_path, capsys):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
@@ -270,8 +270,7 @@ def test_jitter_and_gaps_equal_a_slow_reference(cadence, noise):
     times = sorted(set(times))
     frame, utc = timed_rows([t - times[0] for t in times])
     cadence = float(np.median(np.diff(utc))) if len(utc) > 1 else 5000.0
-    if not 4500 <= cadence <= 10_000:
-        return
+    assume(4500 <= cadence <= 10_000)
     recording = read(frame)
     taken = reference.place(utc, cadence)
     want = [None if i is None else frame["anglez"][i] for i in taken]
@@ -287,16 +286,14 @@ def test_jitter_and_gaps_equal_a_slow_reference(cadence, noise):
 )
 def test_averaging_equals_a_slow_reference(cadence, fates):
     times = [i * cadence for i, fate in enumerate(fates) if fate != "lose"]
-    if len(times) < 2 or fates.count("nan") > len(times) / 2:
-        return
+    assume(len(times) >= 2 and fates.count("nan") <= len(times) / 2)
     frame, utc = timed_rows(times)
     nan = [fate == "nan" for fate in fates if fate != "lose"]
     frame = frame.with_columns(
         anglez=pl.when(pl.Series(nan)).then(float("nan")).otherwise("anglez").cast(pl.Float32)
     )
     usual = float(np.median(np.diff(utc)))
-    if usual >= 4500:
-        return
+    assume(usual < 4500)
     recording = read(frame)
     want = reference.average(utc, frame["anglez"].to_list(), usual)
     got = recording.frame.select(pl.when("valid").then("anglez"))["anglez"].to_list()

@@ -222,8 +222,12 @@ def test_blocks_come_back_as_the_pixels_they_were(shape):
     blocks = blocks_from_pixels(x, len(shape))
     assert blocks.shape == (2, *(-(-n // 2) for n in shape), 2 ** len(shape))
     np.testing.assert_array_equal(pixels_from_blocks(blocks, shape), x)
-    if shape == (8, 6):
-        np.testing.assert_array_equal(blocks[0, 1, 2], x[0, 2:4, 4:6, 0].ravel())
+
+
+def test_a_block_holds_its_two_by_two_pixels():
+    x = jnp.arange(48.0).reshape(1, 8, 6, 1)
+    block = blocks_from_pixels(x, 2)[0, 1, 2]
+    np.testing.assert_array_equal(block, x[0, 2:4, 4:6, 0].ravel())
 
 
 def test_upsampling_writes_each_places_own_block():

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
@@ -46,14 +47,11 @@ def test_twice_the_same_run_is_the_run_with_the_settings_of_the_file(folder, loa
     assert replaced.post == {"height": 0.9}
 
 
-def test_members_share_a_compiled_function(loaded):
-    jitted = [
-        cell.cell_contents
-        for member in loaded.members
-        for cell in member.predict_fn.__closure__
-        if hasattr(cell.cell_contents, "_cache_size")
-    ]
-    assert len(jitted) == 2 and jitted[0] is jitted[1]
+def test_members_share_a_compiled_function(folder, series, caplog):
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        load(folder).predict(series)
+    compiled = [record.getMessage() for record in caplog.records]
+    assert sum("Compiling jit(predict_step)" in message for message in compiled) == 1
 
 
 def test_probabilities_are_averaged_each_by_its_own_config(loaded, series):

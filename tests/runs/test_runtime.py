@@ -1,15 +1,16 @@
 """Flags of a run: traces, the compilation cache, deterministic kernels."""
 
 import os
+import subprocess
+import sys
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from sleepjax.runs import runtime
 from sleepjax.training import profiling
 from sleepjax.types import InputError
-
-CACHE = "jax_compilation_cache_dir"
 
 
 def test_steps_to_profile():
@@ -27,29 +28,45 @@ def test_steps_that_are_not_run_are_not_traced_silently(tmp_path, capsys, steps,
     assert said in error and bool(error) == bool(said)
 
 
+CACHE = "jax_compilation_cache_dir"
+
+
 @pytest.fixture
-def cache_dir(monkeypatch):
+def compiled_into(monkeypatch):
+    """Folder -> whether a program compiled after `use_compilation_cache` is kept below it."""
     before = getattr(jax.config, CACHE)
-    yield lambda: getattr(jax.config, CACHE)
+
+    def kept(folder):
+        runtime.use_compilation_cache()
+        compilation_cache.reset_cache()
+        jax.block_until_ready(jax.jit(lambda x: x * 7)(1.0))
+        return folder.is_dir() and any(folder.iterdir())
+
+    yield kept
     jax.config.update(CACHE, before)
+    compilation_cache.reset_cache()
 
 
-def test_the_compilation_cache_is_the_users(cache_dir, monkeypatch, tmp_path):
-    before = cache_dir()
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, "elsewhere")
-    runtime.use_compilation_cache()
-    assert cache_dir() == before  # JAX itself reads the variable
-    monkeypatch.delenv(runtime.CACHE_VARIABLE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    runtime.use_compilation_cache()
-    assert cache_dir() == str(tmp_path / "sleepjax" / "xla")
-    monkeypatch.delenv("XDG_CACHE_HOME")
+def test_compiled_programs_are_kept_where_the_user_keeps_caches(
+    compiled_into, monkeypatch, tmp_path
+):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    runtime.use_compilation_cache()
-    assert cache_dir() == str(tmp_path / "home" / ".cache" / "sleepjax" / "xla")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert not compiled_into(tmp_path / "xdg")  # the variable of JAX names another folder
+    monkeypatch.delenv(runtime.CACHE_VARIABLE)
+    assert compiled_into(tmp_path / "xdg" / "sleepjax" / "xla")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert compiled_into(tmp_path / "home" / ".cache" / "sleepjax" / "xla")
 
 
-def test_deterministic_kernels_are_asked_for_beside_other_flags(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
-    runtime.use_deterministic_kernels()
-    assert os.environ["XLA_FLAGS"] == "--xla_other=1 --xla_gpu_deterministic_ops=true"
+def test_deterministic_kernels_are_asked_for_beside_other_flags(project):
+    """XLA ends a process that has a flag which it does not know."""
+    code = (
+        "from sleepjax.runs import runtime; runtime.use_deterministic_kernels(); "
+        "import jax; print(jax.device_count())"
+    )
+    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "3", done.stderr

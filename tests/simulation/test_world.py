@@ -186,8 +186,11 @@ def test_an_idle_watch_repeats_itself_until_it_moves(idle):
     anglez, enmo = report(np.random.default_rng(1), watch("actigraph", idle=idle), still())
     assert len(set(anglez[3:1000])) == len(set(enmo[3:1000])) == 1
     assert len(set(anglez[1003:])) == 1 and anglez[1000] > 30
-    if idle == "zeros":
-        assert anglez[999] == enmo[999] == 0
+
+
+def test_some_watches_are_idle_with_zeros():
+    anglez, enmo = report(np.random.default_rng(1), watch("actigraph", idle="zeros"), still())
+    assert anglez[999] == enmo[999] == 0 != anglez[1000]
 
 
 def test_a_coarse_watch_sees_few_angles():
