@@ -102,7 +102,7 @@ def agreement(
     if true.is_empty():
         raise InputError("truth has no window with both ends; agreement needs at least one.")
     found = as_polars(found, "found")
-    main = found if naps or "main" not in found.columns else found.filter(pl.col("main"))
+    main = found if naps or "main" not in found.columns else found.filter(_is_main(found["main"]))
     ours, unfinished = read_windows(main, "found")
     known = ours.filter(pl.col("series_id").is_in(true["series_id"].unique().to_list()))
     left_out = {
@@ -131,6 +131,16 @@ def agreement(
         left_out={reason: n for reason, n in left_out.items() if n},
         epochs=None if stages is None else epochs(stages, nights, known, names, drawn),
     )
+
+
+def _is_main(column: pl.Series) -> pl.Series:
+    """Bool [N] of a column that other programs may write as TRUE or 1."""
+    words = column.cast(pl.String, strict=False).str.to_lowercase()
+    wrong = ~words.is_in(["true", "false", "1", "0"]).fill_null(False)
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise InputError(f"found column 'main' is {column[row]!r}; it must be true or false.")
+    return words.is_in(["true", "1"])
 
 
 def read_windows(

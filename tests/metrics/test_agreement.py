@@ -99,6 +99,18 @@ def test_nothing_found_and_one_night():
     assert math.isnan(one.differences["onset"].sd)
 
 
+@pytest.mark.parametrize("spelled", [["true", "false"], ["TRUE", "FALSE"], [1, 0]])
+def test_spellings_of_main(spelled):
+    """As other programs write them; a csv without rows has text in every column."""
+    main = pl.Series("main", [spelled[i > 0] for i in range(len(FOUND))])
+    found = FOUND.with_columns(main)
+    assert agreement(TRUTH, found).left_out["found naps"] == len(FOUND) - 1
+    empty = found.clear().cast(pl.String)
+    assert agreement(TRUTH, empty).missed == len(TRUTH)
+    with pytest.raises(InputError, match="found column 'main' is 'x'; it must be true or false"):
+        agreement(TRUTH, found.with_columns(main=pl.lit("x")))
+
+
 def test_epochs():
     """Ten steps: asleep 3 inside and 1 outside, awake 2 inside and 3 outside, one not scored."""
     truth = windows([("a", 0, 5)])
