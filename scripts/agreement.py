@@ -17,7 +17,7 @@ import json
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
 from sleepjax.io import check_output
 from sleepjax.types import InputError
 
@@ -86,4 +86,4 @@ def named_files(found: list[str]) -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

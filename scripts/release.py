@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.cli import answer
+from sleepjax.cli import answer, run
+from sleepjax.io import check_not_input
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def release_runs(args: argparse.Namespace) -> int:
     from sleepjax.training.weights import read_run
 
     out = Path(args.out)
+    check_not_run(out)
+    check_not_input("--out", release.files(out), [Path(p) for p in (args.notes, args.post) if p])
     if release.is_release(out) and not args.overwrite:
         raise InputError(f"{out} holds a release; give another --out, or --overwrite.")
     if args.notes and not Path(args.notes).is_file():
@@ -58,6 +61,13 @@ def release_runs(args: argparse.Namespace) -> int:
     size = (out / release.MODEL).stat().st_size
     print(f"release: {out} ({len(members)} members, {size:,} bytes)")
     return 0
+
+
+def check_not_run(out: Path) -> None:
+    """Raise InputError for the folder of a run or of an ensemble, whose files would be lost."""
+    for name in ("run.json", "ensemble.json"):
+        if (out / name).exists():
+            raise InputError(f"--out {str(out)!r} is the folder of a run; give another --out.")
 
 
 def card(members: Sequence[Weights], checkpoint: str, notes: str) -> str:
@@ -86,4 +96,4 @@ def card(members: Sequence[Weights], checkpoint: str, notes: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main))

@@ -1,8 +1,8 @@
 """Released weights: what prediction needs of one or several runs, in files small enough to ship.
 
     model.safetensors   the arrays of every member: ``0/params/decoder/head/logits/kernel``
-    config.json         config and facts of every member, post-processing, features, the hash of
-                        model.safetensors; written last
+    config.json         config and facts of every member, post-processing, features, a hash of
+                        these and of model.safetensors; written last
     card.md             for a person: what it was trained on, what it is and is not fit for
 
 Reading needs neither Orbax nor a run directory. The package's own release stands in this folder.
@@ -49,6 +49,11 @@ def is_release(folder: Path) -> bool:
     return (folder / MODEL).is_file()
 
 
+def files(folder: Path) -> tuple[Path, ...]:
+    """The three files of a release in a folder."""
+    return tuple(folder / name for name in (MODEL, CONFIG, CARD))
+
+
 def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], card: str) -> None:
     """Write the three files, or replace them.
 
@@ -75,13 +80,13 @@ def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], car
     names = {name for one in members for name in one.config.data.features}
     facts = {
         "format": FORMAT,
-        "sha256": hashlib.sha256(model).hexdigest(),
         "features": features.probe(sorted(names)),
         "post": dict(post),
         "members": [
             {"config": json.loads(one.config.to_json()), "run": one.run} for one in members
         ],
     }
+    facts["sha256"] = _hash(model, facts)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     (folder / MODEL).write_bytes(model)
@@ -109,15 +114,17 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
         model = (folder / MODEL).read_bytes()
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); the release is damaged.") from None
+    if not isinstance(facts, dict):
+        raise InputError(f"{path} holds no JSON object; the release is damaged.")
     if facts.get("format") != FORMAT:
         raise InputError(
             f"{path} has release format {facts.get('format')!r}, this sleepjax reads {FORMAT}; use "
             "the version that wrote it."
         )
-    if hashlib.sha256(model).hexdigest() != facts["sha256"]:
+    if _hash(model, facts) != facts.get("sha256"):
         raise InputError(
-            f"{folder / MODEL} is not the file that {CONFIG} belongs to (its hash differs); copy "
-            "or download the release again."
+            f"{folder / MODEL} is not the file that {CONFIG} belongs to, or one of them was "
+            "changed (the hash differs); copy or download the release again."
         )
     _check_features(facts["features"], folder)
     arrays = load(model)
@@ -126,6 +133,12 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
         own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
         members.append(Weights(from_json(one["config"]), one["run"], nested(own)))
     return tuple(members), facts["post"]
+
+
+def _hash(model: bytes, facts: Mapping[str, Any]) -> str:
+    """Of the arrays and of all that config.json says but for the hash itself."""
+    said = {key: value for key, value in facts.items() if key != "sha256"}
+    return hashlib.sha256(model + json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> None:

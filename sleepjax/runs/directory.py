@@ -32,17 +32,19 @@ from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
 from sleepjax.models import custom
 from sleepjax.parallel import processes
+from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
 from sleepjax.runs.resume import MODEL, differences, environment, leaves
 from sleepjax.types import InputError
 
 FORMAT = 6
 LOCK = ".lock"
-FACTS = (
-    *("format", "sleepjax", "git_commit", "repair", "python", "versions", "settings", "changes"),
-    *("simulated", "normalisers", "features", "recordings", "train_series", "valid_series"),
-    "labels",
-)
+FACTS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("sleepjax", "repair", "python", "recordings", "labels"), str),
+    **dict.fromkeys(("versions", "normalisers", "features"), dict),
+    **dict.fromkeys(("settings", "changes", "train_series", "valid_series"), list),
+    **{"format": int, "git_commit": (str, type(None)), "simulated": bool},
+}
 """What run.json must hold."""
 
 
@@ -113,6 +115,10 @@ def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
     """(config, contents of run.json). Raises InputError when the folder is not a run directory."""
     settings, run = _read_files(workdir)
     config = from_json(settings)
+    try:
+        check_post(config["post"])
+    except InputError as error:
+        raise InputError(f"{workdir / 'config.json'}: post: {error}") from None
     if custom.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
         config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
     return config, run
@@ -134,8 +140,9 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "version that trained it."
         )
     missing = [name for name in FACTS if name not in run]
-    if missing or not all(isinstance(run[name], list) for name in ("settings", "changes")):
-        what = f"has no {', '.join(missing)}" if missing else "holds no lists of settings, changes"
+    odd = [name for name in FACTS if not isinstance(run.get(name), FACTS[name])]
+    if missing or odd:
+        what = f"has no {', '.join(missing)}" if missing else f"has an odd {', '.join(odd)}"
         raise InputError(f"{workdir / 'run.json'} {what}; the run directory is damaged.")
     settings = _read_json(workdir / "config.json")
     found, expected = leaves(settings), run["settings"]

@@ -55,6 +55,7 @@ GROUPS = ("data", "augment", "optim", "guard", "eval", "early_stop", "simulate")
 def check(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is out of its bounds, naming the bound."""
     check_settings(config)
+    check_types(config)
     check_names(config.data.features)
     for key, (low, high) in BOUNDS.items():
         value: Any = config
@@ -105,6 +106,30 @@ def check_settings(config: Any) -> None:
             f"the config lacks {', '.join(missing)}; start from sleepjax.defaults.default_config, "
             "which has all settings, or from a config that does."
         )
+
+
+def check_types(config: Any) -> None:
+    """Raise InputError for a setting of another type than its default; a whole number is a float.
+
+    Settings that have no default, such as those of a user-defined model, are of any type.
+    """
+    defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False))
+    for group in (None, *GROUPS, "loss"):
+        expected = defaults if group is None else defaults[group]
+        found = config if group is None else config.get(group)
+        if not isinstance(found, ConfigDict):
+            raise InputError(f"the config's {group} is {found!r}; it must be a group of settings.")
+        for key, default in expected.items():
+            if key not in found or isinstance(default, ConfigDict):
+                continue
+            value, kind = found[key], type(default)
+            fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+            whole = kind is float and isinstance(value, int) and not isinstance(value, bool)
+            if not (fits or whole):
+                name = key if group is None else f"{group}.{key}"
+                raise InputError(
+                    f"{name}={value!r} must be of type {kind.__name__}, like {default!r}."
+                )
 
 
 def check_batches(config: ConfigDict, devices: int) -> None:

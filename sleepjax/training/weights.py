@@ -13,6 +13,7 @@ from sleepjax import release
 from sleepjax.data import features
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, validation
+from sleepjax.training import checks
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
 from sleepjax.types import InputError
@@ -29,6 +30,10 @@ def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
     on features that are computed in another way now.
     """
     config, run = directory.read(workdir)
+    try:
+        checks.check(config)
+    except InputError as error:
+        raise InputError(f"{workdir / 'config.json'} was changed: {error}") from None
     directory.check_features(workdir, run, features.definitions(config.data.features))
     replicated, _ = sharding.shardings(sharding.data_mesh())
     like = sharding.placed(build(config).shapes(), replicated)

@@ -58,6 +58,18 @@ def test_it_predicts_what_its_runs_predict(one_member, released, finished, worn_
     assert load(released).run["simulated"] and len(load(released).members) == 2
 
 
+def test_a_run_and_the_notes_are_not_written_over(project, finished, one_member, tmp_path, capsys):
+    main = script(project, "release").main
+    before = (finished.workdir / "config.json").read_bytes()
+    args = ["--workdir", str(finished.workdir), "--overwrite"]
+    assert main([*args, "--out", str(finished.workdir)]) == 2
+    assert "is the folder of a run; give another --out" in capsys.readouterr().err
+    assert (finished.workdir / "config.json").read_bytes() == before
+    copy = changed(one_member, tmp_path)
+    assert main([*args, "--out", str(copy), "--notes", str(copy / release.CARD)]) == 2
+    assert "which is the input" in capsys.readouterr().err
+
+
 def test_the_card_names_facts_and_notes(released):
     card = (released / release.CARD).read_text()
     assert "Not fit for naps." in card and "| 0 | spec1d | `anglez`, `enmo`, " in card
@@ -109,6 +121,14 @@ def test_damage_and_other_versions_are_refused(one_member, tmp_path, monkeypatch
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match=r"is not the file that config.json belongs to"):
         load(copy)
+    shutil.rmtree(copy)
+    copy = changed(one_member, tmp_path)
+    facts = json.loads((copy / release.CONFIG).read_text())
+    del facts["post"]["snap"]  # a setting that would be filled in by a default
+    for text in (json.dumps(facts), '{"format": 1}', "[]", "{"):
+        (copy / release.CONFIG).write_text(text)
+        with pytest.raises(InputError, match="or one of them was changed|holds no JSON|damaged"):
+            load(copy)
     monkeypatch.setitem(features.FEATURES, "enmo", features.FEATURES["enmo"] + 0.1)
     with pytest.raises(InputError, match="other definitions of the features enmo than this"):
         load(one_member)

@@ -135,6 +135,31 @@ def test_a_fact_that_is_missing_is_named(copied, name):
         directory.read(copied)
 
 
+@pytest.mark.parametrize("name", set(directory.FACTS) - {"format"})
+def test_a_fact_of_another_kind_is_named(copied, name):
+    edit(copied / "run.json", lambda run: run.update({name: 1}))
+    with pytest.raises(InputError, match=f"run.json has an odd {name}; the run directory is"):
+        directory.read(copied)
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("post.distance", "x", "config.json: post: setting distance='x' must be"),
+        ("post.height", None, "config.json: post: setting height=None must be"),
+        ("eval.stride", 0, "config.json was changed: eval.stride=0 must be at least 1"),
+        ("eval.trim", "a", "config.json was changed: eval.trim='a' must be of type int, like"),
+        ("data.features", "anglez", "data.features='anglez' must be of type tuple, like"),
+        ("data.downsample", True, "data.downsample=True must be of type int, like"),
+    ],
+)
+def test_a_setting_of_another_kind_is_named(copied, name, value, message):
+    group, key = name.split(".")
+    edit(copied / "config.json", lambda config: config[group].update({key: value}))
+    with pytest.raises(InputError, match=message):
+        load(copied)
+
+
 @pytest.mark.parametrize("text", ["null", "[1]", "3", '{"format": 6}', "[" * 100_000, "\xff"])
 @pytest.mark.parametrize("name", ["config.json", "run.json"])
 def test_a_file_of_another_shape(copied, name, text):
@@ -170,7 +195,8 @@ def test_half_a_validation_is_not_the_end_of_a_run(copied, tiny_config, name):
 def facts(workdir):
     """What `data.facts` gave when the run began."""
     run = json.loads((workdir / "run.json").read_text())
-    return {name: run[name] for name in directory.FACTS[8:]}
+    ours = {"format", "settings", "changes", *resume.ENVIRONMENT}
+    return {name: run[name] for name in directory.FACTS if name not in ours}
 
 
 def test_what_does_not_change_the_training_may_change(copied, tiny_config, capsys, monkeypatch):

@@ -58,3 +58,8 @@ def test_a_terminal_of_any_encoding(tmp_path, encoding):
     assert (code, err) == (0, "")
     first = target.read_bytes().splitlines()[0].decode(encoding)
     assert first in ("line 0 \\xe9 \\udce9", "line 0 é \\udce9")
+
+
+def test_every_script_runs_in_this_way(project):
+    for path in (project / "scripts").glob("*.py"):
+        assert "sys.exit(run(main))" in path.read_text(encoding="utf-8"), path.name
