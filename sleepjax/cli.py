@@ -1,4 +1,4 @@
-"""What a command says when it cannot go on: one line on stderr and an exit code, no traceback."""
+"""Messages of a command that fails: one line on stderr and an exit code, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model to probabilities at every step of whole recordings, through overlapping windows."""
+"""Inference: a model's probabilities at every step of whole recordings, by overlapping windows."""
 
 from __future__ import annotations
 

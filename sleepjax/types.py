@@ -1,4 +1,4 @@
-"""The words every part of sleepjax shares: units, class order, records and the error for bad input.
+"""Definitions that all of sleepjax shares: units, class order, records, the error for bad input.
 
 Shape letters used in every docstring: B batch, T steps, F features, C channels, K classes,
 H height, N events; T' = T / downsample label frames. Channels come last. A *step* is 5 seconds;

@@ -29,6 +29,8 @@ jaxtyping.install_import_hook(
     [
         "sleepjax.models",
         "sleepjax.objectives",
+        "sleepjax.postprocess.semi_markov",
+        "sleepjax.postprocess.unmeasured",
         "sleepjax.training.augment",
         "sleepjax.training.optim",
         "sleepjax.training.step",

@@ -1,4 +1,4 @@
-"""What the baselines see of a recording: the same prepared features as a model."""
+"""Signals that the baselines see of a recording: the same prepared features as a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: of the steps called 70 % asleep, were 70 %?"""
+"""Calibration of probabilities: of the steps that are called 70 % asleep, were 70 %?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reliability:
     predicted: np.ndarray
     """[bins] mean probability."""
     observed: np.ndarray
-    """[bins] share of true outcomes."""
+    """[bins] fraction of true outcomes."""
     count: np.ndarray
     """[bins]."""
     brier: float

@@ -1,4 +1,4 @@
-"""Runs beside each other: what was set differently, what came of it, and how sure that is."""
+"""Comparison of runs: settings that differ, their scores, and how sure the difference is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn of one recording: signals, local clock, what is known and what was found."""
+"""Contents of a recording's pictures: signals, local clock, what is known and what was found."""
 
 from __future__ import annotations
 

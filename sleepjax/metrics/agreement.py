@@ -49,7 +49,7 @@ class Difference:
     median_absolute_interval: Interval
     """95 %, bootstrapped over persons."""
     within: dict[int, float]
-    """Minutes -> share of all true windows, missed ones too, with an error of at most that."""
+    """Minutes -> fraction of all true windows, missed ones too, with an error of at most that."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How sure a score is: resampling whole series, for one answer or two on the same series.
+"""Bootstrap intervals of a score, or of a difference, by resampling whole series.
 
 Nights of one person are alike, so series are drawn, not events. Matching happens within a series
 and does not depend on the others; it is done once, and a draw only re-weights the pool.

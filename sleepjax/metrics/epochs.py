@@ -23,9 +23,9 @@ class Epochs:
     n_unscored: int
     """Steps whose stage is missing; not counted otherwise."""
     sensitivity: float
-    """Share of the steps asleep that lie in a found window."""
+    """Fraction of the steps asleep that lie in a found window."""
     specificity: float
-    """Share of the steps awake that lie in none."""
+    """Fraction of the steps awake that lie in none."""
     kappa: float
     """Cohen's."""
     intervals: dict[str, Interval]

@@ -1,4 +1,4 @@
-"""Which detection takes which ground-truth event, for every tolerance, exactly as defined.
+"""Matching of detections to ground-truth events, for every tolerance, exactly as defined.
 
 In each series detections take their turn by descending score; each takes the nearest event that is
 still free and closer than the tolerance (strictly), the earlier one of two at the same distance.

@@ -1,4 +1,4 @@
-"""From polars frames to the arrays the metric works on; every problem is reported or counted.
+"""Arrays that the metric works on, from polars frames; every problem is reported or counted.
 
 The metric sees one event class at a time (`EventArrays`), with series as integers. Steps and
 scores become float64, so unsigned and fractional steps are exact (integers below 2**53).

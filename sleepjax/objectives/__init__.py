@@ -1,4 +1,4 @@
-"""What a model is trained for: how its output is compared with labels and read as probabilities.
+"""Objectives: how a model's output is compared with labels and read as probabilities.
 
 A model's output is ``(outputs, named intermediates)``. An objective turns it into a loss, as a
 (sum, count) pair, and into probabilities at every step, so that the step, the evaluation and the

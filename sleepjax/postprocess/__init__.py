@@ -1,4 +1,4 @@
-"""From windows of probabilities to events: stitching, peaks, decoding, submissions."""
+"""Steps from windows of probabilities to events: stitching, peaks, decoding, submissions."""
 
 from sleepjax.postprocess.decode import decode_series, read_settings, with_timestamps
 from sleepjax.postprocess.peaks import find_peaks

@@ -1,4 +1,4 @@
-"""From probabilities per step to events: a composition of the steps in `decoders`."""
+"""Decoding of probabilities per step to events: a composition of the steps in `decoders`."""
 
 from __future__ import annotations
 

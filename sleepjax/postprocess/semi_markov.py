@@ -13,24 +13,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What speaks for windows, in natural logarithms."""
 
-    begins: np.ndarray
-    """[N+1] for a window to begin at each boundary."""
-    ends: np.ndarray
-    """[N+1] for a window to end at each boundary."""
-    inside: np.ndarray
-    """[N] for each frame to be in a window."""
+    begins: Float[np.ndarray, " boundaries"]
+    """For a window to begin at each boundary."""
+    ends: Float[np.ndarray, " boundaries"]
+    """For a window to end at each boundary."""
+    inside: Float[np.ndarray, " N"]
+    """For each frame to be in a window."""
     shortest: int
     """Frames; windows, and gaps between two of them, last at least as long."""
 
 
-def best_windows(evidence: Evidence) -> np.ndarray:
-    """The set of windows of highest score, int64 [W,2] boundaries in ascending order."""
+def best_windows(evidence: Evidence) -> Int[np.ndarray, "W 2"]:
+    """The set of windows of highest score: boundaries in ascending order."""
     total = np.concatenate([[0.0], np.cumsum(evidence.inside)])
     awake, asleep = _forward(evidence.begins, evidence.ends, total, evidence.shortest, np.maximum)
     found, at = [], len(awake) - 1
@@ -42,8 +43,10 @@ def best_windows(evidence: Evidence) -> np.ndarray:
     return np.array(found[::-1], np.int64).reshape(-1, 2)
 
 
-def probabilities(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities [N+1] that a window begins, and that one ends, at each boundary."""
+def probabilities(
+    evidence: Evidence,
+) -> tuple[Float[np.ndarray, " boundaries"], Float[np.ndarray, " boundaries"]]:
+    """Probabilities that a window begins, and that one ends, at each boundary."""
     begins, ends, n = evidence.begins, evidence.ends, len(evidence.inside)
     total = np.concatenate([[0.0], np.cumsum(evidence.inside)])
     awake, asleep = _forward(begins, ends, total, evidence.shortest, np.logaddexp)
@@ -59,8 +62,12 @@ def probabilities(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _forward(
-    begins: np.ndarray, ends: np.ndarray, total: np.ndarray, shortest: int, add: np.ufunc
-) -> tuple[np.ndarray, np.ndarray]:
+    begins: Float[np.ndarray, " boundaries"],
+    ends: Float[np.ndarray, " boundaries"],
+    total: Float[np.ndarray, " boundaries"],
+    shortest: int,
+    add: np.ufunc,
+) -> tuple[Float[np.ndarray, " padded"], Float[np.ndarray, " padded"]]:
     """Scores of all that can lie before each boundary, combined by ``add``; [N+1+shortest] each.
 
     ``awake[t]``: outside of windows, and long enough that one may begin at t. ``asleep[t]``: in a

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 PRODUCTIVE = 0.9
-"""Rounds of suppression go on while they leave at most this share of the peaks undecided."""
+"""Rounds of suppression go on while they leave at most this fraction of the peaks undecided."""
 
 
 def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:

@@ -7,6 +7,7 @@ believed only where the model saw sleep on the measured side: after an onset, or
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE
 
@@ -20,26 +21,31 @@ ASLEEP = 0.5
 """Probability of asleep from which the model saw sleep."""
 
 
-def beside(position: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Whether each of N rows lies within `EDGE` of unmeasured time, bool [N].
+def beside(
+    position: Int[np.ndarray, " N"], valid: Bool[np.ndarray, " T"]
+) -> Bool[np.ndarray, " N"]:
+    """Whether each row lies within `EDGE` of unmeasured time.
 
     Args:
-      position: int64 [N], rows of the recording.
-      valid: bool [T], what was measured.
+      position: rows of the recording.
+      valid: what was measured.
     """
     return _count(~valid, position - EDGE, position + EDGE + 1) >= NOTICED
 
 
 def believable(
-    event: str, position: np.ndarray, asleep: np.ndarray, valid: np.ndarray
-) -> np.ndarray:
-    """Which of N candidates are away from unmeasured time, or have sleep on their side, bool [N].
+    event: str,
+    position: Int[np.ndarray, " N"],
+    asleep: Float[np.ndarray, " T"],
+    valid: Bool[np.ndarray, " T"],
+) -> Bool[np.ndarray, " N"]:
+    """Which candidates are away from unmeasured time, or have sleep on their side.
 
     Args:
       event: ``onset``, whose sleep comes after it, or ``wakeup``, whose sleep lies before it.
-      position: int64 [N], rows of the recording.
-      asleep: [T] probability.
-      valid: bool [T], what was measured.
+      position: rows of the recording.
+      asleep: probability at every row.
+      valid: what was measured.
     """
     after = event == EVENTS[0]
     first, end = (position, position + EDGE) if after else (position - EDGE, position)
@@ -47,7 +53,9 @@ def believable(
     return seen | ~beside(position, valid)
 
 
-def _count(mask: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Number of True among the rows from first to end - 1 that exist, int64 [N]."""
+def _count(
+    mask: Bool[np.ndarray, " T"], first: Int[np.ndarray, " N"], end: Int[np.ndarray, " N"]
+) -> Int[np.ndarray, " N"]:
+    """Number of True among the rows from first to end - 1 that exist."""
     total = np.concatenate([[0], np.cumsum(mask)])
     return total[end.clip(0, len(mask))] - total[first.clip(0, len(mask))]

@@ -1,4 +1,4 @@
-"""How a run is executed, as opposed to what it computes, which is the config's."""
+"""Execution of a run: how it is computed, as opposed to what it computes, which is the config's."""
 
 from __future__ import annotations
 

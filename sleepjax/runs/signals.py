@@ -1,4 +1,4 @@
-"""Stopping on request: a signal becomes a flag that the loop reads between two steps.
+"""Signals that stop a run: each becomes a flag that the loop reads between two steps.
 
 Before a loop begins, and between two runs of one command, there is nothing to save: a signal ends
 the command at once (see `resumable`).

@@ -25,7 +25,7 @@ class DeviceKind:
     """From what each watch of a kind is drawn. Pairs are ends of a uniform distribution."""
 
     share: float
-    """Share of participants who wear one."""
+    """Fraction of participants who wear one."""
     offset: float
     """SD of the error of gravity's length in mg, the same in all postures."""
     tilt: float

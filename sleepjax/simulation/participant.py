@@ -62,7 +62,7 @@ class Participant:
     gaps: float
     """Mean number of breaks of several days per month."""
     worn_share: float
-    """Share of the recording after which the watch is not put on again."""
+    """Fraction of the recording after which the watch is not put on again."""
 
 
 def draw_days(rng: np.random.Generator) -> float:

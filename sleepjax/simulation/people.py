@@ -16,9 +16,9 @@ class PersonKind:
     """From what a person is drawn. Pairs of factors are ends of a uniform distribution."""
 
     home: float
-    """Share of those who wear a watch at home."""
+    """Fraction of those who wear a watch at home."""
     laboratory: float
-    """Share of those who sleep in a laboratory."""
+    """Fraction of those who sleep in a laboratory."""
     onset: Range
     """Mean and SD over people of the usual clock time of falling asleep, hours."""
     hours: Range
@@ -32,7 +32,7 @@ class PersonKind:
     awakenings: Range = (0.6, 2.0)
     """Factor on the number of awakenings."""
     periodic: Range = (0.0, 0.05)
-    """Share of sleep in which movements return every 15 to 90 s."""
+    """Fraction of sleep in which movements return every 15 to 90 s."""
     nap: Range = (0.0, 0.15)
     """Chance of a nap per day."""
     fidgeting: Range = (0.25, 1.1)
@@ -115,7 +115,7 @@ SCHEDULES = {
     "polyphasic": 0.03,
     "free_running": 0.03,
 }
-"""Share of those who wear a watch at home; `schedule` says what each means."""
+"""Fraction of those who wear a watch at home; `schedule` says what each means."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ class Person:
     hours: float
     """Usual sleep in 24 hours."""
     quiet: float
-    """Share of lying awake that is spent nearly motionless."""
+    """Fraction of lying awake that is spent nearly motionless."""
     periodic: float
-    """Share of sleep in which movements return periodically."""
+    """Fraction of sleep in which movements return periodically."""
     period: float
     """Seconds between them."""
     dozing: float

@@ -1,4 +1,4 @@
-"""What a config computes: pure functions of model, loss and optimiser, and their compiled form."""
+"""Functions of a config's model, loss and optimiser, pure and compiled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Updates that would ruin a run are skipped on the device, counted, and given up on after too many.
+"""Guard against updates that would ruin a run: skipped on the device, counted, limited in number.
 
 An update is sound when loss and gradient are finite and the loss is at most ``spike`` times the
 running average of the sound ones before it, once there are `START` of them. A batch in which the

@@ -185,7 +185,7 @@ class Prefetch:
     """Batches of the steps from ``first`` up to ``stop``, in order; use as a context manager."""
 
     def __init__(self, make: Callable[[int], Any], first: int, stop: int):
-        """See the class; ``make`` is called in a thread of its own."""
+        """See the class; ``make`` is called in another thread."""
         self.make, self.steps = make, range(first, stop)
         self.ready: queue.Queue[Any] = queue.Queue(AHEAD)
         self.closed = threading.Event()
