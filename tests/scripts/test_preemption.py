@@ -14,6 +14,14 @@ from tests.support.scripts import script
 NOTHING = "stopped by {} while nothing had to be saved; the same command resumes\n"
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal():
+    """SIGHUP as it is without nohup, which commands respect."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def arrives(number=signal.SIGTERM):
     os.kill(os.getpid(), number)
 
