@@ -5,15 +5,16 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
 
 from sleepjax.models.blocks import Dtype, dense, he_uniform
 from sleepjax.types import InputError
 
 
-def rotate(x: jax.Array, position: jax.Array) -> jax.Array:
+def rotate(x: Float[Array, "B T N D"], position: Num[Array, " T"]) -> Float[Array, "B T N D"]:
     """Rotary positions (Su et al. 2021): turn pairs of channels by angles that grow with position.
 
-    x [B,T,N,D] with even D, position [T]; the product of two rotated vectors depends on the
+    D is even; the product of two rotated vectors depends on the
     difference of their positions alone. Computed in float32.
     """
     half = x.shape[-1] // 2
@@ -37,7 +38,9 @@ class SelfAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T W"]:
         """Attend; ``mask`` [B,T] is 1 at real tokens."""
         width = x.shape[-1]
         check_heads(width, self.heads)
@@ -66,7 +69,9 @@ class LocalAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T W"]:
         """Attend; ``mask`` [B,T] is 1 at real tokens."""
         (b, t, width), w, n = x.shape, self.window, self.heads
         check_heads(width, n)
@@ -110,7 +115,9 @@ class SummaryAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T W"]:
         """Attend; ``mask`` [B,T] is 1 at real tokens."""
         (b, t, width), w, n = x.shape, self.window, self.heads
         check_heads(width, n)
@@ -139,7 +146,7 @@ class FeedForward(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B T W"]) -> Float[Array, "B T W"]:
         """Transform each token."""
         wide = nn.Dense(4 * x.shape[-1], dtype=self.dtype, kernel_init=he_uniform, name="wide")
         return dense(x.shape[-1], self.dtype, name="narrow")(nn.gelu(wide(x)))
@@ -154,7 +161,9 @@ class TransformerBlock(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T W"], *, train: bool, mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T W"]:
         """Return the tokens with their context."""
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
         norm = lambda name: nn.LayerNorm(dtype=self.dtype, name=name)
@@ -171,7 +180,9 @@ class Patches(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:
+    def __call__(
+        self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None
+    ) -> tuple[Float[Array, "B tokens W"], Float[Array, "B tokens"] | None]:
         """Return tokens, and a mask of those that hold a real frame."""
         b, t, c = x.shape
         tokens = -(-t // self.patch)

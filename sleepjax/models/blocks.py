@@ -19,9 +19,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
+from jaxtyping import Array, Float
 
 Dtype = Any
-Outputs = tuple[jax.Array, dict[str, jax.Array]]
+Outputs = tuple[Float[Array, "B _ _"], dict[str, Array]]
 """(what is asked for, named intermediates)."""
 
 
@@ -92,8 +93,10 @@ def centred_size(size: int, downsample: int) -> int:
     return size + (size - downsample) % 2
 
 
-def frame_conv(x: jax.Array, weights: jax.Array, downsample: int) -> jax.Array:
-    """Sums around the centre of every frame: x [B,T,F], weights [size,F,C] -> [B,T',C].
+def frame_conv(
+    x: Float[Array, "B T F"], weights: Float[Array, "size F C"], downsample: int
+) -> Float[Array, "B frames C"]:
+    """Sums around the centre of every frame.
 
     ``size`` is one of `centred_size`; outside x there are zeros. Computed as an unstrided
     convolution over frames of d*F channels: the same sums as the strided one, several times faster
@@ -123,7 +126,7 @@ class FrameConv(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B T F"]) -> Float[Array, "B frames {self.features}"]:
         """Return one value per frame and feature; the last frame may be partly zeros."""
         size = centred_size(self.kernel, self.downsample)
         weights = self.param("kernel", lecun_uniform, (size, x.shape[-1], self.features))
@@ -220,7 +223,9 @@ class SqueezeExcite(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T C"]:
         """Scale each channel by a number from 0 to 1; the mean is over frames with mask > 0."""
         c = x.shape[-1]
         where = None if mask is None else (mask > 0)[..., None]
@@ -244,7 +249,13 @@ class DoubleConv(nn.Module):
     residual: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        x: Float[Array, "B *extent C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B T"] | None = None,
+    ) -> Float[Array, "B *extent {self.width}"]:
         """Return a map of the same extent."""
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         conv = partial(Conv, self.width, (3,) * self.ndim, dtype=self.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.attention import Patches, TransformerBlock
 from sleepjax.models.blocks import NORMS, Conv, Dtype, Outputs, dense, he_uniform
@@ -33,7 +34,13 @@ class MLPDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every layer."""
         out = {}
         for i in range(self.depth):
@@ -59,7 +66,13 @@ class LSTMDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the states of every layer."""
         out = {}
         for i in range(self.depth):
@@ -84,7 +97,13 @@ class MinGRUDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every block."""
         out = {}
         x = dense(self.width, self.dtype, name="embed")(x)
@@ -146,7 +165,13 @@ class TCNDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every block."""
         del mask  # the reach is finite
         convs = DilatedConvs(
@@ -178,7 +203,13 @@ class TransformerDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every block."""
         x, out = self.trunk(x, train, mask)
         return Head(self.bias, name="head")(x), out
@@ -204,7 +235,13 @@ class TransformerCNNDecoder(TransformerDecoder):
     """`TransformerDecoder`, then two residual convolutions of three frames before the logits."""
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every block."""
         x, out = self.trunk(x, train, mask)
         for i in range(2):

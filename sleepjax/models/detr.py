@@ -7,6 +7,7 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads
 from sleepjax.models.blocks import NORMS, Dtype, Outputs, dense, lecun_uniform
@@ -106,7 +107,9 @@ class DETR(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Outputs:
         """Return intervals and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).

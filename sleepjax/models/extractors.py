@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import Dtype, FrameConv, centred_size, frame_conv
 from sleepjax.models.bounds import check_sizes
@@ -33,7 +33,9 @@ class CNNSpectrogram(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Float[Array, "B frames H C"]:
         """Return the image, T' = ceil(T / downsample)."""
         del train, mask  # the reach is finite
         banks = [
@@ -68,7 +70,9 @@ class SpecFeatureExtractor(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Float[Array, "B frames H C"]:
         """Return the spectrogram, T' = ceil(T / downsample)."""
         del train, mask  # the reach is finite
         b, t, f = x.shape
@@ -111,7 +115,9 @@ class PANNsFeatureExtractor(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Float[Array, "B frames H C"]:
         """Return the image, T' = ceil(T / downsample)."""
         d, dtype = self.downsample, self.dtype
         learned = CNNSpectrogram(self.height, self.kernels, d, dtype, name="cnn")
@@ -137,7 +143,9 @@ class LSTMFeatureExtractor(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Float[Array, "B frames H C"]:
         """Return the states, T' = ceil(T / downsample)."""
         del train
         d = self.downsample

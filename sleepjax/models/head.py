@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import lecun_uniform
 from sleepjax.types import CLASSES, WORN
@@ -36,7 +36,7 @@ class Head(nn.Module):
     bias: tuple[float, ...] = CLASS_BIAS
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B frames C"]) -> Float[Array, "B frames K"]:
         """Return logits in the order of ``CLASSES``, or of ``bias``."""
         dense = nn.Dense(
             len(self.bias),

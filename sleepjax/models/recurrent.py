@@ -8,14 +8,15 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import Dtype, dense, lecun_uniform
 
 DIRECTIONS = ("forward", "backward")
 
 
-def in_order(x: jax.Array) -> jax.Array:
-    """Direction-first sequences [2,B,T,...], the second one turned around in time (or back)."""
+def in_order(x: Float[Array, "2 B T *rest"]) -> Float[Array, "2 B T *rest"]:
+    """Direction-first sequences, the second one turned around in time (or back)."""
     return jnp.stack([x[0], jnp.flip(x[1], axis=1)])
 
 
@@ -31,7 +32,9 @@ class BiLSTM(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T {2*self.width}"]:
         """Return the states of all frames."""
         w = self.width
         forget = lambda key, shape, dtype: jnp.zeros(shape, dtype).at[w : 2 * w].set(1.0)
@@ -64,7 +67,9 @@ class BiLSTM(nn.Module):
         return jnp.concatenate([states[0], states[1]], axis=-1)
 
 
-def linear_recurrence(keep: jax.Array, add: jax.Array) -> jax.Array:
+def linear_recurrence(
+    keep: Float[Array, "T ..."], add: Float[Array, "T ..."]
+) -> Float[Array, "T ..."]:
     """h[t] = keep[t] * h[t-1] + add[t] along the first axis, from h = 0, in log2(T) rounds.
 
     Two steps in a row are one step of the same form, so that prefixes can be combined in any
@@ -89,7 +94,9 @@ class BiMinGRU(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None = None
+    ) -> Float[Array, "B T {2*self.width}"]:
         """Return the states of all frames."""
         gates = dense(4 * self.width, self.dtype, name="gates")(x).astype(jnp.float32)  # [B,T,4W]
         gates = jnp.moveaxis(gates.reshape(*x.shape[:2], 2, -1), 2, 0)  # [2,B,T,2W]

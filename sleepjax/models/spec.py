@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import Outputs
 
 
-def check_features(x: jax.Array, features: int | None) -> None:
+def check_features(x: Array, features: int | None) -> None:
     """Raise ValueError unless x is [B,T,F] with the F that the model was built for."""
     if x.ndim != 3 or (features is not None and x.shape[-1] != features):
         raise ValueError(
@@ -18,8 +18,8 @@ def check_features(x: jax.Array, features: int | None) -> None:
         )
 
 
-def real_frames(x: jax.Array, downsample: int) -> jax.Array:
-    """float32 [B,T']: 0 at the frames that only fill up the end of a window.
+def real_frames(x: Float[Array, "B T F"], downsample: int) -> Float[Array, "B frames"]:
+    """0 at the frames that only fill up the end of a window.
 
     A window that is longer than its recording ends in steps whose every feature is exactly 0.
     Zeros inside a recording are no padding, nor is a window of nothing but zeros.
@@ -30,7 +30,7 @@ def real_frames(x: jax.Array, downsample: int) -> jax.Array:
     return (first[None] < (steps - empty_tail)[:, None]).astype(jnp.float32)
 
 
-def prefixed(prefix: str, out: dict[str, jax.Array]) -> dict[str, jax.Array]:
+def prefixed(prefix: str, out: dict[str, Array]) -> dict[str, Array]:
     """Name the intermediates of a part after the part."""
     return {f"{prefix}/{name}": value for name, value in out.items()}
 
@@ -44,7 +44,9 @@ class Spec1D(nn.Module):
     features: int | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
@@ -72,7 +74,9 @@ class Spec2DCNN(nn.Module):
     features: int | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
 from sleepjax.models.blocks import Dtype, FrameConv, Outputs
@@ -45,7 +45,9 @@ class TransformerEncoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
+    ) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import (
     NORMS,
@@ -45,7 +46,13 @@ class UNet1DDecoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> Outputs:
+    def __call__(
+        self,
+        x: Float[Array, "B frames C"],
+        *,
+        train: bool,
+        mask: Float[Array, "B frames"] | None = None,
+    ) -> Outputs:
         """Return logits and the features of every level."""
         out, skips, masks = {}, [], []
 

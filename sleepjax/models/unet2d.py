@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
+from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import (
     NORMS,
@@ -36,7 +37,9 @@ class BasicBlock(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "B T H C"], *, train: bool
+    ) -> Float[Array, "B rows columns {self.width}"]:
         """Add the transformed map to the shortcut."""
 
         def norm(name, y):
@@ -63,7 +66,7 @@ class Stem(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B T H C"]) -> Float[Array, "B rows columns {self.width}"]:
         """Return [B,ceil(T/2),ceil(H/2),width]."""
         c = x.shape[-1]
         kernel = self.param("kernel", he_uniform, (7, 7, c, self.width))
@@ -89,7 +92,7 @@ class ResNetEncoder(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> list[jax.Array]:
+    def __call__(self, x: Float[Array, "B T H C"], *, train: bool) -> list[Float[Array, "B _ _ _"]]:
         """Return the maps from stride 2 to the deepest."""
         x = Stem(self.width, self.dtype, name="conv1")(x)
         x = nn.relu(NORMS[self.norm](train=train, dtype=self.dtype, name="norm1")(x))
@@ -125,7 +128,9 @@ class UNet2D(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def __call__(
+        self, x: Float[Array, "B T H C"], *, train: bool
+    ) -> tuple[Float[Array, "B T H"], dict[str, Array]]:
         """Return one value per pixel, and the maps of every level."""
         image = x
         encoder = ResNetEncoder(self.depths, self.width, self.norm, self.dtype, name="encoder")
