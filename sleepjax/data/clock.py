@@ -125,8 +125,10 @@ def _from_text(
     bad = ~(parts["shaped"] & parts["local"].is_not_null() & known)
     if bad.any():
         row = int(bad.arg_max() or 0)
+        epoch = " (it looks like seconds since 1970)" if str(stamps[row]).isdigit() else ""
         raise InputError(
-            f"{place(row)}: timestamp {stamps[row]!r} cannot be read; write it like {EXAMPLE}."
+            f"{place(row)}: timestamp {stamps[row]!r} cannot be read{epoch}; write it like "
+            f"{EXAMPLE}."
         )
     naive = parts["offset"].is_null()
     if naive.any() and not naive.all():

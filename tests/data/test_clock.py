@@ -97,6 +97,11 @@ def test_an_impossible_timestamp_is_named_with_its_row(text):
         read([GOOD, GOOD, text])
 
 
+def test_seconds_since_1970_in_a_csv_are_recognised():
+    with pytest.raises(InputError, match=r"'1534260600' cannot be read \(it looks like seconds"):
+        read(["1534260600"])
+
+
 def test_an_empty_timestamp_is_named_with_its_row():
     with pytest.raises(InputError, match="row 1: the timestamp is empty"):
         read([GOOD, None])

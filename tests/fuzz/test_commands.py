@@ -288,6 +288,9 @@ def test_commands_survive_what_strangers_give_them(project, origin, capfd, monke
         out, err = capfd.readouterr()
         found = [trouble] if trouble else list(faults(case, code, out, err, folder, before))
         codes[case.command, code] += 1
+        if codes.total() % 100 == 0:
+            with capfd.disabled():
+                print(f"{codes.total()} cases, {len(failed)} failed", flush=True)
         if found:
             failed.append(f"{case}\n  {'; '.join(found)}\n  {err[-600:]}")
             with capfd.disabled():
