@@ -58,7 +58,7 @@ def check_output(
 ) -> None:
     """Raise InputError, before any work is done, where results could not be written.
 
-    The paths share one folder. A file is really written to it and removed again: permissions do
+    A file is really written to the folder of the first path and removed again: permissions do
     not tell of a read-only or full disk. No path may be one of the ``inputs``.
     """
     if paths[0].suffix != suffix:

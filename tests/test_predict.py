@@ -134,8 +134,14 @@ def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp
     assert pl.read_csv(out.parent / "sub_windows.csv").columns == list(SCHEMA)
     before = out.read_bytes()
     assert main(args) == 2
-    assert "sub_windows.csv exists; give another --out, or --overwrite" in capsys.readouterr().err
     assert out.read_bytes() == before
+    error = capsys.readouterr().err
+    assert "sub_windows.csv, " in error and "exists; give another --out, or --overwrite" in error
+    for path in out.parent.glob("*.csv"):
+        path.unlink()
+    assert main(args) == 2  # pictures of whatever kind are not removed unasked
+    assert ".png exists; give another --out" in capsys.readouterr().err
+    assert sorted(p.stem for p in (out.parent / "sub_figures").iterdir()) == pictures
 
 
 @pytest.mark.parametrize(
