@@ -28,14 +28,15 @@ def own(project, cohort, tmp_path_factory):
 
 def test_a_run_is_trained_resumed_and_needs_the_file_no_more(own, cohort, tmp_path):
     config, path = own
-    result = loop.run(config, tmp_path / "run")
+    result = loop.run(config, tmp_path / "run", evaluators={})
     assert 0 <= result.metrics["event_ap"] <= 1
     assert (tmp_path / "run" / "model.py").read_bytes() == path.read_bytes()
-    loop.run(config, tmp_path / "run")  # a finished run is resumed: the same file passes
+    # A finished run is resumed: the same file passes.
+    loop.run(config, tmp_path / "run", evaluators={})
     text = path.read_text()
     path.write_text(text + "# changed\n")
     with pytest.raises(InputError, match=r"my_model.py is not the file it was \(model.py\)"):
-        loop.run(config, tmp_path / "run")
+        loop.run(config, tmp_path / "run", evaluators={})
     path.unlink()
     moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
     frame = pl.scan_parquet(cohort / "test_series.parquet").head(5_000).collect()

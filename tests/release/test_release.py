@@ -158,7 +158,7 @@ def test_every_feature_has_a_probe_that_follows_its_definition(monkeypatch):
 
 
 def fresh(config):
-    return build(config).init(jax.random.key(5))
+    return jax.jit(build(config).init)(jax.random.key(5))
 
 
 @pytest.mark.parametrize("kind", ["run", "file", "folder"])
@@ -202,12 +202,12 @@ def test_a_run_records_what_it_began_with_and_resumes_without_it(
 ):
     source = shutil.copytree(one_member, tmp_path / "source")
     config: Any = tiny_config({"init": str(source), "total_steps": 2})
-    loop.run(config, tmp_path / "run")
+    loop.run(config, tmp_path / "run", evaluators={})
     assert f"starting from {source}: " in capsys.readouterr().err
     recorded = json.loads((tmp_path / "run" / "run.json").read_text())["init"]
     assert recorded["step"] == 4 and len(recorded["sha256"]) == 64 and recorded["simulated"]
     shutil.rmtree(source)
-    loop.run(config, tmp_path / "run")
+    loop.run(config, tmp_path / "run", evaluators={})
     with pytest.raises(InputError, match="is not a run directory"):
         loop.run(config, tmp_path / "other")
 

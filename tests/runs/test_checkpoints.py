@@ -80,7 +80,7 @@ def remove_data(folder):
 
 def test_a_run_goes_back_from_a_damaged_checkpoint(copied, finished, tiny_config, capsys):
     flip_a_bit(copied / "checkpoints" / "latest" / "4")
-    loop.run(tiny_config(), copied)
+    loop.run(tiny_config(), copied, evaluators={})
     said = capsys.readouterr().err
     assert "latest/4 cannot be read into this model" in said
     assert "Going back to step 2; 4 is kept in checkpoints/damaged" in said
@@ -125,7 +125,7 @@ def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
         file.write('{"step": 4, "valid/loss": 1.0, "valid/event_ap": 0.9}\n')
     flip_a_bit(copied / "checkpoints" / "latest" / "4")
     monkeypatch.setattr(loop.event_ap, "evaluate", better_each_time)
-    loop.run(tiny_config(), copied)
+    loop.run(tiny_config(), copied, evaluators={})
     assert seen == [None]
     (step, best), (_, whole) = final_state(copied, "best"), final_state(finished.workdir)
     assert step == 4
@@ -169,7 +169,7 @@ def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
     monkeypatch.setattr(Checkpoints, "save", save_on_a_full_disk)
     message = r"checkpoint of step 4 could not be written .*that of step 2 is intact\. Make room"
     with pytest.raises(OSError, match=message):
-        loop.run(tiny_config(), tmp_path)
+        loop.run(tiny_config(), tmp_path, evaluators={})
     gc.collect()  # nothing unfinished speaks up later
     monkeypatch.setattr(Checkpoints, "save", save)
     assert final_state(tmp_path)[0] == 2

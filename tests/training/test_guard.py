@@ -95,7 +95,7 @@ def poisoned(monkeypatch):
 
 def test_one_bad_batch_is_skipped_and_counted(tiny_config, tmp_path, poisoned):
     poisoned(1)
-    result = loop.run(tiny_config(), tmp_path)
+    result = loop.run(tiny_config(), tmp_path, evaluators={})
     rows = [r for r in log.read_metrics(tmp_path) if "train/skipped" in r]
     assert [row["train/skipped"] for row in rows] == [1, 0]
     assert all(np.isfinite(row["train/loss"]) for row in rows)
@@ -107,7 +107,7 @@ def test_too_many_in_a_row_end_the_run_and_name_the_windows(tiny_config, tmp_pat
     config = tiny_config({"guard.patience": 2})
     message = r"steps 2 to 3 were all skipped: loss nan, gradient norm nan .*skipped\.json"
     with pytest.raises(guard.DivergedError, match=message):
-        loop.run(config, tmp_path)
+        loop.run(config, tmp_path, evaluators={})
     assert final_state(tmp_path)[0] == 2
     found = json.loads((tmp_path / guard.FILE).read_text())["batches"]
     assert [batch["step"] for batch in found] == [2, 3]
