@@ -3,8 +3,8 @@ r"""Spec1D: learned spectrogram straight into the 1-D U-Net; the light sibling o
 python scripts/train.py --config configs/spec1d.py --config.data.root=data/child-mind
 python scripts/train.py --config configs/spec1d.py:demo     # about 3 minutes on two CPU cores
 
-Event AP of :demo on held-out simulated participants: 0.685 (seed 0). The full config has not been
-run on the competition's data by its authors.
+Event AP of :demo, whose extractor is panns, on held-out simulated participants: 0.747 (seed 0). The
+full config has not been run on the competition's data by its authors.
 """
 
 from sleepjax.config import parse_arg
@@ -23,7 +23,8 @@ def get_config(arg=None):
     if arg.demo:
         c.update(total_steps=4_000, eval=dict(every=1_000))
         decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
-        c.update(model=dict(extractor=dict(height=16), decoder=decoder))
+        c.model.extractor = dict(name="panns", height=16, kernels=(32, 16), sensors=2)
+        c.update(model=dict(decoder=decoder))
     if arg.tiny:
         c.update(model=dict(extractor=dict(height=4, kernels=(24,)), decoder=dict(widths=(8, 16))))
     return c
