@@ -27,7 +27,7 @@ def one_night(config):
         "distance": np.tile(distance, (2, 1, 1)),
         "mask": np.ones((2, frames)),
     }
-    if config.loss.worn:
+    if config.loss.get("worn", 0):
         batch |= {"worn": np.ones((2, frames)), "worn_mask": np.ones((2, frames))}
     return {name: jnp.asarray(values, jnp.float32) for name, values in batch.items()}
 
