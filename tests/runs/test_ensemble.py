@@ -99,7 +99,11 @@ def test_bad_files(folder, tmp_path, change, message):
     [
         ("run.json", {"format": 2}, r"ensemble.json: member 'copy': .* has run format 2"),
         ("run.json", {"features": {"enmo": 1}}, "member 'copy': .* another definition .* anglez"),
-        ("config.json", {"features": ["anglez", "heart"]}, "member 'copy': feature 'heart' is"),
+        (
+            "config.json",
+            {"features": ["anglez", "heart"]},
+            r"member 'copy': .*config.json was changed: feature 'heart' is",
+        ),
     ],
 )
 def test_members_that_cannot_be_used(folder, tmp_path, file, change, message):
