@@ -14,16 +14,18 @@ from sleepjax.defaults import default_config
 def get_config(arg=None):
     arg = parse_arg(arg, fold=0)
     c = default_config(arg)
+    extractor: dict = dict(name="cnn", height=64, kernels=(32, 16))
+    if arg.demo:
+        extractor = dict(name="panns", height=16, kernels=(32, 16), sensors=2)
     c.model = dict(
         name="spec1d",
-        extractor=dict(name="cnn", height=64, kernels=(32, 16)),
+        extractor=extractor,
         decoder=dict(name="unet1d", widths=(64, 128, 256, 512, 1024), dropout=0.2, norm="batch"),
         dtype="float32",
     )
     if arg.demo:
         c.update(total_steps=4_000, eval=dict(every=1_000))
         decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
-        c.model.extractor = dict(name="panns", height=16, kernels=(32, 16), sensors=2)
         c.update(model=dict(decoder=decoder))
     if arg.tiny:
         c.update(model=dict(extractor=dict(height=4, kernels=(24,)), decoder=dict(widths=(8, 16))))

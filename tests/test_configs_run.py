@@ -26,8 +26,6 @@ def one_night(config):
         "asleep": np.tile((distance[:, 0] >= 0) & (distance[:, 1] < 0), (2, 1)),
         "distance": np.tile(distance, (2, 1, 1)),
         "mask": np.ones((2, frames)),
-        "worn": np.ones((2, frames)),
-        "worn_mask": np.ones((2, frames)),
     }
     if config.loss.get("worn", 0):
         batch |= {"worn": np.ones((2, frames)), "worn_mask": np.ones((2, frames))}
