@@ -35,6 +35,8 @@ class Validation:
     history: Sequence[Mapping[str, float]]
     """The log so far, the scores of this validation included."""
     writer: MetricWriter | Mute
+    spread: float
+    """Minutes over which an event's probability is spread; see `postprocess.find_windows`."""
 
     @property
     def title(self) -> str:
@@ -49,7 +51,10 @@ def agreement(run: Validation) -> Mapping[str, float]:
     """Errors of main sleep against the labelled nights: median absolute, in minutes, and missed."""
     found = pl.concat(
         postprocess.find_windows(
-            run.evaluation.probabilities[one.meta.series_id], one.meta, valid=np.asarray(one.valid)
+            run.evaluation.probabilities[one.meta.series_id],
+            one.meta,
+            valid=np.asarray(one.valid),
+            spread=run.spread,
         )
         for one in run.data.valid
     )

@@ -23,7 +23,7 @@ from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.build import build
 from sleepjax.training.weights import check_fit, read_run
-from sleepjax.types import CLASSES, STEPS_PER_MINUTE, WORN, InputError
+from sleepjax.types import CLASSES, WORN, InputError
 
 
 @dataclass(frozen=True)
@@ -211,9 +211,7 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
-    # Windows have frames of a minute, over which every event is spread at least.
-    spread = max(1.0, built.event_steps / STEPS_PER_MINUTE)
-    return Member(config, weights.run, weights.variables, predict_fn, spread)
+    return Member(config, weights.run, weights.variables, predict_fn, built.spread)
 
 
 def figure(found: Found, note: str = "") -> Figure:

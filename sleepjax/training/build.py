@@ -19,6 +19,7 @@ from sleepjax.training import augment, optim
 from sleepjax.training.input_pipeline import Feed
 from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
+from sleepjax.types import STEPS_PER_MINUTE
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Built:
     """Step -> learning rate."""
     event_steps: float
     """Over how many steps a certain event's probability is spread; see `objectives.Objective`."""
+
+    @property
+    def spread(self) -> float:
+        """Minutes over which an event's probability is spread; windows are chosen by the minute."""
+        return max(1.0, self.event_steps / STEPS_PER_MINUTE)
 
     def shapes(self) -> TrainState:
         """Shapes and dtypes of a state, without computing one."""

@@ -125,10 +125,10 @@ def run(
                         write(row)  # after the checkpoint: a kill between them repeats both
                         progress.say(f"step {step}: validation {in_words(evaluation.metrics)}")
                     ending = last or has_stalled(history, **config.early_stop)
-                    view = Validation(step, workdir, config, data, evaluation, history, writer)
+                    seen = (step, workdir, config, data, evaluation, history, writer)
                     for evaluator, every in evaluators.values():
                         if main and (due(every) or ending):
-                            row = evaluator(view)
+                            row = evaluator(Validation(*seen, spread=built.spread))
                             if not row.keys() <= row_at(history, step).keys():
                                 write(row)
                     if ending:
