@@ -105,7 +105,8 @@ def test_settings_are_listed_as_they_are_given(project, capsys, name):
     assert main(["--config", f"{spec}:demo", "--config.optim.lr=1e-3", "--print_config"]) == 0
     listed = capsys.readouterr().out
     assert "--config.optim.lr=0.001\n" in listed and "--config.data.tz=\n" in listed
-    assert main(["--config", spec, "--print_config", *shlex.split(listed)]) == 0
+    again = ["--config", f"{spec}:demo", "--print_config", *shlex.split(listed)]
+    assert main(again) == 0
     assert capsys.readouterr().out == listed
 
 
