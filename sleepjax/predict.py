@@ -177,6 +177,7 @@ def load(
 
     Raises InputError when the folder is none of these, or a run holds no checkpoint yet.
     """
+    sharding.device_count()  # before anything else asks JAX: a missing platform is one line
     compiled: dict[str, Callable] = {}
     workdir = release.FOLDER if workdir is None else Path(workdir)
     if workdir == release.FOLDER or release.is_release(workdir):

@@ -47,6 +47,7 @@ class Feed:
 
 def open_data(config: Any) -> source.TrainingData:
     """`source.open_training_data`, where only process 0 simulates, prepares and warns."""
+    sharding.device_count()  # before anything else asks JAX: a missing platform is one line
     root = config.data.root
     if jax.process_count() > 1:
         opened = lambda: source.open_training_data(config.data, config.simulate)

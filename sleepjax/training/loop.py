@@ -57,9 +57,9 @@ def run(
     DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
     SIGUSR1, SIGHUP or Ctrl-C, when the state has been saved.
     """
-    workdir, total, main = Path(workdir), config.total_steps, processes.is_main()
+    workdir, total = Path(workdir), config.total_steps
     checks.check(config)
-    mesh = sharding.data_mesh()
+    mesh, main = sharding.data_mesh(), processes.is_main()
     checks.check_batches(config, mesh.size)
     built, data = build(config), input_pipeline.open_data(config)
     feed = input_pipeline.make(data.train, config, mesh, resident=execution.resident)
