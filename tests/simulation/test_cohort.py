@@ -197,7 +197,7 @@ def test_two_simulations_at_once_write_one_cohort(tmp_path, monkeypatch, capfd):
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(small) for _ in range(2)]
     assert both[0].result() == both[1].result()
-    assert capfd.readouterr().err.count("being simulated by another process (process ") == 1
+    assert capfd.readouterr().err.count("being simulated by another process (") == 1
     when = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert set(FILES) < set(when)
     small()
