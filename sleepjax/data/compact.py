@@ -5,6 +5,7 @@ Each behaves as a NumPy array where it is sliced or handed to ``np.asarray``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,16 @@ import numpy as np
 from sleepjax.types import InputError
 
 
-class Sliced:
+class Sliced(ABC):
     """An array [T,...] of which a slice is made when it is asked for."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """T."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __getitem__(self, rows: slice) -> np.ndarray:
         """The rows of a slice."""
-        raise NotImplementedError
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         """All rows."""
