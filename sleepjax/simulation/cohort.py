@@ -186,10 +186,10 @@ def _write(folder: Path, cohort: Cohort, wanted: dict[str, Any], *, overwrite: b
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for the simulated cohort.")
-    if is_simulated(folder):
-        return
+    # Listed before the marker is looked for: another process writes the marker first, so files of
+    # a cohort that is only now begun are never taken for somebody else's.
     foreign = sorted(p.name for p in folder.glob("[!.]*") if p.is_file())
-    if foreign:
+    if foreign and not is_simulated(folder):
         raise InputError(
             f"{folder} holds {', '.join(foreign[:5])}, which the simulator did not write "
             f"({cohort_files.MARKER} is missing); nothing was overwritten. Give another folder."
