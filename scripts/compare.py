@@ -1,60 +1,9 @@
-r"""Compare runs: settings that differ, scores with intervals, a paired test, learning curves.
+"""Start a command in a clone; sleepjax/commands/ has what it does."""
 
-python scripts/compare.py runs/spec1d runs/spec2d
-python scripts/compare.py runs/a runs/b runs/c --out comparison
-
-Prints markdown for a paper or a pull request, and writes it with its figure into the folder --out.
-Every run is compared with the first; that needs the same validation series.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-from sleepjax.cli import answer, run
-from sleepjax.io import save_figure, write_text
-from sleepjax.types import InputError
-
-
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train.py")
-    parser.add_argument("--out", default="comparison", help="folder to write to (comparison)")
-    args = parser.parse_args(argv)
-    return answer(
-        lambda: compare([Path(run) for run in args.runs], Path(args.out)),
-        "run the same command again",
-    )
-
-
-def compare(workdirs: list[Path], out: Path) -> int:
-    if len({path.resolve() for path in workdirs}) < 2:
-        raise InputError("give at least two run directories, such as runs/spec1d runs/spec2d.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a file; give a folder.")
-    for workdir in workdirs:
-        if out.resolve().is_relative_to(workdir.resolve()):
-            raise InputError(f"--out {str(out)!r} lies in the run {str(workdir)!r}, which is read.")
-
-    # matplotlib and JAX are imported late: a wrong path is reported at once.
-    from sleepjax.evaluation import compare
-
-    # Folders of the same name are told apart by their whole path.
-    names = [path.name for path in workdirs]
-    names = [n if names.count(n) == 1 else str(p) for n, p in zip(names, workdirs, strict=True)]
-    runs = [compare.read_run(*pair) for pair in zip(workdirs, names, strict=True)]
-    text = compare.markdown(runs, "learning_curves.png")
-    out.mkdir(parents=True, exist_ok=True)
-    save_figure(out / "learning_curves.png", compare.learning_curves(runs))
-    write_text(out / "comparison.md", text)
-    print(text)
-    print(f"written to {out / 'comparison.md'}", file=sys.stderr)
-    return 0
-
+from sleepjax.cli import run
+from sleepjax.commands.compare import main
 
 if __name__ == "__main__":
     sys.exit(run(main))

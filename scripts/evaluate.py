@@ -1,65 +1,9 @@
-"""Score detections against labelled events: event-detection AP and what it is made of.
+"""Start a command in a clone; sleepjax/commands/ has what it does."""
 
-python scripts/evaluate.py --events train_events.csv --submission submission.csv
-
-Prints AP overall (with a 95 % interval from resampling series), per event and tolerance, the
-localisation error of matched events, and what was left out of the score. docs/metric.md explains
-the metric.
-"""
-
-import argparse
-import json
-import re
 import sys
-from pathlib import Path
 
-from sleepjax.cli import answer, run
-from sleepjax.io import check_output, write_text
-from sleepjax.metrics import bootstrap, evaluate
-from sleepjax.metrics.summary import as_dict, as_text, doubts
-from sleepjax.tables import read_table
-from sleepjax.types import InputError
-
-
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--events", required=True, help="labels: series_id, event, step (csv or parquet)"
-    )
-    parser.add_argument(
-        "--submission", required=True, help="detections: series_id, step, event, score"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument("--html", help="also write a report to this file, ending in .html")
-    args = parser.parse_args(argv)
-    return answer(lambda: score(args), "nothing was scored")
-
-
-def score(args: argparse.Namespace) -> int:
-    files = {"solution": args.events, "submission": args.submission}
-    if args.html:
-        inputs = [Path(args.events), Path(args.submission)]
-        check_output("--html", Path(args.html), suffix=".html", overwrite=True, inputs=inputs)
-    solution, submission = read_table(args.events), read_table(args.submission)
-    try:
-        result = evaluate(solution, submission)
-        boot = bootstrap(solution, submission)
-    except InputError as error:
-        what = re.split(r"[ :]", str(error))[0]
-        raise InputError(f"{files[what]}: {error}" if what in files else str(error)) from None
-    if args.html:
-        from sleepjax.figures import report  # imported late: it brings matplotlib
-
-        title = f"{Path(args.submission).name} against {Path(args.events).name}"
-        html = report.build(title, solution, submission, result=result)
-        write_text(Path(args.html), html)
-    for line in doubts(result, submission):
-        print(f"WARNING: {line}", file=sys.stderr)
-    print(json.dumps(as_dict(result, boot), indent=2) if args.json else as_text(result, boot))
-    return 0
-
+from sleepjax.cli import run
+from sleepjax.commands.evaluate import main
 
 if __name__ == "__main__":
     sys.exit(run(main))

@@ -1,71 +1,9 @@
-r"""Write a simulated cohort as the competition's files.
+"""Start a command in a clone; sleepjax/commands/ has what it does."""
 
-python scripts/simulate.py --out data/simulated --series 60 --days 14 --seed 0
-python scripts/simulate.py --out data/world --series 60 --days 10 --population world --truth psg
-
-The folder holds train_series.parquet, train_events.csv, test_series.parquet,
-sample_submission.csv, and beside them train_nonwear.csv (when nobody wore the watch), what truly
-happened (latent_truth.csv, truth_beds.csv, truth_steps.parquet), participants.csv, and
-simulation.json, which marks the folder as simulated. See docs/simulation.md for what is modelled.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-import time
 
-from sleepjax.cli import answer, run
-from sleepjax.simulation import POPULATIONS, simulate_cohort
-from sleepjax.simulation.devices import DEVICES
-
-
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", required=True, help="folder to write; created if missing")
-    parser.add_argument("--series", type=int, default=277, help="training participants (277)")
-    parser.add_argument("--days", type=float, help="days per recording (drawn where not given)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
-    parser.add_argument(
-        "--population",
-        default="competition",
-        help=f"who is simulated, one of {', '.join(POPULATIONS)} (competition)",
-    )
-    parser.add_argument(
-        "--devices",
-        nargs="+",
-        default=(),
-        metavar="NAME",
-        help=f"kinds of watch in the population world: {', '.join(DEVICES)} (all)",
-    )
-    parser.add_argument(
-        "--truth",
-        default="annotated",
-        help="events as an annotator places them (annotated), or persistent sleep (psg)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another simulated cohort")
-    args = parser.parse_args(argv)
-    return answer(lambda: simulate(args), "run the same command again to continue")
-
-
-def simulate(args: argparse.Namespace) -> int:
-    began = time.monotonic()
-    simulate_cohort(
-        args.out,
-        series=args.series,
-        days=args.days,
-        seed=args.seed,
-        population=args.population,
-        devices=args.devices,
-        truth=args.truth,
-        overwrite=args.overwrite,
-    )
-    seconds = time.monotonic() - began
-    print(f"{args.out}: {args.series} simulated series and 3 for testing, {seconds:.1f} s")
-    return 0
-
+from sleepjax.cli import run
+from sleepjax.commands.simulate import main
 
 if __name__ == "__main__":
     sys.exit(run(main))

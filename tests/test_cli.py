@@ -1,11 +1,10 @@
 """What a script answers when it cannot go on: one line and its exit code."""
 
-import importlib.util
-
 import pytest
 
 from sleepjax.cli import answer
 from sleepjax.types import InputError
+from tests.support.scripts import script
 
 
 def raising(error):
@@ -48,11 +47,7 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(capsys, monkeypatch, t
 
 
 def test_preparing_on_a_full_disk_is_one_line(project, monkeypatch, capsys):
-    path = project / "scripts" / "prepare_data.py"
-    spec = importlib.util.spec_from_file_location("prepare_data_script", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script(project, "prepare_data")
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

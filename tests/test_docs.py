@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_python_is_python_and_commands_exist(pages, project):
                 if not (project / script).exists():
                     unknown.append(f"{path.name}: {script}")
             for script, rest in re.findall(r"python (scripts/\w+\.py)((?:.|\\\n)*?)(?:\n|$)", code):
-                source = (project / script).read_text()
+                command = project / "sleepjax" / "commands" / Path(script).name
+                source = command.read_text() if command.exists() else ""
                 for flag in re.findall(r" (--[a-z]\w*)(?![\w.])", rest):
                     if f'"{flag}"' not in source:
                         unknown.append(f"{path.name}: {script} {flag}")

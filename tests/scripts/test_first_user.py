@@ -115,7 +115,7 @@ def test_flags_are_spelt_in_one_way(project):
     flags = re.compile(r'"(--[a-z_-]+)"')
     found = {
         flag
-        for path in (project / "scripts").glob("*.py")
+        for path in (project / "sleepjax" / "commands").glob("*.py")
         for flag in flags.findall(path.read_text())
     }
     assert {flag for flag in found if "-" in flag[2:]} == {"--drop-bad"}

@@ -41,7 +41,7 @@ def test_no_arguments(run, name):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_has_an_example(project, name):
-    source = (project / "scripts" / name).read_text()
+    source = (project / "sleepjax" / "commands" / name).read_text()
     assert f"python scripts/{name}" in source.split('"""')[1]
 
 

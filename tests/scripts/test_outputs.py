@@ -1,6 +1,5 @@
 """What is read is never written over, and two commands do not write one result."""
 
-import importlib.util
 import os
 import shutil
 
@@ -9,6 +8,7 @@ import pytest
 from sleepjax.io import check_not_input, reserved, save_figure, write_table, write_text
 from sleepjax.types import InputError
 from tests.reference.series import rows
+from tests.support.scripts import script
 
 
 def links(folder, name):
@@ -29,11 +29,7 @@ def test_an_output_that_is_an_input_by_any_name(tmp_path):
 
 
 def main(project, name, *arguments) -> int:
-    spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main([str(argument) for argument in arguments])
+    return script(project, name).main([str(argument) for argument in arguments])
 
 
 def test_no_command_writes_over_what_it_reads(project, tmp_path, cohort, capsys):

@@ -1,12 +1,13 @@
-"""Scripts as modules, to call their `main` without a process."""
+"""Commands as modules, to call their `main` without a process."""
 
 import importlib.util
+import sys
 
 
 def script(project, name):
-    """The module of ``scripts/<name>.py``."""
+    """The module ``sleepjax.commands.<name>``, whose ``main`` is that of ``scripts/<name>.py``."""
     spec = importlib.util.spec_from_file_location(name, project / "scripts" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return sys.modules[module.main.__module__]

@@ -1,0 +1,85 @@
+r"""Compare sleep windows with a reference: errors, limits of agreement, epochs, a picture.
+
+python scripts/agreement.py --truth truth.csv --found found_windows.csv
+python scripts/agreement.py --truth truth.csv --found model=found_windows.csv \
+    --found hdcza=hdcza_windows.csv --found vanhees2015=vanhees_windows.csv \
+    --found clock=clock_windows.csv
+
+Windows are csv or parquet with series_id, onset_step and wakeup_step, as scripts/predict.py and
+scripts/baseline.py write them; --truth may also be events in the competition's format. A column
+``person`` in it tells which series belong together. docs/agreement.md says what is computed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sleepjax.cli import answer
+from sleepjax.io import check_output
+from sleepjax.types import InputError
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--truth", required=True, help="true windows, or events, csv or parquet")
+    parser.add_argument(
+        "--found", required=True, action="append", metavar="[NAME=]FILE", help="may be repeated"
+    )
+    parser.add_argument("--stages", help="series_id, step, asleep of each step, csv or parquet")
+    parser.add_argument("--onset", default="onset_step", help="onset column of --truth")
+    parser.add_argument("--wakeup", default="wakeup_step", help="wakeup column of --truth")
+    parser.add_argument("--naps", action="store_true", help="judge naps of --found too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--figure", help="Bland-Altman picture to write, ending in .png")
+    parser.add_argument("--overwrite", action="store_true", help="replace --figure if it exists")
+    args = parser.parse_args(argv)
+    return answer(lambda: compare(args), "no agreement was computed")
+
+
+def compare(args: argparse.Namespace) -> int:
+    files = named_files(args.found)
+    if args.figure:
+        check_output("--figure", Path(args.figure), suffix=".png", overwrite=args.overwrite)
+
+    from sleepjax.metrics import agreement
+    from sleepjax.metrics.agreement_text import as_dict, as_text
+    from sleepjax.tables import read_table
+
+    truth = read_table(args.truth)
+    stages = read_table(args.stages) if args.stages else None
+    results = {}
+    for name, path in files.items():
+        found = read_table(path)
+        try:
+            results[name] = agreement(
+                truth, found, stages, onset=args.onset, wakeup=args.wakeup, naps=args.naps
+            )
+        except InputError as error:
+            raise InputError(f"{args.truth}, {path}: {error}") from None
+    if args.json:
+        print(json.dumps({name: as_dict(result) for name, result in results.items()}, indent=1))
+    else:
+        print(as_text(results))
+    if args.figure:
+        from sleepjax.figures.agreement import bland_altman
+
+        bland_altman(results).savefig(args.figure)
+        print(f"figure: {args.figure}", file=sys.stderr)
+    return 0
+
+
+def named_files(found: list[str]) -> dict[str, Path]:
+    """Name -> file of each --found; a file without a name is called as it is."""
+    files = {}
+    for text in found:
+        name, _, path = text.rpartition("=")
+        name = name or Path(path).stem.removesuffix("_windows")
+        if name in files:
+            raise InputError(f"--found {name!r} is given twice; name each: --found NAME=FILE.")
+        files[name] = Path(path)
+    return files

@@ -1,0 +1,174 @@
+r"""Find sleep onsets and wakeups in new recordings with a trained run or an ensemble of runs.
+
+python scripts/predict.py --workdir runs/spec2d --series my_series.parquet --out submission.csv
+
+Writes the submission (row_id, series_id, step, event, score), beside it the same events with local
+clock times (<out>_events.csv), when each person slept, a row per sleep (<out>_windows.csv), and a
+picture of the nights of each series (<out>_figures/).
+A series that cannot be used is left out and named; the others are predicted.
+
+Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3 some were left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sleepjax.cli import answer
+from sleepjax.io import check_output, replacing, reserved, save_figure
+from sleepjax.types import STEPS_PER_DAY, InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sleepjax.predict import Predictor
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--workdir",
+        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+    )
+    parser.add_argument(
+        "--series", required=True, help="parquet or csv in the competition's columns"
+    )
+    parser.add_argument("--out", required=True, help="submission file to write, ending in .csv")
+    parser.add_argument(
+        "--checkpoint",
+        choices=("latest", "best"),
+        default="latest",
+        help="latest, whose score the run reports (default), or best by validation AP",
+    )
+    parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
+    parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
+    parser.add_argument("--no_figures", action="store_true", help="write no pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    args = parser.parse_args(argv)
+    return answer(lambda: predict(args), "no events were written")
+
+
+def predict(args: argparse.Namespace) -> int:
+    out = Path(args.out)
+    events_path = out.with_name(f"{out.stem}_events.csv")
+    windows_path = out.with_name(f"{out.stem}_windows.csv")
+    figures_path = out.with_name(f"{out.stem}_figures")
+    outputs = (out, events_path, windows_path)
+    inputs = [Path(path) for path in (args.series, args.post) if path]
+    pictures = sorted(figures_path.glob("*.png"))  # would be replaced
+    check_output(
+        "--out", *outputs, *pictures[:1], suffix=".csv", overwrite=args.overwrite, inputs=inputs
+    )
+    if not Path(args.series).exists():
+        raise InputError(f"--series {args.series!r} does not exist.")
+    with reserved("--out", out, *outputs, overwrite=args.overwrite):
+        return predict_into(args, outputs, figures_path)
+
+
+def predict_into(
+    args: argparse.Namespace, outputs: tuple[Path, Path, Path], figures_path: Path
+) -> int:
+    out, events_path, windows_path = outputs
+
+    # JAX is imported late: a wrong path or file is reported at once.
+    import polars as pl
+
+    from sleepjax import postprocess
+    from sleepjax.data.raw import count_rows
+
+    n_rows = count_rows([Path(args.series)])
+    post = postprocess.read_settings(args.post) if args.post else None
+
+    from sleepjax.predict import load
+    from sleepjax.runs.runtime import use_compilation_cache
+
+    use_compilation_cache()
+    predictor = load(args.workdir, args.checkpoint, post)
+    note = ""
+    if predictor.run["simulated"]:
+        note = "model trained on SIMULATED data"
+        print(f"WARNING: {note}; do not draw conclusions about people.", file=sys.stderr)
+    for line in predictor.unfinished:
+        print(f"WARNING: {line}", file=sys.stderr)
+        note = ", ".join(filter(None, (note, "training unfinished")))
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as drawn:
+        pictures = None if args.no_figures else Path(drawn)
+        events, windows, faults = find(args, predictor, n_rows, note, pictures)
+        if not events:
+            raise InputError(faults[0])
+        found, slept = pl.concat(events), pl.concat(windows)
+        with ExitStack() as stack:
+            # Put in place from the last to the first: where there is a submission, all is its own.
+            new = [stack.enter_context(replacing(path)) for path in outputs]
+            postprocess.write_submission(found, new[0])
+            found.write_csv(new[1])
+            slept.write_csv(new[2])
+            out.unlink(missing_ok=True)
+            replace_pictures(figures_path, sorted(Path(drawn).iterdir()))
+    print(f"submission: {out} ({len(found)} rows)")
+    print(f"events with local times: {events_path}")
+    print(f"sleep windows: {windows_path} ({len(slept)} rows)")
+    if not args.no_figures:
+        print(f"figures: {figures_path}")
+    for fault in faults:
+        print(f"error: left out: {fault}", file=sys.stderr)
+    return 3 if faults else 0
+
+
+def replace_pictures(folder: Path, pictures: list[Path]) -> None:
+    """Put the pictures into a folder in place of those of an earlier prediction."""
+    for old in folder.glob("*.png"):
+        old.unlink()
+    if pictures:
+        folder.mkdir(exist_ok=True)
+    for picture in pictures:
+        picture.replace(folder / picture.name)
+
+
+def find(
+    args: argparse.Namespace, predictor: Predictor, n_rows: int, note: str, figures: Path | None
+) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[str]]:
+    """(events and windows of each series that can be used, what is wrong with each other one)."""
+    from sleepjax.data import qc
+    from sleepjax.data.raw import iter_rows
+    from sleepjax.data.store_files import folder_name
+    from sleepjax.predict import figure
+    from sleepjax.progress import Progress
+
+    events, windows, faults, series_id = [], [], [], ""
+    series = iter_rows(args.series)
+    with Progress(n_rows, "predict", "rows") as progress:
+        while True:
+            try:
+                rows = next(series)
+            except StopIteration:
+                return events, windows, faults
+            except InputError as error:  # the rest of the file cannot be read
+                last = f" Nothing after series {series_id!r} was read." if series_id else ""
+                return events, windows, [*faults, f"{error}{last}"]
+            series_id = rows.series_id
+            try:
+                recording = rows.recording(args.tz)
+                found = predictor.find(recording)
+            except InputError as error:
+                faults.append(str(error))
+                progress.advance(rows.frame.height)
+                continue
+            meta = recording.meta
+            days = meta.n_steps / STEPS_PER_DAY
+            progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")
+            for line in qc.summary([meta]):
+                progress.say(line)
+            if figures:
+                picture = figures / f"{folder_name(meta.series_id)}.png"
+                save_figure(picture, figure(found, note))
+            events.append(found.events)
+            windows.append(found.windows)
+            progress.advance(rows.frame.height)
