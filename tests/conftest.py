@@ -5,9 +5,11 @@ import tempfile
 
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Runs of the same config, in this process and in scripts, compile once.
-_CACHE = tempfile.TemporaryDirectory(prefix="sleepjax-xla-")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+# Runs of the same config, in this process, in scripts and in the workers of pytest-xdist (which
+# inherit this environment), compile once.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _CACHE = tempfile.TemporaryDirectory(prefix="sleepjax-xla-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 from pathlib import Path
