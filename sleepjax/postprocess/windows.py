@@ -201,10 +201,24 @@ def main_sleep(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> np.nd
     """Which windows [W], given by rows of the recording, are the longest of their 24 hours."""
     duration = wakeup - onset
     clock = local_seconds(meta, (onset + wakeup) // 2)
-    angle = 2 * np.pi * clock / DAY
-    usual = np.arctan2((duration * np.sin(angle)).sum(), (duration * np.cos(angle)).sum())
-    day = np.floor((angle - usual) / (2 * np.pi) + 0.5)
+    day = sleep_day(clock, usual_midpoint(onset, wakeup, meta))
     order = np.lexsort((onset, -duration, day))
     main = np.zeros(len(onset), bool)
-    main[order[np.flatnonzero(np.diff(day[order], prepend=np.nan))]] = True
+    main[order[np.flatnonzero(np.diff(day[order], prepend=day.min(initial=0) - 1))]] = True
     return main
+
+
+def usual_midpoint(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> float:
+    """Mean clock time of the midpoints of windows [W] given by rows, in seconds from midnight.
+
+    On the circle of the clock, weighted by duration; from -12 to 12 hours, 0 without a window.
+    """
+    duration = wakeup - onset
+    angle = 2 * np.pi * (local_seconds(meta, (onset + wakeup) // 2) % DAY) / DAY
+    usual = np.arctan2((duration * np.sin(angle)).sum(), (duration * np.cos(angle)).sum())
+    return float(usual * DAY / (2 * np.pi))
+
+
+def sleep_day(clock: np.ndarray, usual: float) -> np.ndarray:
+    """Number int64 [N] of the 24 hours around the usual midpoint that local seconds [N] are in."""
+    return np.floor((clock - usual) / DAY + 0.5).astype(np.int64)

@@ -1,0 +1,184 @@
+"""The table of nights of one recording: every night ends in a row, or in a row with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sleepjax.data.recording import Recording
+from sleepjax.local_time import local_seconds, timestamps, utc_offset
+from sleepjax.nights import reasons, scoring
+from sleepjax.nights.columns import REASONS, checked
+from sleepjax.nights.night_columns import NIGHTS
+from sleepjax.nights.scoring import Wear
+from sleepjax.postprocess.windows import DAY, sleep_day, usual_midpoint
+from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
+
+HOUR = 3600
+CARRIED = ("onset", "wakeup", "onset_step", "wakeup_step", "next_onset", "next_wakeup")
+"""Columns of windows that nights have, too."""
+PROBABILITIES = {
+    "probability": "score",
+    "onset_probability": "onset_score",
+    "wakeup_probability": "wakeup_score",
+    "next_onset_probability": "next_onset_score",
+    "next_wakeup_probability": "next_wakeup_score",
+}
+"""Column of nights -> column of windows."""
+
+
+def nights_table(
+    recording: Recording,
+    probabilities: np.ndarray,
+    windows: pl.DataFrame,
+    *,
+    nonwear: np.ndarray | None = None,
+    quality: Mapping[str, Any] | None = None,
+    person: str | None = None,
+    min_hours: float = reasons.MIN_HOURS,
+) -> pl.DataFrame:
+    """All nights of one recording, in order of time.
+
+    Args:
+      recording: T steps.
+      probabilities: float [T,K] of asleep, onset, wakeup (, worn).
+      windows: of `postprocess.find_windows`, in order of time.
+      nonwear: bool [T] by the rule on the raw signal, None where there was none.
+      quality: what the device's reader says of the file; of it ``calibration`` is used.
+      person: who wore the watch; by default the recording's name.
+      min_hours: of a night's 24 that must be measured with the watch on for its row to be clean.
+
+    Returns the columns of `NIGHTS`; `clean` chooses the nights that can be used.
+    Raises InputError where ``nonwear`` or ``probabilities`` are of another length.
+    """
+    meta = recording.meta
+    for name, array in (("probabilities", probabilities), ("nonwear", nonwear)):
+        if array is not None and len(array) != meta.n_steps:
+            raise InputError(
+                f"series {meta.series_id!r}: {name} has {len(array)} rows, the recording "
+                f"{meta.n_steps}; give one for each step."
+            )
+    worn = scoring.wear(recording, probabilities, nonwear)
+    spans = rows_of(windows, meta)
+    state = scoring.states(recording, probabilities, spans, worn.worn)
+    clock = local_seconds(meta, np.arange(meta.n_steps))
+    onset, wakeup = np.array(spans, np.int64).reshape(-1, 2).T
+    usual = usual_midpoint(onset, wakeup, meta)
+    day = sleep_day(clock, usual)
+    of_window = sleep_day(clock[(onset + wakeup) // 2], usual)
+    file = _calibration(quality)
+    rows = []
+    for number, one in enumerate(np.unique(day).tolist(), start=1):
+        begin = usual + (one - 0.5) * DAY
+        night = _span(worn, day == one) | file
+        night |= {"series_id": meta.series_id, "person": person or meta.series_id, "night": number}
+        night |= _date(begin) | {"kind": "none", REASONS: ""}
+        about = _of_day(night, min_hours)
+        mine = np.flatnonzero(of_window == one)
+        kinds = ["main" if windows["main"][int(i)] else "nap" for i in mine]
+        if "main" not in kinds:
+            codes = ["no_sleep_found", *about, *_of_file(file)]
+            rows.append(night | {REASONS: reasons.joined(codes)})
+        for i, kind in zip(mine.tolist(), kinds, strict=True):
+            row = night | {"kind": kind} | _window(windows.row(i, named=True), meta, spans[i])
+            row |= scoring.within(state[slice(*spans[i])]) | _worn_within(worn, spans[i])
+            codes = [*(about if kind == "main" else ()), *_of_window(worn, spans[i])]
+            rows.append(row | {REASONS: reasons.joined([*codes, *_of_file(file)])})
+    return checked(rows, NIGHTS)
+
+
+def clean(nights: pl.DataFrame) -> pl.DataFrame:
+    """The rows of nights, or of people, that no reason speaks against."""
+    return nights.filter(pl.col(REASONS) == "")
+
+
+def rows_of(windows: pl.DataFrame, meta: SeriesMeta) -> list[tuple[int, int]]:
+    """(row of the onset, row of the wakeup) of each window, from its steps."""
+    steps = windows.select("onset_step", "wakeup_step") - meta.first_step
+    return [(int(onset), int(wakeup)) for onset, wakeup in steps.iter_rows()]
+
+
+def _date(begin: float) -> dict[str, Any]:
+    """Date, day of the week, and whether the next day is free, from local seconds."""
+    date = np.datetime64(int(begin // DAY), "D").astype(object)
+    return {"date": str(date), "weekday": f"{date:%A}", "weekend": date.weekday() in (4, 5)}
+
+
+def _span(worn: Wear, inside: np.ndarray) -> dict[str, float | None]:
+    """How much of the rows of a night, bool [T], was recorded and worn."""
+    n = int(inside.sum())
+    share = lambda mask: None if mask is None else float((mask & inside).sum() / n)
+    return {
+        "recorded_h": n / STEPS_PER_HOUR,
+        "worn_h": int((worn.worn & inside).sum()) / STEPS_PER_HOUR,
+        "worn_model": share(worn.model),
+        "worn_raw": share(worn.raw),
+    }
+
+
+def _worn_within(worn: Wear, span: tuple[int, int]) -> dict[str, float | None]:
+    share = lambda mask: None if mask is None else float(mask[slice(*span)].mean())
+    return {
+        "window_measured": share(worn.measured),
+        "window_worn_model": share(worn.model),
+        "window_worn_raw": share(worn.raw),
+    }
+
+
+def _window(window: dict[str, Any], meta: SeriesMeta, span: tuple[int, int]) -> dict[str, Any]:
+    """What a window says of itself, its midpoint and its clock times."""
+    onset, wakeup = span
+    at = np.array([onset, wakeup, (onset + wakeup) // 2])
+    offset, clock = utc_offset(meta, at), local_seconds(meta, at)
+    date = np.datetime64(int(clock[1]) // DAY, "D").astype(object)
+    return (
+        {name: window[name] for name in CARRIED}
+        | {name: window[theirs] for name, theirs in PROBABILITIES.items()}
+        | {
+            f"{end}_clock_h": float(second % DAY / HOUR)
+            for end, second in zip(("onset", "wakeup", "midpoint"), clock, strict=True)
+        }
+        | {
+            "midpoint": timestamps(meta, at)[2],
+            "clock_change_h": float(offset[1] - offset[0]) / HOUR,
+            "weekend": date.weekday() in (5, 6),
+        }
+    )
+
+
+def _calibration(quality: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Columns on the calibration of the file."""
+    of_file = (quality or {}).get("calibration") or {}
+    applied, error = of_file.get("applied"), of_file.get("error_after_g")
+    return {
+        "calibration": "unknown" if applied is None else "yes" if applied else "no",
+        "calibration_error_mg": None if error is None else 1000 * float(error),
+    }
+
+
+def _of_file(file: Mapping[str, Any]) -> list[str]:
+    error = file["calibration_error_mg"]
+    left = error is not None and error > reasons.MAX_CALIBRATION_MG
+    return ["not_calibrated"] if file["calibration"] == "no" or left else []
+
+
+def _of_day(night: Mapping[str, Any], min_hours: float) -> list[str]:
+    if night["recorded_h"] < min_hours:
+        return ["recording_too_short"]
+    return ["not_worn"] if night["worn_h"] < min_hours else []
+
+
+def _of_window(worn: Wear, span: tuple[int, int]) -> list[str]:
+    onset, wakeup = span
+    codes = []
+    if worn.worn[onset:wakeup].mean() < reasons.MIN_WORN:
+        codes.append("window_not_worn")
+    edge = reasons.EDGE_MINUTES * STEPS_PER_MINUTE
+    around = np.pad(worn.worn, edge)  # outside of the recording nothing was seen
+    before, after = around[onset : onset + edge], around[wakeup + edge : wakeup + 2 * edge]
+    if min(before.mean(), after.mean()) < 0.5:
+        codes.append("end_not_seen")
+    return codes

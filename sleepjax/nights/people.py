@@ -1,0 +1,137 @@
+"""The table of people: means of clean nights, regularity and rhythm of each person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sleepjax.nights.columns import REASONS, bounded
+from sleepjax.nights.people_columns import AMOUNTS, CLOCKS, PEOPLE, REGULARITY, RHYTHM
+from sleepjax.nights.reasons import NIGHT
+
+WEIGHTS = {
+    "sri": "sri_pairs_h",
+    "sri_day_pairs": "sri_day_pairs_n",
+    **{column.name: "rhythm_h" for column in RHYTHM if column.name != "rhythm_h"},
+}
+"""Column of recordings -> what it rests on."""
+
+
+def people_table(nights: pl.DataFrame, recordings: pl.DataFrame) -> pl.DataFrame:
+    """One row for each person of whom there is a recording, sorted by person.
+
+    Args:
+      nights: of `nights_table`, of any number of recordings.
+      recordings: of `recordings_table`, of the same recordings.
+
+    Returns the columns of `PEOPLE`. Statistics are of clean main sleep; a person without any has
+    the reason ``no_clean_night`` and the codes of the nights.
+    """
+    main = (pl.col("kind") == "main") & (pl.col(REASONS) == "")
+    counts = nights.group_by("person").agg(
+        (pl.col("kind") != "nap").sum().alias("nights"),
+        (pl.col("kind") == "main").sum().alias("nights_with_sleep"),
+        main.sum().alias("clean_nights"),
+        (main & ~pl.col("weekend")).sum().alias("clean_weekday"),
+        (main & pl.col("weekend")).sum().alias("clean_weekend"),
+        pl.col(REASONS).unique().alias("codes"),
+    )
+    naps = nights.filter(pl.col("kind") == "nap", pl.col(REASONS) == "")
+    naps = naps.group_by("person").agg(pl.len().alias("naps"), naps_min=pl.col("spt_min").mean())
+    people = (
+        _of_recordings(recordings)
+        .join(counts, on="person", how="left")
+        .join(naps, on="person", how="left")
+        .join(statistics(nights.filter(main)), on="person", how="left")
+    )
+    numbers = [column.name for column in PEOPLE if column.dtype == pl.Int64]
+    people = people.with_columns(pl.col(numbers).fill_null(0).cast(pl.Int64))
+    why = [
+        "" if n else " ".join(["no_clean_night", *_codes(codes or [])])
+        for n, codes in people.select("clean_nights", "codes").iter_rows()
+    ]
+    people = people.with_columns(pl.Series(REASONS, why, dtype=pl.String))
+    return bounded(people.sort("person"), PEOPLE)
+
+
+def _codes(cells: Sequence[str]) -> list[str]:
+    """The codes in these cells, each once, in the order of the dictionary."""
+    given = {code for cell in cells for code in cell.split()}
+    return [code for code in NIGHT if code in given]
+
+
+def statistics(nights: pl.DataFrame) -> pl.DataFrame:
+    """Means and SDs of each person's nights, and social jetlag; one row for each person."""
+    weekend = {"mean": pl.lit(True), "weekday": ~pl.col("weekend"), "weekend": pl.col("weekend")}
+    means = [
+        (_clock_mean if name in CLOCKS else _mean)(pl.col(name).filter(which)).alias(f"{name}_{of}")
+        for name in (*CLOCKS, *AMOUNTS)
+        for of, which in weekend.items()
+    ]
+    result = nights.group_by("person").agg(*means)
+    nights = nights.join(result, on="person")
+    spreads = [pl.col(name).std().alias(f"{name}_sd") for name in AMOUNTS]
+    spreads += [
+        (_signed(pl.col(name) - pl.col(f"{name}_mean")).pow(2).sum() / (pl.len() - 1))
+        .sqrt()
+        .alias(f"{name}_sd")
+        for name in CLOCKS
+    ]
+    several = pl.len() > 1
+    spreads = [pl.when(several).then(spread).alias(spread.meta.output_name()) for spread in spreads]
+    result = result.join(nights.group_by("person").agg(*spreads), on="person")
+    later = {
+        name: _signed(pl.col(f"{name}_clock_h_weekend") - pl.col(f"{name}_clock_h_weekday"))
+        for name in ("onset", "wakeup", "midpoint")
+    }
+    less = pl.col("spt_min_weekday") > pl.col("spt_min_weekend")
+    return result.with_columns(
+        social_jetlag_h=later["midpoint"],
+        social_jetlag_corrected_h=pl.when(less & (later["wakeup"] >= 0))
+        .then(later["wakeup"])
+        .otherwise(later["onset"]),
+    )
+
+
+def _mean(value: pl.Expr) -> pl.Expr:
+    return value.cast(pl.Float64).mean()
+
+
+def _clock_mean(hours: pl.Expr) -> pl.Expr:
+    """Direction of the mean of clock times on the circle, in hours from 0 to 24."""
+    angle = hours * (2 * np.pi / 24)
+    return (pl.arctan2(angle.sin().mean(), angle.cos().mean()) * (24 / (2 * np.pi))).round(9) % 24
+
+
+def _signed(hours: pl.Expr) -> pl.Expr:
+    """A difference of clock times the shorter way round, from -12 to 12 hours."""
+    return (hours + 12) % 24 - 12
+
+
+def _of_recordings(recordings: pl.DataFrame) -> pl.DataFrame:
+    """Number of recordings, and their regularity and rhythm, of each person."""
+    columns = []
+    for name in (column.name for column in (*REGULARITY, *RHYTHM)):
+        if name not in WEIGHTS:
+            columns.append(pl.col(name).sum())
+            continue
+        known = pl.col(name).is_not_null()
+        value, weight = pl.col(name).filter(known), pl.col(WEIGHTS[name]).filter(known)
+        if name.endswith("_start_h"):
+            columns.append(_weighted_clock(value, weight).alias(name))
+        else:
+            columns.append(((value * weight).sum() / weight.sum()).alias(name))
+    return (
+        recordings.group_by("person")
+        .agg(pl.len().alias("recordings"), *columns)
+        .with_columns(pl.col(list(WEIGHTS)).fill_nan(None))  # 0 / 0: no recording has a value
+    )
+
+
+def _weighted_clock(hours: pl.Expr, weight: pl.Expr) -> pl.Expr:
+    angle = hours * (2 * np.pi / 24)
+    sine, cosine = (angle.sin() * weight).sum(), (angle.cos() * weight).sum()
+    clock = (pl.arctan2(sine, cosine) * (24 / (2 * np.pi))).round(9) % 24
+    return pl.when(weight.sum() > 0).then(clock)

@@ -1,0 +1,42 @@
+"""Reason codes: why a night, or a person, should not be used."""
+
+from __future__ import annotations
+
+from sleepjax.nights.columns import IMPOSSIBLE
+
+MIN_HOURS = 16.0
+"""Of a night's 24 that must be measured with the watch on (GGIR's ``includenightcrit``)."""
+MIN_WORN = 0.9
+"""Share of a sleep window that must be."""
+EDGE_MINUTES = 5
+"""Before an onset and after a wakeup; where most of them were not worn, the end was not seen."""
+MAX_CALIBRATION_MG = 10.0
+"""Error of calibration above which a device file counts as not calibrated."""
+
+NIGHT = {
+    "no_sleep_found": "No sleep window was found in these 24 hours.",
+    "recording_too_short": f"Less than {MIN_HOURS:g} of the night's 24 hours lie in the recording: "
+    "the first and the last day of most recordings, and whole recordings that are short.",
+    "not_worn": "The recording covers enough of the night, but less than "
+    f"{MIN_HOURS:g} hours of it were measured with the watch on.",
+    "window_not_worn": f"Less than {MIN_WORN:.0%} of the sleep window was measured with the watch "
+    "on.",
+    "end_not_seen": f"Most of the {EDGE_MINUTES} minutes before the onset, or after the wakeup, "
+    "lie outside of the recording or without the watch: when sleep began or ended was not seen.",
+    "not_calibrated": "The device file could not be calibrated by gravity, or the error that is "
+    f"left is above {MAX_CALIBRATION_MG:g} mg (Doherty 2017, doi:10.1371/journal.pone.0169649).",
+    IMPOSSIBLE: "A value outside of its bounds was computed and removed. This is a fault of the "
+    "program; please report it.",
+}
+"""Code -> what it says, for rows of nights."""
+
+PERSON = {
+    "no_clean_night": "No night of this person can be used; the codes of the nights follow.",
+    **NIGHT,
+}
+"""Code -> what it says, for rows of people."""
+
+
+def joined(codes: list[str]) -> str:
+    """The cell of a table: codes with a blank between them."""
+    return " ".join(codes)
