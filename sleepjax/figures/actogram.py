@@ -11,22 +11,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from sleepjax.figures.night import night_figure
-from sleepjax.figures.palette import COLOURS, DARK, GREY, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, View, of_frame, runs
+from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
+from sleepjax.figures.shown import DAY, HOUR, SHADES, View, of_frame, runs
 from sleepjax.types import CLASSES, EVENTS, STEPS_PER_MINUTE
 
 BIN = 2 * STEPS_PER_MINUTE
 """Steps per point that is drawn; a pixel is about as wide."""
 FULL = 0.3
 """g; more movement than that is drawn as that."""
-SLEEP = "#009E73"
 MARKERS = {"onset": "v", "wakeup": "^"}
-SHADES = {
-    "copied": ("#DDDDDD", "////", "not worn: filled with a copy of another day"),
-    "motionless": ("#F0E442", "....", "no movement for 3 h or more: perhaps not worn"),
-    "missing": ("white", "xxxx", "nothing measured"),
-}
-"""Kind of stretch -> face, hatch, words."""
 
 
 def plot(
@@ -105,10 +98,7 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score:
     base = top - 0.93
     for low, high in _same_offset(view, begin, end):
         hour = (view.clock[low:high] - day * DAY) / HOUR + 24 * panel
-        shaded = {
-            "copied": view.copied, "motionless": view.motionless, "missing": ~view.valid
-        }  # fmt: skip
-        for kind, mask in shaded.items():
+        for kind, mask in view.stretches.items():
             face, hatch, _ = SHADES[kind]
             bars = [
                 (hour[a], hour[b - 1] - hour[a])
@@ -121,11 +111,6 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score:
         _draw_signals(axis, view, low, high, hour, base)
     _draw_clock_changes(axis, view, day, begin, end, panel, base)
     _draw_events(axis, view, day, begin, end, panel, base, min_score)
-
-
-def _shaded(view: View) -> dict[str, np.ndarray]:
-    """Kind of stretch -> bool [T]."""
-    return {"copied": view.copied, "motionless": view.motionless, "missing": ~view.valid}
 
 
 def _same_offset(view: View, begin: int, end: int) -> list[tuple[int, int]]:
@@ -189,6 +174,11 @@ def _draw_events(
             low, high = max(onset, begin), min(after.min(), end - 1)
             if low < high:
                 axis.plot(hour_of([low, high]), [base + 0.87] * 2, color=SLEEP, lw=3)
+    for first, last, main in view.spans():
+        low, high = max(first, begin), min(last, end - 1)
+        if low < high:
+            colour = SLEEP if main else NAP
+            axis.plot(hour_of([low, high]), [base + 0.87] * 2, color=colour, lw=3)
     for event in EVENTS:
         rows, _ = view.rows(view.truth, event)
         rows = rows[(rows >= begin) & (rows < end)]
@@ -230,6 +220,9 @@ def _legend(view: View) -> list[Line2D | Patch]:
         handles.append(Patch(color=COLOURS["asleep"], label="P(asleep) of the model"))
     if view.truth is not None:
         handles.append(Line2D([], [], color=SLEEP, lw=3, label="labelled sleep"))
+    for main, colour, words in ((True, SLEEP, "main sleep that was found"), (False, NAP, "nap")):
+        if any(of == main for _, _, of in view.spans()):
+            handles.append(Line2D([], [], color=colour, lw=3, label=words))
     for event in EVENTS:
         if view.truth is not None:
             handles.append(Line2D([], [], color=COLOURS[event], lw=1.4, label=f"true {event}"))
@@ -238,7 +231,7 @@ def _legend(view: View) -> list[Line2D | Patch]:
             handles.append(
                 Line2D([], [], marker=MARKERS[event], color=COLOURS[event], ls="", label=label)
             )
-    for kind, mask in _shaded(view).items():
+    for kind, mask in view.stretches.items():
         if any(high - low >= BIN for low, high in runs(mask)):
             face, hatch, words = SHADES[kind]
             handles.append(Patch(fc=to_rgba(face, 0.6), ec="#BBBBBB", hatch=hatch, label=words))

@@ -7,15 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from sleepjax.figures.palette import COLOURS, DARK, GREY, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, View, runs
+from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
+from sleepjax.figures.shown import DAY, HOUR, SHADES, View, runs
 from sleepjax.types import (
     CLASSES,
     EVENTS,
     STEP_SECONDS,
     STEPS_PER_HOUR,
+    STEPS_PER_MINUTE,
     InputError,
 )
 
@@ -86,6 +88,11 @@ def stretch_figure(
         _draw_probabilities(axes[2], view, rows, x, shown)
     for axis in axes:
         _shade(axis, view, begin, end)
+        for onset, wakeup, main in view.spans():
+            low, high = max(onset, begin), min(wakeup, end)
+            if low < high:
+                ends = low * STEP_SECONDS / HOUR, high * STEP_SECONDS / HOUR
+                axis.axvspan(*ends, color=SLEEP if main else NAP, alpha=0.12, lw=0, zorder=0)
         bare(axis)
         axis.set_xlim(x[0], end * STEP_SECONDS / HOUR)
         axis.yaxis.label.set_size(9)
@@ -115,15 +122,17 @@ def _draw_probabilities(
 
 
 def _shade(axis: Axes, view: View, begin: int, end: int) -> None:
-    """Grey where the watch was not worn, hatched where nothing was measured."""
-    kinds = (
-        (view.copied, "#DDDDDD", "////"), (view.motionless, "#F8F4B0", "...."),
-        (~view.valid, "white", "xxxx"),
-    )  # fmt: skip
-    for mask, face, hatch in kinds:
+    """`SHADES`: grey where the watch was not worn, hatched where nothing was measured."""
+    place = lambda row: (begin + row) * STEP_SECONDS / HOUR
+    for kind, mask in view.stretches.items():
+        face, hatch, _ = SHADES[kind]
         for low, high in runs(mask[begin:end]):
-            where = ((begin + low) * STEP_SECONDS / HOUR, (begin + high) * STEP_SECONDS / HOUR)
-            axis.axvspan(*where, fc=face, ec="#BBBBBB", hatch=hatch, lw=0, zorder=0)
+            if high - low < STEPS_PER_MINUTE and kind != "copied":
+                continue  # thinner than a line
+            axis.axvspan(
+                place(low), place(high), fc=to_rgba(face, 0.6), ec="#BBBBBB", hatch=hatch, lw=0,
+                zorder=0,
+            )  # fmt: skip
 
 
 def draw_events(axes, view: View, begin: int, end: int, min_score: float) -> None:

@@ -18,6 +18,7 @@ from matplotlib.text import Text
 COLOURS = {"asleep": "#56B4E9", "onset": "#0072B2", "wakeup": "#D55E00"}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """For things that have no colour of their own, such as runs."""
+SLEEP, NAP = "#009E73", "#CC79A7"
 GREY, DARK, SHADE = "#999999", "#333333", "#E8E8E8"
 
 

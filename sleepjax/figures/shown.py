@@ -26,6 +26,13 @@ HOUR, DAY = 3600, 86_400
 MOTIONLESS = 3 * STEPS_PER_HOUR
 """Steps without any movement of the arm after which the watch was probably not worn."""
 STILL_DEGREES = 1.0
+SHADES = {
+    "nonwear": ("#DDDDDD", "\\\\", "watch not worn"),
+    "copied": ("#DDDDDD", "////", "not worn: filled with a copy of another day"),
+    "motionless": ("#F0E442", "....", "no movement for 3 h or more: perhaps not worn"),
+    "missing": ("white", "xxxx", "nothing measured"),
+}
+"""Kind of stretch -> face, hatch, words."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,10 @@ class View:
     """event, step and score."""
     probabilities: np.ndarray | None = None
     """float32 [T,3]: asleep, onset, wakeup."""
+    windows: pl.DataFrame | None = None
+    """onset_step, wakeup_step and main of the sleep windows that were chosen."""
+    nonwear: np.ndarray | None = None
+    """bool [T]: a rule or a model says that the watch was not worn."""
 
     @cached_property
     def clock(self) -> np.ndarray:
@@ -68,6 +79,19 @@ class View:
             long[low:high] = high - low >= MOTIONLESS
         return long
 
+    @property
+    def stretches(self) -> dict[str, np.ndarray]:
+        """Kind of stretch, as in `SHADES` -> bool [T]."""
+        kinds = {"copied": self.copied, "motionless": self.motionless, "missing": ~self.valid}
+        return kinds if self.nonwear is None else {"nonwear": self.nonwear & self.valid} | kinds
+
+    def spans(self) -> list[tuple[int, int, bool]]:
+        """(row of the onset, row of the wakeup, main sleep?) of each sleep window."""
+        if self.windows is None:
+            return []
+        steps = pl.col("onset_step", "wakeup_step") - self.meta.first_step
+        return list(self.windows.select(steps, "main").iter_rows())
+
     def rows(self, events: pl.DataFrame | None, event: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows, scores) of the events of one kind that lie inside; the score of a label is 1."""
         if events is None:
@@ -86,7 +110,7 @@ def runs(mask: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def of_recording(recording: Recording, **known: Any) -> View:
-    """The view of a recording; ``known`` are truth, found and probabilities."""
+    """The view of a recording; ``known`` are the fields of `View` that a recording lacks."""
     frame = recording.frame
     return View(
         recording.meta,

@@ -2,6 +2,15 @@
 
 from sleepjax.nights.nights import clean, nights_table
 from sleepjax.nights.people import people_table
+from sleepjax.nights.person_report import write_person_report
 from sleepjax.nights.recordings import recordings_table
+from sleepjax.nights.study_report import write_study_report
 
-__all__ = ["clean", "nights_table", "people_table", "recordings_table"]
+__all__ = [
+    "clean",
+    "nights_table",
+    "people_table",
+    "recordings_table",
+    "write_person_report",
+    "write_study_report",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,11 +64,8 @@ def nights_table(
     worn = scoring.wear(recording, probabilities, nonwear)
     spans = rows_of(windows, meta)
     state = scoring.states(recording, probabilities, spans, worn.worn)
-    clock = local_seconds(meta, np.arange(meta.n_steps))
-    onset, wakeup = np.array(spans, np.int64).reshape(-1, 2).T
-    usual = usual_midpoint(onset, wakeup, meta)
-    day = sleep_day(clock, usual)
-    of_window = sleep_day(clock[(onset + wakeup) // 2], usual)
+    day, usual = days(spans, meta)
+    of_window = day[[(onset + wakeup) // 2 for onset, wakeup in spans]] if spans else day[:0]
     file = _calibration(quality)
     rows = []
     for number, one in enumerate(np.unique(day).tolist(), start=1):
@@ -93,6 +90,13 @@ def nights_table(
 def clean(nights: pl.DataFrame) -> pl.DataFrame:
     """The rows of nights, or of people, that no reason speaks against."""
     return nights.filter(pl.col(REASONS) == "")
+
+
+def days(spans: Sequence[tuple[int, int]], meta: SeriesMeta) -> tuple[np.ndarray, float]:
+    """(which 24 hours each row is in, int64 [T]; the usual midpoint in seconds from midnight)."""
+    onset, wakeup = np.array(spans, np.int64).reshape(-1, 2).T
+    usual = usual_midpoint(onset, wakeup, meta)
+    return sleep_day(local_seconds(meta, np.arange(meta.n_steps)), usual), usual
 
 
 def rows_of(windows: pl.DataFrame, meta: SeriesMeta) -> list[tuple[int, int]]:

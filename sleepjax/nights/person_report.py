@@ -1,0 +1,171 @@
+"""The report of one person: one HTML page with every night, what was found in it and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from sleepjax.data import qc
+from sleepjax.data.recording import Recording
+from sleepjax.figures.actogram import actogram
+from sleepjax.figures.night import stretch_figure
+from sleepjax.figures.page import image, page, table
+from sleepjax.figures.shown import View, of_recording
+from sleepjax.io import write_text
+from sleepjax.local_time import timestamps
+from sleepjax.nights import scoring, words
+from sleepjax.nights.columns import REASONS
+from sleepjax.nights.nights import clean, days, rows_of
+from sleepjax.types import STEPS_PER_DAY
+
+MAX_NIGHTS = 60
+"""Nights that get a picture; all of them are in the tables."""
+MAX_DAYS = 60
+"""Rows of the actogram."""
+
+
+def write_person_report(
+    path: Path,
+    recording: Recording,
+    probabilities: np.ndarray,
+    windows: pl.DataFrame,
+    *,
+    nights: pl.DataFrame,
+    people: pl.DataFrame,
+    nonwear: np.ndarray | None = None,
+    quality: Mapping[str, Any] | None = None,
+    made_with: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the report of one recording.
+
+    Args:
+      path: the HTML file.
+      recording: T steps.
+      probabilities: float [T,K] of asleep, onset, wakeup (, worn).
+      windows: of `postprocess.find_windows`.
+      nights: of `nights_table`, of this recording.
+      people: of `people_table`; the row of this person is shown.
+      nonwear: bool [T] by the rule on the raw signal, None where there was none.
+      quality: what the device's reader says of the file.
+      made_with: what the results depend on, such as ``sleepjax`` (version), ``weights`` (hash),
+        ``simulated`` (whether the model learned from simulated people only) and ``settings``.
+    """
+    person = nights["person"][0]
+    worn = scoring.wear(recording, probabilities, nonwear).worn
+    view = of_recording(
+        recording,
+        probabilities=probabilities,
+        found=_events(windows),
+        windows=windows,
+        nonwear=~worn,
+    )
+    row = people.filter(person=person).row(0, named=True)
+    sections = [
+        ("Summary", _summary(row)),
+        ("All days", _all_days(view)),
+        ("Table of nights", words.nights_html(nights)),
+        ("Each night", _each_night(view, nights, windows)),
+        ("Quality of the recording", _quality(recording, quality)),
+        ("How this was made", made(made_with)),
+    ]
+    title = f"Sleep of {person}"
+    write_text(path, page(title, _lead(recording, nights, made_with), sections))
+
+
+def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, Any] | None) -> str:
+    meta, main = recording.meta, nights.filter(kind="main")
+    begin, end = timestamps(meta, np.array([0, meta.n_steps]))
+    when = f"{begin[:16].replace('T', ' ')} to {end[:16].replace('T', ' ')}"
+    return (
+        f"{words.warning(made_with)}<p>Recording {escape(meta.series_id)}, {when}, "
+        f"{meta.n_steps / STEPS_PER_DAY:.1f} days. Main sleep was found in <b>{len(main)} "
+        f"nights</b>, of which <b>{len(clean(main))} can be used</b>. All times are local clock "
+        f"times.</p><p><small>{words.LIMITS}</small></p>"
+    )
+
+
+def _events(windows: pl.DataFrame) -> pl.DataFrame:
+    """Ends of windows and their runners-up as events with scores."""
+    frames = [
+        windows.select(
+            pl.lit(event).alias("event"),
+            pl.col(f"{kind}{event}_step").alias("step"),
+            pl.col(f"{kind}{event}_score").alias("score"),
+        )
+        for kind in ("", "next_")
+        for event in ("onset", "wakeup")
+    ]
+    return pl.concat(frames).drop_nulls()
+
+
+def _summary(row: Mapping[str, Any]) -> str:
+    reasons = words.reasons_html(row[REASONS])
+    if row["clean_nights"] == 0:
+        return f"<p><b>No night of this person can be used.</b></p>{reasons}"
+    return f"<p>Of the {row['clean_nights']} usable nights.</p>" + words.person_html(row)
+
+
+def _all_days(view: View) -> str:
+    picture = actogram(view, "", max_days=MAX_DAYS)
+    return image(picture, "Each row shows two days. A bar above a row is sleep that was found.")
+
+
+def _each_night(view: View, nights: pl.DataFrame, windows: pl.DataFrame) -> str:
+    day, _ = days(rows_of(windows, view.meta), view.meta)
+    parts = []
+    numbers = np.unique(day)
+    for number, one in list(enumerate(numbers.tolist(), start=1))[:MAX_NIGHTS]:
+        of_night = nights.filter(night=number)
+        inside = np.flatnonzero(day == one)
+        first = of_night.row(0, named=True)
+        parts.append(f"<h3>{first['weekday']} {first['date']} (night {number})</h3>")
+        parts += [f"<p>{words.night_text(row)}</p>" for row in of_night.iter_rows(named=True)]
+        parts.append(image(_picture(view, int(inside[0]), int(inside[-1]) + 1), _CAPTION))
+    if len(numbers) > MAX_NIGHTS:
+        parts.append(f"<p>{len(numbers) - MAX_NIGHTS} more nights are in the table above.</p>")
+    return "\n".join(parts)
+
+
+_CAPTION = (
+    "The night's 24 hours. Green: main sleep, pink: nap, hatched: watch not worn or nothing "
+    "measured. Dashed lines: onset and wakeup that were chosen, and fainter the runners-up."
+)
+
+
+def _picture(view: View, begin: int, end: int) -> Figure:
+    return stretch_figure(view, begin, end, "", min_score=0.01, size=(9, 4.2))
+
+
+def _quality(recording: Recording, quality: Mapping[str, Any] | None) -> str:
+    lines = qc.summary([recording.meta]) or ["Nothing had to be repaired or masked."]
+    parts = [f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"]
+    if quality:
+        rows = [[key, _plain(value)] for key, value in quality.items() if key != "notes"]
+        parts.append(table(["of the file", ""], rows))
+        notes: Sequence[str] = quality.get("notes") or []
+        parts.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>")
+    return "".join(parts)
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_plain(of)}" for key, of in value.items() if of is not None)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return None if value is None else str(value)
+
+
+def made(made_with: Mapping[str, Any] | None) -> str:
+    """HTML of what the results depend on."""
+    if not made_with:
+        return "<p>Not stated.</p>"
+    rows = [[key, _plain(value)] for key, value in made_with.items() if key != "settings"]
+    settings = json.dumps(made_with.get("settings", {}), indent=1, default=str)
+    return table(["", ""], rows) + f"<p>Settings</p><pre>{escape(settings)}</pre>"

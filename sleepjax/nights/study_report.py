@@ -1,0 +1,176 @@
+"""The report of a study: who is missing, which files failed and why, and how all people sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from sleepjax.figures.page import page, row, table
+from sleepjax.figures.palette import COLOURS, bare, picture
+from sleepjax.io import write_text
+from sleepjax.nights import words
+from sleepjax.nights.columns import REASONS
+from sleepjax.nights.nights import clean
+from sleepjax.nights.person_report import made
+from sleepjax.nights.reasons import NIGHT
+
+MAX_ROWS = 300
+"""Of a table in the page; the csv files hold all."""
+DONE = "done"
+"""Status of an input that gave tables."""
+SHOWN = {
+    "onset_clock_h": "Onset of main sleep, hours after midnight (local clock).",
+    "wakeup_clock_h": "Wakeup from main sleep, hours after midnight (local clock).",
+    "spt_min": "Sleep window (SPT), hours.",
+    "tst_min": "Time asleep within the window (TST), hours.",
+    "maintenance_efficiency": "Time asleep over the window, %.",
+    "waso_min": "Awake within the window (WASO), minutes.",
+}
+"""Column of nights -> words below its histogram."""
+SCALES = {"spt_min": 1 / 60, "tst_min": 1 / 60, "maintenance_efficiency": 100}
+
+
+def write_study_report(
+    path: Path,
+    *,
+    nights: pl.DataFrame,
+    people: pl.DataFrame,
+    status: pl.DataFrame,
+    expected: Iterable[str] = (),
+    made_with: Mapping[str, Any] | None = None,
+    title: str = "Sleep of all people",
+) -> None:
+    """Write the report of a study.
+
+    Args:
+      path: the HTML file.
+      nights: of `nights_table`, of all recordings.
+      people: of `people_table`.
+      status: one row for each input: ``input`` (its name), ``status`` (``done`` or another word)
+        and ``reason`` (one line, null or empty where it is done).
+      expected: people who should be there, such as those of a diary.
+      made_with: as of `write_person_report`.
+      title: of the page.
+    """
+    failed = status.filter(pl.col("status") != DONE)
+    sections = [
+        ("Files that gave no result", _failed(failed, len(status))),
+        ("People who are missing", _missing(people, expected)),
+        ("Nights that cannot be used", _unused(nights)),
+        ("How people slept", _distributions(nights)),
+        ("Everybody", _everybody(people)),
+        ("How this was made", made(made_with)),
+    ]
+    main = nights.filter(kind="main")
+    lead = (
+        f"{words.warning(made_with)}<p>{len(status)} files, of which <b>{len(failed)} gave no "
+        f"result</b>; {len(people)} people, {len(main)} nights with main sleep, of which "
+        f"<b>{len(clean(main))} can be used</b>.</p><p><small>{words.LIMITS}</small></p>"
+    )
+    write_text(path, page(title, lead, sections))
+
+
+def _failed(failed: pl.DataFrame, n: int) -> str:
+    if failed.is_empty():
+        return f"<p>None: all {n} files were read.</p>"
+    rows = [
+        [row["input"], row["status"], row["reason"] or None]
+        for row in failed.head(MAX_ROWS).iter_rows(named=True)
+    ]
+    return table(["file", "status", "why"], rows) + _more(len(failed))
+
+
+def _missing(people: pl.DataFrame, expected: Iterable[str]) -> str:
+    """People without a recording, and those without a night that can be used."""
+    absent = sorted(set(expected) - set(people["person"].to_list()))
+    unused = people.filter(clean_nights=0)
+    rows = [[person, "no recording"] for person in absent]
+    rows += [
+        [row["person"], _codes(row[REASONS]) or None]
+        for row in unused.head(MAX_ROWS).iter_rows(named=True)
+    ]
+    if not rows:
+        return "<p>Nobody: every person has at least one night that can be used.</p>"
+    return table(["person", "why"], rows[:MAX_ROWS]) + _more(len(absent) + len(unused))
+
+
+def _unused(nights: pl.DataFrame) -> str:
+    """How often each reason was given, of nights without naps."""
+    whole = nights.filter(pl.col("kind") != "nap")
+    given = whole[REASONS].str.split(" ").explode().value_counts()
+    count = dict(given.iter_rows())
+    rows = [[words_of, code, count[code]] for code, words_of in NIGHT.items() if code in count]
+    if not rows:
+        return f"<p>None of {len(whole)} nights.</p>"
+    items = "".join(
+        f"<li><b>{n} night{'' if n == 1 else 's'}</b>: {escape(text)} <small>({code})</small></li>"
+        for text, code, n in rows
+    )
+    return (
+        f"<p>{len(whole) - len(clean(whole))} of {len(whole)} nights, the first and the last day "
+        f"of each recording among them. A night may have several reasons.</p><ul>{items}</ul>"
+    )
+
+
+def _distributions(nights: pl.DataFrame) -> str:
+    main = clean(nights.filter(kind="main"))
+    if main.is_empty():
+        return "<p>No night can be used.</p>"
+    figures = {
+        text: _histogram(main[name].drop_nulls().to_numpy() * SCALES.get(name, 1), name)
+        for name, text in SHOWN.items()
+    }
+    return f"<p>The {len(main)} nights that can be used.</p>" + row(figures)
+
+
+def _histogram(values: np.ndarray, name: str) -> Figure:
+    """Bars; clock times are cut at the emptiest hour, so that nights are not torn apart."""
+    figure = picture(4.2, 2.6)
+    axis = figure.subplots()
+    if name.endswith("_clock_h"):
+        count = np.bincount(values.astype(int) % 24, minlength=24)
+        around = np.convolve(np.tile(count, 3), np.ones(7), mode="same")[24:48]
+        cut = int(around.argmin())
+        values = (values - cut) % 24 + cut
+        axis.xaxis.set_major_formatter(lambda x, _: f"{int(x) % 24:02d}:00")
+    low, high = float(values.min()), float(values.max())
+    bins = np.linspace(low, high if high > low else low + 1, 25)
+    axis.hist(values, bins=bins, color=COLOURS["asleep"], edgecolor="white", lw=0.5)
+    axis.axvline(float(np.median(values)), color=COLOURS["wakeup"], lw=1.4, ls="--")
+    axis.set_ylabel("nights", fontsize=9)
+    axis.tick_params(labelsize=8)
+    bare(axis)
+    return figure
+
+
+def _everybody(people: pl.DataFrame) -> str:
+    head = ["person", "nights", "can be used", "asleep", "awake", "window", "time asleep"]
+    head += ["efficiency", "SRI", "social jetlag"]
+    rows = [
+        [
+            row["person"],
+            row["nights"],
+            row["clean_nights"],
+            *(words.clock(row[f"{end}_clock_h_mean"]) for end in ("onset", "wakeup")),
+            *(words.duration(row[f"{name}_mean"]) for name in ("spt_min", "tst_min")),
+            words.percent(row["maintenance_efficiency_mean"]),
+            None if row["sri"] is None else f"{row['sri']:.0f}",
+            None if row["social_jetlag_h"] is None else f"{row['social_jetlag_h']:+.1f} h",
+        ]
+        for row in people.head(MAX_ROWS).iter_rows(named=True)
+    ]
+    return table(head, rows) + _more(len(people))
+
+
+def _codes(codes: str) -> str:
+    return ", ".join(code.replace("_", " ") for code in codes.split())
+
+
+def _more(n: int) -> str:
+    return f"<p>{n - MAX_ROWS} more are in the csv files.</p>" if n > MAX_ROWS else ""

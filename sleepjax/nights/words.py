@@ -1,0 +1,174 @@
+"""English of the reports: what was found in a night and why, for people who read no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import polars as pl
+
+from sleepjax.figures.page import table
+from sleepjax.nights.columns import REASONS
+from sleepjax.nights.reasons import PERSON
+
+LIMITS = (
+    "A wrist accelerometer measures movement, not sleep. Lying still awake is counted as sleep, so "
+    "sleep is found too early and wakefulness in bed too short in people who lie awake. Stages of "
+    "sleep cannot be told from it and are not given. These results are for research; they do not "
+    "diagnose anything."
+)
+SIMULATED = (
+    "The model learned from simulated people only. Compare with a diary or another measurement "
+    "before you rely on single nights."
+)
+
+
+def warning(made_with: Mapping[str, Any] | None) -> str:
+    """HTML of what a reader must know of the model first."""
+    simulated = bool((made_with or {}).get("simulated"))
+    return f'<p class="warning">{SIMULATED}</p>' if simulated else ""
+
+
+def duration(minutes: float | None) -> str:
+    """``7 h 05 min`` of 425; a dash where nothing is known."""
+    if minutes is None:
+        return "-"
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{rest} min"
+
+
+def clock(hours: float | None) -> str:
+    """``22:12`` of 22.2 hours after midnight."""
+    if hours is None:
+        return "-"
+    minutes = round(hours * 60) % 1440
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def percent(share: float | None) -> str:
+    """``95 %`` of 0.95."""
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def reasons_html(codes: str) -> str:
+    """A list of what these codes say."""
+    items = [f"<li>{escape(PERSON[code])} <small>({code})</small></li>" for code in codes.split()]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def night_text(row: Mapping[str, Any]) -> str:
+    """What was found in a row of nights and why; HTML."""
+    why = reasons_html(row[REASONS])
+    worn = (
+        f"{row['recorded_h']:.1f} hours of this night's 24 were recorded, {row['worn_h']:.1f} of "
+        "them with the watch on."
+    )
+    if row["kind"] == "none":
+        return f"<b>No main sleep.</b> {worn} Why this night cannot be used:{why}"
+    kind = "Main sleep" if row["kind"] == "main" else "Nap"
+    parts = [
+        f"<b>{kind} from {row['onset'][11:16]} to {row['wakeup'][11:16]}</b>, "
+        f"{duration(row['spt_min'])}, of which asleep {duration(row['tst_min'])} and awake "
+        f"{duration(row['waso_min'])} in {_times(row['awakenings'])}.",
+        f"The model holds sleep for {percent(row['probability'])} likely on average of this time, "
+        f"the onset within 15 minutes for {percent(row['onset_probability'])} and the wakeup for "
+        f"{percent(row['wakeup_probability'])} likely.",
+        _runner_up(row),
+        f"{worn} {_worn(row)}" if row["kind"] == "main" else _worn(row),
+    ]
+    if row["clock_change_h"]:
+        parts.append(f"The clock was changed by {row['clock_change_h']:+g} h during this sleep.")
+    if why:
+        parts.append(f"<b>Should not be used:</b>{why}")
+    return " ".join(part for part in parts if part)
+
+
+def _times(awakenings: int) -> str:
+    return f"{awakenings} awakening{'' if awakenings == 1 else 's'}"
+
+
+def _runner_up(row: Mapping[str, Any]) -> str:
+    others = [
+        f"{end} at {row[f'next_{end}'][11:16]} ({percent(row[f'next_{end}_probability'])})"
+        for end in ("onset", "wakeup")
+        if row[f"next_{end}"] is not None
+    ]
+    return f"Next most likely: {', '.join(others)}." if others else "No other time is likely."
+
+
+def _worn(row: Mapping[str, Any]) -> str:
+    """How much of a window was worn, by which."""
+    by = {"the model": row["window_worn_model"], "the raw signal": row["window_worn_raw"]}
+    known = [f"{percent(share)} by {name}" for name, share in by.items() if share is not None]
+    measured = f"Of the window {percent(row['window_measured'])} was measured"
+    return f"{measured}; the watch was on for {' and '.join(known)}." if known else f"{measured}."
+
+
+def nights_html(nights: pl.DataFrame) -> str:
+    """The table of nights; what cannot be used says why."""
+    head = ["night of", "", "from - to", "window", "asleep", "awake", "efficiency"]
+    head += ["awakenings", "worn", "not to be used because"]
+    rows = [
+        [
+            f"{row['weekday'][:3]} {row['date']}",
+            {"main": "sleep", "nap": "nap", "none": "none"}[row["kind"]],
+            None if row["onset"] is None else f"{row['onset'][11:16]} - {row['wakeup'][11:16]}",
+            *(duration(row[name]) for name in ("spt_min", "tst_min", "waso_min")),
+            percent(row["maintenance_efficiency"]),
+            row["awakenings"],
+            f"{row['worn_h']:.1f} h",
+            ", ".join(code.replace("_", " ") for code in row[REASONS].split()) or None,
+        ]
+        for row in nights.iter_rows(named=True)
+    ]
+    return table(head, rows) + (
+        "<p><small>Window: from falling asleep to waking up; asleep and awake are parts of it. "
+        "Efficiency: time asleep over the "
+        "window (sleep maintenance efficiency), not over the time in bed. Worn: hours of the "
+        "night's 24 with the watch on.</small></p>"
+    )
+
+
+def person_html(row: Mapping[str, Any]) -> str:
+    """Means, regularity and rhythm of a person, as tables."""
+    shown = {
+        "onset_clock_h": ("falls asleep at", clock, _spread_hours),
+        "wakeup_clock_h": ("wakes up at", clock, _spread_hours),
+        "midpoint_clock_h": ("middle of sleep", clock, _spread_hours),
+        "spt_min": ("sleep window", duration, duration),
+        "tst_min": ("time asleep", duration, duration),
+        "waso_min": ("awake within the window", duration, duration),
+        "maintenance_efficiency": ("efficiency (time asleep / window)", percent, percent),
+        "awakenings": ("awakenings", _number, _number),
+    }
+    rows = [
+        [name, mean(row[f"{key}_mean"]), spread(row[f"{key}_sd"])]
+        + [mean(row[f"{key}_{of}"]) for of in ("weekday", "weekend")]
+        for key, (name, mean, spread) in shown.items()
+    ]
+    head = ["", "mean", "standard deviation", f"weekday ({row['clean_weekday']})"]
+    first = table([*head, f"weekend ({row['clean_weekend']})"], rows)
+    of_days = [
+        ["social jetlag (middle of sleep, weekend minus weekday)", _hours(row["social_jetlag_h"])],
+        ["sleep regularity index, -100 to 100", _number(row["sri"])],
+        ["interdaily stability, 0 to 1", _number(row["is"], 2)],
+        ["intradaily variability", _number(row["iv"], 2)],
+        ["relative amplitude, 0 to 1", _number(row["ra"], 2)],
+        ["five quietest hours begin at", clock(row["l5_start_h"])],
+        ["ten most active hours begin at", clock(row["m10_start_h"])],
+        ["naps that can be used", row["naps"]],
+    ]
+    return first + table(["over all days", ""], of_days)
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _hours(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1f} h"
+
+
+def _spread_hours(value: float | None) -> str:
+    return duration(None if value is None else 60 * value)
