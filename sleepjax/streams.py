@@ -6,10 +6,15 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 _NOBODY_READS = (errno.EPIPE, errno.EBADF)
+_STDERR = threading.Lock()
+T = TypeVar("T")
 
 
 class Stream(io.RawIOBase):
@@ -95,3 +100,40 @@ def _reserve(descriptor: int) -> None:
         if null != descriptor:
             os.dup2(null, descriptor)
             os.close(null)
+
+
+class PanicError(RuntimeError):
+    """Rust code of a library has panicked; its own exception is none that ``except`` catches."""
+
+
+def quietly(call: Callable[[], T]) -> T:
+    """The result of a call into Rust code; PanicError, and nothing on stderr, where it panics."""
+    try:
+        with _STDERR, _without_panics():
+            return call()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of pyo3, and no Exception
+            raise
+        raise PanicError(str(error)) from None
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from stderr what Rust says of a panic, 50 lines for each; all else is passed on."""
+    try:
+        real = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    with tempfile.TemporaryFile() as heard:
+        os.dup2(heard.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            heard.seek(0)
+            said = heard.read()
+            if said and b"panicked at" not in said:
+                with suppress(OSError):
+                    os.write(2, said)

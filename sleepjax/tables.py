@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -15,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
+from sleepjax.streams import PanicError, quietly
 from sleepjax.types import InputError
 
 PARQUET = (".parquet", ".pq")
@@ -35,7 +34,6 @@ _BEGINNINGS = {
 }
 _ANY_ZONE = ("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 """Lets polars read ``+05:30``, for which it has no name, so that `_with_offset` can tell it."""
-_STDERR = threading.Lock()
 T = TypeVar("T")
 
 
@@ -220,34 +218,9 @@ def _readable(path: Path) -> Iterator[None]:
 def _quietly(call: Callable[[], T]) -> T:
     """The result of a call of polars; ComputeError where its Rust code panics."""
     try:
-        with _STDERR, _without_panics():
-            return call()
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of polars, and no Exception
-            raise
+        return quietly(call)
+    except PanicError:
         raise pl.exceptions.ComputeError("its contents contradict its header") from None
-
-
-@contextmanager
-def _without_panics() -> Iterator[None]:
-    """Keep from stderr what Rust says of a panic, 50 lines for each; all else is passed on."""
-    try:
-        real = os.dup(2)
-    except OSError:  # stderr is closed
-        yield
-        return
-    with tempfile.TemporaryFile() as heard:
-        os.dup2(heard.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(real, 2)
-            os.close(real)
-            heard.seek(0)
-            said = heard.read()
-            if said and b"panicked at" not in said:
-                with suppress(OSError):
-                    os.write(2, said)
 
 
 def as_polars(frame: Any, name: str) -> pl.DataFrame:

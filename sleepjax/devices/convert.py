@@ -1,0 +1,127 @@
+"""Runs of samples -> recordings on the 5-second grid, everything doubtful counted."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sleepjax.devices.calibration import calibrate
+from sleepjax.devices.converted import Converted, as_frame
+from sleepjax.devices.epochs import Sums, measure
+from sleepjax.devices.grid import assemble
+from sleepjax.devices.runs import ABSENCE_NS, RESET_NS, Run, Setup
+from sleepjax.devices.units import SECOND_NS
+from sleepjax.devices.wall_clock import WallClock
+from sleepjax.types import STEP_SECONDS, InputError
+
+Mapper = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
+
+
+def recordings_of_runs(
+    found: Sequence[Run],
+    setup: Setup,
+    across: Mapper,
+    *,
+    path: Path,
+    clock: Callable[[int], WallClock],
+    said: dict[str, Any],
+) -> Iterator[Converted]:
+    """The second pass: one recording of each stretch between resets of the clock."""
+    stretches = split_at_resets(found)
+    clocks = [clock(stretch[0].first // SECOND_NS) for stretch in stretches]
+    n_written = 0
+    for number, (stretch, wall) in enumerate(zip(stretches, clocks, strict=True), 1):
+        calibration = calibrate(np.concatenate([run.still for run in stretch]))
+        beside = zip(stretch, [None, *stretch], [*stretch[1:], None], strict=False)
+        sums: list[Sums] = list(
+            across(partial(_measure, calibration=calibration, setup=setup), list(beside))
+        )
+        grid = assemble(sums, setup.rate)
+        if grid is None:
+            continue
+        n_written += 1
+        name = series_name(path) + (f"_part{number}" if len(stretches) > 1 else "")
+        extra = list(said["notes"])
+        if len(stretches) > 1:
+            extra.append(f"the clock was reset: part {number} of {len(stretches)} of the file")
+        counts = _total(stretch)
+        frame = as_frame(name, grid, wall)
+        quality = {
+            **said,
+            "rate_hz": round(setup.rate, 3),
+            "range_g": setup.limit,
+            "tz": wall.name,
+            "tz_source": wall.source,
+            "start": frame["timestamp"][0],
+            "end": frame["timestamp"][-1],
+            "calibration": calibration.as_json(),
+            **counts,
+            **grid.counts,
+            "duplicates": counts["duplicates"] + grid.counts["repeated_samples"],
+            "clipped_fraction": round(grid.counts["clipped_samples"] / counts["samples"], 6),
+            "notes": [*extra, *wall.notes],
+        }
+        yield Converted(frame, grid.nonwear, quality)
+    if not n_written:
+        seconds = sum(run.counts["samples"] for run in found) / setup.rate
+        raise InputError(
+            f"{path.name}: no 5 seconds of it are measured ({seconds:.1f} s of samples); a "
+            f"recording needs at least one whole epoch of {STEP_SECONDS} s."
+        )
+
+
+def split_at_resets(found: Sequence[Run]) -> list[list[Run]]:
+    """Runs in the order of the file, cut where the clock steps back an hour or ahead a month."""
+    stretches: list[list[Run]] = []
+    reached = 0
+    for run in found:
+        if stretches and reached - RESET_NS < run.first < reached + ABSENCE_NS:
+            stretches[-1].append(run)
+            reached = max(reached, run.last)
+        else:
+            stretches.append([run])
+            reached = run.last
+    return stretches
+
+
+@contextmanager
+def mapper(jobs: int) -> Iterator[Mapper]:
+    """``map`` in this process, or in several new ones."""
+    if jobs <= 1:
+        yield lambda call, items: map(call, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        yield lambda call, items: pool.map(call, items) if len(items) > 1 else map(call, items)
+
+
+def series_name(path: Path) -> str:
+    """Name of the file without ``.gz`` and the end that tells its kind."""
+    name = path.name.removesuffix(".gz")
+    return Path(name).stem or name
+
+
+def _measure(runs: tuple[Run, Run | None, Run | None], calibration, setup: Setup) -> Sums:
+    return measure(*runs, calibration, setup)
+
+
+def _total(stretch: Sequence[Run]) -> dict[str, int | float]:
+    """Counts of the runs and of the gaps between them."""
+    names = ("samples", "duplicates", "unsorted", "zeros", "held", "nonfinite", "gaps", "gap_ns")
+    total = {name: sum(run.counts[name] for run in stretch) for name in names}
+    longest = max(run.counts["longest_gap_ns"] for run in stretch)
+    for before, after in zip(stretch, stretch[1:], strict=False):
+        gap = after.first - before.last
+        if gap > SECOND_NS // 4:
+            total["gaps"] += 1
+            total["gap_ns"] += gap
+            longest = max(longest, gap)
+    seconds = total.pop("gap_ns") / SECOND_NS
+    return total | {"gap_seconds": round(seconds, 2), "longest_gap_seconds": longest / SECOND_NS}

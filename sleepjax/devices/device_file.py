@@ -1,0 +1,127 @@
+"""A device file -> recordings: pieces are decoded one after the other, or in several processes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sleepjax.devices.convert import mapper, recordings_of_runs
+from sleepjax.devices.converted import Converted
+from sleepjax.devices.decode import DecodeError, Samples, decode
+from sleepjax.devices.headers import Header, read_header
+from sleepjax.devices.pieces import Piece, cut
+from sleepjax.devices.runs import Run, Setup, runs
+from sleepjax.devices.units import SECOND_NS
+from sleepjax.devices.wall_clock import wall_clock
+from sleepjax.types import InputError
+
+DAMAGED = (
+    "copy it again, or read what is undamaged with lenient=True (--lenient): the rest is then "
+    "missing and the result marked as partial"
+)
+
+
+class Taken(NamedTuple):
+    """What the first pass says of a piece."""
+
+    runs: list[Run]
+    faults: tuple[str, ...] = ()
+    """What could not be read."""
+
+
+def convert_device(
+    path: Path,
+    kind: str,
+    packed: bool,
+    *,
+    tz: str | None,
+    device_tz: str | None,
+    lenient: bool,
+    jobs: int,
+) -> Iterator[Converted]:
+    """The recordings of a device file; several where its clock was reset.
+
+    Raises InputError naming what is wrong and the remedy.
+    """
+    with tempfile.TemporaryDirectory(prefix="sleepjax-") as name, mapper(jobs) as across:
+        folder = Path(name)
+        parts = cut(path, kind, packed, folder)
+        _stop([parts.broken], path.name, lenient)
+        number, head, lost = _first_samples(parts.pieces, folder, lenient, path.name)
+        header = read_header(kind, head.metadata)
+        setup = Setup(folder, _rate(head, header, path.name), header.limit)
+        clock = partial(wall_clock, path.name, header.clock, tz=tz, device_tz=device_tz)
+        clock(int(head.time[0] // SECOND_NS))  # a zone that is needed is asked for at once
+        first = Taken(runs(head, setup, f"{number:05d}"), (*lost, *head.warnings))
+        rest = [*enumerate(parts.pieces)][number + 1 :]
+        taken = [first, *across(partial(_take, setup=setup, lenient=lenient), rest)]
+        faults = [fault for fault in (parts.broken, *(f for t in taken for f in t.faults)) if fault]
+        _stop(faults, path.name, lenient)
+        said = {
+            "format": header.format,
+            "device": header.device,
+            "serial": header.serial,
+            "idle_sleep_mode": header.idle_sleep,
+            "partial": bool(faults),
+            "notes": [*header.notes, *parts.notes, *_few(faults)],
+        }
+        found = [run for one in taken for run in one.runs]
+        yield from recordings_of_runs(found, setup, across, path=path, clock=clock, said=said)
+
+
+def _stop(faults: list[str], name: str, lenient: bool) -> None:
+    if not lenient and (fault := next(filter(None, faults), "")):
+        raise InputError(f"{name}: the file is damaged: {fault}; {DAMAGED}.")
+
+
+def _first_samples(
+    pieces: list[Piece], folder: Path, lenient: bool, name: str
+) -> tuple[int, Samples, list[str]]:
+    """(number of the first piece that holds samples, these, what is wrong with those before)."""
+    faults = []
+    for number, piece in enumerate(pieces):
+        try:
+            samples = decode(piece, folder, lenient)
+        except DecodeError as error:
+            faults.append(str(error))
+            _stop(faults, name, lenient)
+        else:
+            if len(samples.time):
+                return number, samples, faults
+            faults += samples.warnings
+    reason = faults[0] if faults else "it holds a header and no samples"
+    raise InputError(
+        f"{name}: nothing can be read: {reason}; was the device started, and the file copied whole?"
+    )
+
+
+def _rate(samples: Samples, header: Header, name: str) -> float:
+    """Samples per second: as measured, and as the header says of a single sample."""
+    step = np.diff(samples.time)
+    step = step[step > 0]
+    rate = SECOND_NS / float(np.median(step)) if len(step) else header.rate or 0.0
+    if not 1 <= rate <= 1600:
+        raise InputError(
+            f"{name}: {rate:g} samples per second; a watch takes 1 to 1600 of them: is the file "
+            "damaged?"
+        )
+    return rate
+
+
+def _take(item: tuple[int, Piece], setup: Setup, lenient: bool) -> Taken:
+    number, piece = item
+    try:
+        samples = decode(piece, setup.folder, lenient)
+    except DecodeError as error:
+        return Taken([], (f"{error} (counted from byte {piece.start:,})",))
+    return Taken(runs(samples, setup, f"{number:05d}"), samples.warnings)
+
+
+def _few(warnings: list[str]) -> list[str]:
+    more = [f"and {len(warnings) - 3} more such faults"] if len(warnings) > 3 else []
+    return [f"left out: {text}" for text in warnings[:3]] + more

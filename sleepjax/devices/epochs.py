@@ -1,0 +1,148 @@
+"""anglez and enmo of 5-second epochs, by GGIR's definitions: the second pass over a recording.
+
+enmo is the mean over the epoch's samples of the part of |acceleration| above 1 g. anglez is the
+mean over the epoch of atan(z / sqrt(x² + y²)), where each axis is its median over five seconds,
+taken at ten values a second (GGIR's ``g.applymetrics``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from sleepjax.devices.calibration import Calibration
+from sleepjax.devices.runs import Run, Setup
+from sleepjax.devices.units import EPOCHS_PER_BLOCK, TICKS_PER_EPOCH
+
+MEDIAN_TICKS = 51
+CLIPPED = 0.9375
+"""Share of the device's range from which a value may be clipped: 7.5 of 8 g (GGIR)."""
+_HALF = MEDIAN_TICKS // 2
+_STRIDE = 2
+"""Non-wear looks at five values a second."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the E epochs of a run, and over the B quarter hours that they touch."""
+
+    epoch: int
+    count: np.ndarray
+    """int64 [E]: samples."""
+    enmo: np.ndarray
+    """float64 [E], g."""
+    clipped: np.ndarray
+    """int64 [E]: samples with an axis at the edge of the device's range."""
+    ticks: np.ndarray
+    """int64 [E]: tenths of a second that were measured."""
+    anglez: np.ndarray
+    """float64 [E], degrees, summed over them."""
+    block: int
+    low: np.ndarray
+    """float64 [3,B], g: smallest value of each axis; inf where there is none."""
+    high: np.ndarray
+    moments: np.ndarray
+    """float64 [3,3,B]: number, sum and sum of squares of each axis."""
+
+
+def measure(
+    run: Run, before: Run | None, after: Run | None, calibration: Calibration, setup: Setup
+) -> Sums:
+    """Sums over the epochs of a run; the runs beside it lend 2.5 s to the medians at its edges."""
+    samples = run.samples()
+    count = np.diff(run.starts)
+    filled = np.flatnonzero(count)
+    clipped = np.zeros(len(count), np.int64)
+    edge = CLIPPED * setup.limit
+    if max(samples.max(), -samples.min()) > edge:
+        beyond = (np.abs(samples) > edge).any(axis=0)
+        clipped[filled] = np.add.reduceat(beyond.astype(np.int64), run.starts[filled])
+    enmo = np.zeros(len(count))
+    enmo[filled] = np.add.reduceat(above_gravity(calibration(samples)), run.starts[filled])
+    del samples
+
+    own = calibration(run.ticks())
+    measured = np.isfinite(own[0])
+    angle = np.where(measured, _angles(run, before, after, own, calibration), 0)
+    by_epoch = lambda values: values.reshape(-1, TICKS_PER_EPOCH).sum(axis=1)
+    block = run.epoch // EPOCHS_PER_BLOCK
+    return Sums(
+        run.epoch,
+        count,
+        enmo,
+        clipped,
+        by_epoch(measured),
+        by_epoch(angle.astype(np.float64)),
+        block,
+        *_blocks(own, run.epoch - block * EPOCHS_PER_BLOCK),
+    )
+
+
+def above_gravity(xyz: np.ndarray) -> np.ndarray:
+    """max(|acceleration| - 1, 0) in g of each sample, float32 [N], of float32 [3,N]."""
+    x, y, z = xyz
+    length = x * x
+    length += y * y
+    length += z * z
+    np.sqrt(length, out=length)
+    length -= 1
+    return np.maximum(length, 0, out=length)
+
+
+def angles(ticks: np.ndarray) -> np.ndarray:
+    """Angle to the horizontal in degrees [M] of axes at ten values a second, [3,M].
+
+    Ticks that are NaN take the nearest one that is not, for the sake of the medians beside them.
+    """
+    x, y, z = (median_filter(axis, MEDIAN_TICKS, mode="nearest") for axis in _nearest(ticks))
+    return np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+
+
+def _nearest(ticks: np.ndarray) -> np.ndarray:
+    """Each column that is NaN replaced by the nearest that is not; the earlier one of two."""
+    known = np.flatnonzero(np.isfinite(ticks[0]))
+    if len(known) in (0, ticks.shape[1]):
+        return ticks
+    column = np.arange(ticks.shape[1])
+    after = np.searchsorted(known, column).clip(max=len(known) - 1)
+    before = (after - 1).clip(min=0)
+    earlier = np.abs(column - known[before]) <= np.abs(known[after] - column)
+    return ticks[:, np.where(earlier, known[before], known[after])]
+
+
+def _angles(run: Run, before: Run | None, after: Run | None, own: np.ndarray, calibration):
+    """Angle of each tick of a run."""
+    first, end = run.epoch * TICKS_PER_EPOCH, run.end * TICKS_PER_EPOCH
+    wide = np.full((3, end - first + 2 * _HALF), np.float32("nan"))
+    for other in (before, after):
+        if other is not None:
+            _lay(wide, first - _HALF, calibration(other.ticks()), other.epoch * TICKS_PER_EPOCH)
+    _lay(wide, first - _HALF, own, first)
+    return angles(wide)[_HALF:-_HALF]
+
+
+def _lay(wide: np.ndarray, at: int, ticks: np.ndarray, first: int) -> None:
+    """Write the ticks that are known, from tick ``first`` on, into those from tick ``at`` on."""
+    low, high = max(at, first), min(at + wide.shape[1], first + ticks.shape[1])
+    if low < high:
+        part = ticks[:, low - first : high - first]
+        place = wide[:, low - at : high - at]
+        np.copyto(place, part, where=np.isfinite(part))
+
+
+def _blocks(ticks: np.ndarray, skipped: int):
+    """(low, high, moments) of the quarter hours, the first of which lacks ``skipped`` epochs."""
+    lead = skipped * TICKS_PER_EPOCH
+    size = EPOCHS_PER_BLOCK * TICKS_PER_EPOCH
+    number = -(-(lead + ticks.shape[1]) // size)
+    padded = np.full((3, number * size), np.nan)
+    padded[:, lead : lead + ticks.shape[1]] = ticks
+    values = padded[:, ::_STRIDE].reshape(3, number, -1)
+    known = np.isfinite(values)
+    zeroed = np.where(known, values, 0)
+    moments = np.stack([known.sum(axis=2), zeroed.sum(axis=2), (zeroed**2).sum(axis=2)])
+    low = np.where(known, values, np.inf).min(axis=2)
+    high = np.where(known, values, -np.inf).max(axis=2)
+    return low, high, moments.astype(np.float64)

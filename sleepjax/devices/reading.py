@@ -1,0 +1,46 @@
+"""Any file of one or several recordings -> Converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sleepjax.data.raw import iter_rows
+from sleepjax.devices.converted import Converted
+from sleepjax.devices.device_file import convert_device
+from sleepjax.devices.kinds import TABLE, recognise
+
+
+def recordings(
+    path: str | Path,
+    *,
+    tz: str | None = None,
+    device_tz: str | None = None,
+    columns: dict[str, str] | None = None,
+    units: str | None = None,
+    lenient: bool = False,
+    jobs: int = 1,
+) -> Iterator[Converted]:
+    """Every recording of a file of any supported kind, recognised by what it holds.
+
+    Args:
+      path: ActiGraph .gt3x, GENEActiv .bin, Axivity .cwa, each also .gz; csv or parquet of raw
+        samples, of epochs of GGIR or wristpy, or in the competition's columns.
+      tz: IANA zone of the person's clock; needed where the file does not name one.
+      device_tz: zone to which the device was set, where it is another one.
+      columns: what the columns of a table are called, such as ``{"time": "ts", "x": "ax"}``.
+      units: "g", "mg" or "m/s2", of raw samples in a table; detected where not given.
+      lenient: read what is undamaged of a damaged device file, and mark it as partial.
+      jobs: processes for one device file.
+
+    Raises InputError naming file, what is wrong and the remedy.
+    """
+    path = Path(path)
+    kind, packed = recognise(path)
+    if kind == TABLE:
+        for rows in iter_rows(path):
+            yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
+        return
+    yield from convert_device(
+        path, kind, packed, tz=tz, device_tz=device_tz, lenient=lenient, jobs=jobs
+    )

@@ -1,0 +1,109 @@
+"""The person's clock: from the time of a device's clock to UTC and the local time of each epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from sleepjax.data import zones
+from sleepjax.local_time import offset_text
+from sleepjax.types import InputError
+
+
+@dataclass(frozen=True)
+class DeviceClock:
+    """What a file says of its clock; offsets are seconds ahead of UTC, None where it is silent."""
+
+    offset: int | None = None
+    """Of the times in the file, throughout."""
+    home: int | None = None
+    """Of the place where the device was set up; where its clock is UTC this is another one."""
+    source: str = ""
+    """Where the file says so."""
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """How times of one recording become local times."""
+
+    device_offset: int
+    """Seconds that the device's clock is ahead of UTC, throughout."""
+    tz: str | None
+    """Zone of the person."""
+    home: int
+    """Seconds that the person's clock is ahead of UTC where no zone is known."""
+    source: str
+    """Where both come from."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The zone, or ``UTC-0500`` where it is an offset."""
+        return self.tz or f"UTC{offset_text(self.home)}"
+
+    def texts(self, seconds: np.ndarray) -> list[str]:
+        """Local time with UTC offset of seconds since 1970 by the device's clock."""
+        utc = seconds - self.device_offset
+        if self.tz is None:
+            offset = np.full(len(utc), self.home)
+        else:
+            offset = zones.utc_offset(utc * 1000, self.tz)
+        local = (utc + offset).astype("datetime64[s]")
+        names = {value: offset_text(int(value)) for value in np.unique(offset).tolist()}
+        texts = np.datetime_as_string(local, unit="s")
+        return [f"{text}{names[o]}" for text, o in zip(texts, offset.tolist(), strict=True)]
+
+
+def wall_clock(
+    name: str, clock: DeviceClock, first: int, *, tz: str | None, device_tz: str | None
+) -> WallClock:
+    """Choose the clocks of a recording.
+
+    Args:
+      name: of the file, for the error text.
+      clock: what the file says.
+      first: first second by the device's clock, since 1970.
+      tz: zone of the person.
+      device_tz: zone to which the device was set; it outranks the file.
+
+    Raises InputError where nobody says in which zone the device was set, or a zone is unknown.
+    """
+    for zone in (tz, device_tz):
+        if zone is not None:
+            zones.check(zone)
+    if device_tz is not None:
+        offset = offset_at(device_tz, first)
+        notes = ()
+        if clock.offset is not None and offset != clock.offset:
+            notes = (
+                f"device_tz {device_tz!r} is at UTC{offset_text(offset)} when the recording "
+                f"begins, the file says UTC{offset_text(clock.offset)}: device_tz was followed",
+            )
+        return WallClock(offset, tz or device_tz, offset, f"device_tz {device_tz!r}", notes)
+    if clock.offset is not None:
+        home = clock.offset if clock.home is None else clock.home
+        source = clock.source + (f"; tz {tz!r} for the person" if tz else "")
+        return WallClock(clock.offset, tz, home, source)
+    if tz is None:
+        raise InputError(
+            f"{name}: the file does not say in which time zone its clock ({_text(first)} at the "
+            "first sample) was set; name it, such as tz='Europe/London' (--tz), and device_tz "
+            "(--device_tz) where the device was set up in another zone."
+        )
+    offset = offset_at(tz, first)
+    return WallClock(offset, tz, offset, f"tz {tz!r}, for the device too")
+
+
+def offset_at(zone: str, local: int) -> int:
+    """Seconds that a zone is ahead of UTC when its clocks show a local second since 1970."""
+    shown = datetime.fromtimestamp(local, ZoneInfo("UTC")).replace(tzinfo=ZoneInfo(zone))
+    offset = shown.utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
+
+
+def _text(second: int) -> str:
+    return datetime.fromtimestamp(second, ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M:%S")
