@@ -1,5 +1,7 @@
-"""From sleep windows to tables and reports: nights, recordings, people."""
+"""From sleep windows to tables and reports: nights, recordings, people, diary."""
 
+from sleepjax.nights.comparison import DiaryComparison, compare_diary
+from sleepjax.nights.diary import read_diary
 from sleepjax.nights.nights import clean, nights_table
 from sleepjax.nights.people import people_table
 from sleepjax.nights.person_report import write_person_report
@@ -7,9 +9,12 @@ from sleepjax.nights.recordings import recordings_table
 from sleepjax.nights.study_report import write_study_report
 
 __all__ = [
+    "DiaryComparison",
     "clean",
+    "compare_diary",
     "nights_table",
     "people_table",
+    "read_diary",
     "recordings_table",
     "write_person_report",
     "write_study_report",

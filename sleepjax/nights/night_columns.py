@@ -55,15 +55,15 @@ NIGHTS = (
         "kind",
         S,
         "",
-        "main: the longest sleep window of the night. nap: any other. none: no window was found.",
+        "main: the longest sleep window of the night. nap: any other. none: there is no main sleep.",
         _MODEL,
     ),
     Column(
         "weekend",
         B,
         "",
-        "The wakeup, or that date's next day where there is none, is on a "
-        "Saturday or Sunday of the local calendar: sleep before a free day.",
+        "The sleep ends on a Saturday or Sunday of the local calendar, as sleep before a free day "
+        "does. Where none was found: the night's date is a Friday or Saturday.",
     ),
     Column("onset", S, "local time", "When sleep began, with the UTC offset then.", _MODEL),
     Column("wakeup", S, "local time", "When sleep ended, with the UTC offset then.", _MODEL),

@@ -37,6 +37,17 @@ PERSON = {
 """Code -> what it says, for rows of people."""
 
 
+DIARY = {
+    "no_recording": "There is no recording of this person.",
+    "no_time_given": "The row of the diary has neither an onset nor a wakeup.",
+    "no_night_found": "No main sleep was found that belongs to this row.",
+    "asleep_before_bed": "Sleep was found to begin before the time of going to bed.",
+    "awake_after_rise": "Sleep was found to end after the time of getting up.",
+    **NIGHT,
+}
+"""Code -> what it says, for rows of the comparison with a diary; those of the night follow."""
+
+
 def joined(codes: list[str]) -> str:
     """The cell of a table: codes with a blank between them."""
     return " ".join(codes)

@@ -140,7 +140,7 @@ def _histogram(values: np.ndarray, name: str) -> Figure:
         values = (values - cut) % 24 + cut
         axis.xaxis.set_major_formatter(lambda x, _: f"{int(x) % 24:02d}:00")
     low, high = float(values.min()), float(values.max())
-    bins = np.linspace(low, high if high > low else low + 1, 25)
+    bins = np.linspace(low, high if high > low else low + 1, 25).tolist()
     axis.hist(values, bins=bins, color=COLOURS["asleep"], edgecolor="white", lw=0.5)
     axis.axvline(float(np.median(values)), color=COLOURS["wakeup"], lw=1.4, ls="--")
     axis.set_ylabel("nights", fontsize=9)
