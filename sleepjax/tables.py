@@ -114,6 +114,13 @@ def require_columns(have: Iterable[str], needed: Iterable[str], source: str) -> 
         )
 
 
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a parquet or csv file; InputError where it is none."""
+    check_table(path)
+    with path.open("rb") as file, _readable(path):
+        return list(_quietly(_scan(path, file, text=True).collect_schema))
+
+
 def iter_table(
     path: Path, columns: Sequence[str], check: Callable[[pl.Schema, str], None]
 ) -> Iterator[pl.DataFrame]:

@@ -21,6 +21,8 @@ from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import WallClock
 from sleepjax.types import STEP_SECONDS, InputError
 
+MIN_RATE, MAX_RATE = 1.0, 1600.0
+"""Samples per second."""
 Mapper = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 
 
@@ -28,7 +30,6 @@ def recordings_of_runs(
     found: Sequence[Run],
     setup: Setup,
     across: Mapper,
-    *,
     path: Path,
     clock: Callable[[int], WallClock],
     said: dict[str, Any],
@@ -125,3 +126,21 @@ def _total(stretch: Sequence[Run]) -> dict[str, int | float]:
             longest = max(longest, gap)
     seconds = total.pop("gap_ns") / SECOND_NS
     return total | {"gap_seconds": round(seconds, 2), "longest_gap_seconds": longest / SECOND_NS}
+
+
+def rate_of(time: np.ndarray, stated: float | None, source: str) -> float:
+    """Samples per second: as measured between gaps, and as stated of a single sample.
+
+    Raises InputError for a rate that no watch has.
+    """
+    step = np.diff(time)
+    step = step[step > 0]
+    rate = stated or 0.0
+    if len(step):
+        rate = SECOND_NS / float(step[step <= 1.5 * np.median(step)].mean())
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(
+            f"{source}: {rate:.3g} samples per second; raw samples are {MIN_RATE:g} to "
+            f"{MAX_RATE:g} of them. Are these epochs, or is the file damaged?"
+        )
+    return rate

@@ -8,12 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from sleepjax.devices.convert import mapper, recordings_of_runs
+from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.decode import DecodeError, Samples, decode
-from sleepjax.devices.headers import Header, read_header
+from sleepjax.devices.headers import read_header
 from sleepjax.devices.pieces import Piece, cut
 from sleepjax.devices.runs import Run, Setup, runs
 from sleepjax.devices.units import SECOND_NS
@@ -54,7 +52,7 @@ def convert_device(
         _stop([parts.broken], path.name, lenient)
         number, head, lost = _first_samples(parts.pieces, folder, lenient, path.name)
         header = read_header(kind, head.metadata)
-        setup = Setup(folder, _rate(head, header, path.name), header.limit)
+        setup = Setup(folder, rate_of(head.time, header.rate, path.name), header.limit)
         clock = partial(wall_clock, path.name, header.clock, tz=tz, device_tz=device_tz)
         clock(int(head.time[0] // SECOND_NS))  # a zone that is needed is asked for at once
         first = Taken(runs(head, setup, f"{number:05d}"), (*lost, *head.warnings))
@@ -71,7 +69,7 @@ def convert_device(
             "notes": [*header.notes, *parts.notes, *_few(faults)],
         }
         found = [run for one in taken for run in one.runs]
-        yield from recordings_of_runs(found, setup, across, path=path, clock=clock, said=said)
+        yield from recordings_of_runs(found, setup, across, path, clock, said)
 
 
 def _stop(faults: list[str], name: str, lenient: bool) -> None:
@@ -98,19 +96,6 @@ def _first_samples(
     raise InputError(
         f"{name}: nothing can be read: {reason}; was the device started, and the file copied whole?"
     )
-
-
-def _rate(samples: Samples, header: Header, name: str) -> float:
-    """Samples per second: as measured, and as the header says of a single sample."""
-    step = np.diff(samples.time)
-    step = step[step > 0]
-    rate = SECOND_NS / float(np.median(step)) if len(step) else header.rate or 0.0
-    if not 1 <= rate <= 1600:
-        raise InputError(
-            f"{name}: {rate:g} samples per second; a watch takes 1 to 1600 of them: is the file "
-            "damaged?"
-        )
-    return rate
 
 
 def _take(item: tuple[int, Piece], setup: Setup, lenient: bool) -> Taken:

@@ -72,7 +72,7 @@ def cut(path: Path, kind: str, packed: bool, folder: Path, size: int | None = No
     """
     try:
         if packed:
-            path = _unpack(path, folder)
+            path = unpack(path, folder)
         return _CUTTERS[kind](path, folder, size or PIECE_BYTES[kind])
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
@@ -81,10 +81,16 @@ def cut(path: Path, kind: str, packed: bool, folder: Path, size: int | None = No
         ) from None
 
 
-def _unpack(path: Path, folder: Path) -> Path:
+def unpack(path: Path, folder: Path) -> Path:
+    """What a gzip file holds, as a file in a folder; InputError where it is damaged."""
     out = folder / path.name.removesuffix(".gz")
-    with unpacked(path, True) as source, out.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+    try:
+        with unpacked(path, True) as source, out.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path.name}: it cannot be unpacked to its end ({error}); copy it again."
+        ) from None
     return out
 
 

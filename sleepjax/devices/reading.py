@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sleepjax.data.raw import iter_rows
+from sleepjax.data.raw import COLUMNS, iter_rows
+from sleepjax.devices.columns import EPOCHS, RAW, map_columns, nothing_known
+from sleepjax.devices.convert import series_name
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.device_file import convert_device
+from sleepjax.devices.epoch_table import convert_epochs
 from sleepjax.devices.kinds import TABLE, recognise
+from sleepjax.devices.pieces import unpack
+from sleepjax.devices.raw_table import convert_raw
+from sleepjax.tables import column_names
 
 
 def recordings(
@@ -37,10 +44,23 @@ def recordings(
     """
     path = Path(path)
     kind, packed = recognise(path)
-    if kind == TABLE:
-        for rows in iter_rows(path):
-            yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
+    if kind != TABLE:
+        yield from convert_device(
+            path, kind, packed, tz=tz, device_tz=device_tz, lenient=lenient, jobs=jobs
+        )
         return
-    yield from convert_device(
-        path, kind, packed, tz=tz, device_tz=device_tz, lenient=lenient, jobs=jobs
-    )
+    with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
+        name = series_name(path)
+        path = unpack(path, Path(folder)) if packed else path
+        mapped = map_columns(have := column_names(path), columns, path.name)
+        if mapped.holds(RAW):
+            yield from convert_raw(path, mapped, tz=tz, device_tz=device_tz, units=units, jobs=jobs)
+        elif mapped.holds(EPOCHS) and not set(COLUMNS) <= set(have):
+            yield from convert_epochs(
+                path, mapped, tz=tz, device_tz=device_tz, units=units, name=name
+            )
+        elif set(COLUMNS) & set(have) > {"timestamp"}:
+            for rows in iter_rows(path):
+                yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
+        else:
+            raise nothing_known(have, path.name)

@@ -23,6 +23,8 @@ class DeviceClock:
     """Of the place where the device was set up; where its clock is UTC this is another one."""
     source: str = ""
     """Where the file says so."""
+    changes: tuple[tuple[int, int], ...] = ()
+    """(UTC second, offset of the person's clock from then on) where the file has several."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class WallClock:
     """Seconds that the device's clock is ahead of UTC, throughout."""
     tz: str | None
     """Zone of the person."""
-    home: int
-    """Seconds that the person's clock is ahead of UTC where no zone is known."""
+    changes: tuple[tuple[int, int], ...]
+    """(UTC second, seconds that the person's clock is ahead of it from then on), without a zone."""
     source: str
     """Where both come from."""
     notes: tuple[str, ...] = ()
@@ -42,19 +44,23 @@ class WallClock:
     @property
     def name(self) -> str:
         """The zone, or ``UTC-0500`` where it is an offset."""
-        return self.tz or f"UTC{offset_text(self.home)}"
+        return self.tz or f"UTC{offset_text(self.changes[0][1])}"
 
     def texts(self, seconds: np.ndarray) -> list[str]:
         """Local time with UTC offset of seconds since 1970 by the device's clock."""
         utc = seconds - self.device_offset
-        if self.tz is None:
-            offset = np.full(len(utc), self.home)
-        else:
-            offset = zones.utc_offset(utc * 1000, self.tz)
-        local = (utc + offset).astype("datetime64[s]")
-        names = {value: offset_text(int(value)) for value in np.unique(offset).tolist()}
-        texts = np.datetime_as_string(local, unit="s")
-        return [f"{text}{names[o]}" for text, o in zip(texts, offset.tolist(), strict=True)]
+        if self.tz is not None:
+            return local_texts(utc, zones.utc_offset(utc * 1000, self.tz))
+        moments, offsets = np.array(self.changes, np.int64).T
+        entry = np.searchsorted(moments, utc, side="right") - 1
+        return local_texts(utc, offsets[entry.clip(min=0)])
+
+
+def local_texts(utc: np.ndarray, offset: np.ndarray) -> list[str]:
+    """Text like 2018-08-14T22:26:00-0400 of UTC seconds [N] and offsets in seconds [N]."""
+    names = {value: offset_text(value) for value in np.unique(offset).tolist()}
+    texts = np.datetime_as_string((utc + offset).astype("datetime64[s]"), unit="s")
+    return [f"{text}{names[o]}" for text, o in zip(texts, offset.tolist(), strict=True)]
 
 
 def wall_clock(
@@ -82,11 +88,16 @@ def wall_clock(
                 f"device_tz {device_tz!r} is at UTC{offset_text(offset)} when the recording "
                 f"begins, the file says UTC{offset_text(clock.offset)}: device_tz was followed",
             )
-        return WallClock(offset, tz or device_tz, offset, f"device_tz {device_tz!r}", notes)
+        return WallClock(offset, tz or device_tz, ((0, offset),), f"device_tz {device_tz!r}", notes)
     if clock.offset is not None:
-        home = clock.offset if clock.home is None else clock.home
+        changes = clock.changes or ((0, clock.home or 0),)
+        if tz is None and clock.home is None:
+            raise InputError(
+                f"{name}: {clock.source}, which says nothing of the person's clock; name its zone, "
+                "such as tz='Europe/London' (--tz)."
+            )
         source = clock.source + (f"; tz {tz!r} for the person" if tz else "")
-        return WallClock(clock.offset, tz, home, source)
+        return WallClock(clock.offset, tz, changes, source)
     if tz is None:
         raise InputError(
             f"{name}: the file does not say in which time zone its clock ({_text(first)} at the "
@@ -94,7 +105,7 @@ def wall_clock(
             "(--device_tz) where the device was set up in another zone."
         )
     offset = offset_at(tz, first)
-    return WallClock(offset, tz, offset, f"tz {tz!r}, for the device too")
+    return WallClock(offset, tz, ((0, offset),), f"tz {tz!r}, for the device too")
 
 
 def offset_at(zone: str, local: int) -> int:

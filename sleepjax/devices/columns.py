@@ -1,0 +1,120 @@
+"""Columns of tables: what each is, by its name in the exports of devices and programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sleepjax.types import InputError
+
+_TIME = ("time", "timestamp", "datetime", "dateandtime", "headertimestamp", "ts", "timestampms")
+_AXIS = "{0} acc{0} accel{0} acceleration{0} accelerometer{0} a{0} {0}axis axis{0} {0}acc {0}accel"
+NAMES = {
+    "series_id": ("seriesid", "series", "filename"),
+    "step": ("step",),
+    "time": _TIME,
+    "x": tuple(_AXIS.format("x").split()),
+    "y": tuple(_AXIS.format("y").split()),
+    "z": tuple(_AXIS.format("z").split()),
+    "anglez": ("anglez", "angle"),
+    "enmo": ("enmo", "acc"),
+}
+"""What is looked for -> names that mean it, in small letters and without units and marks."""
+RAW = ("time", "x", "y", "z")
+EPOCHS = ("time", "anglez", "enmo")
+_UNITS = {
+    "g": "g",
+    "mg": "mg",
+    "millig": "mg",
+    "m/s2": "m/s2",
+    "m/s^2": "m/s2",
+    "ms2": "m/s2",
+    "ms-2": "m/s2",
+    "deg": "degrees",
+    "degrees": "degrees",
+}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Which column of a table is what."""
+
+    names: dict[str, str]
+    """What -> name of the column."""
+    units: dict[str, str]
+    """What -> unit that stands in the column's name; absent where none does."""
+
+    def holds(self, wanted: Iterable[str]) -> bool:
+        """Whether all of these were found."""
+        return set(wanted) <= set(self.names)
+
+
+def map_columns(have: Iterable[str], given: Mapping[str, str] | None, source: str) -> Mapped:
+    """Find the columns.
+
+    Args:
+      have: names of the table's columns.
+      given: what -> name, said by the user.
+      source: name of the file, for the error text.
+
+    Raises InputError for a name that the table lacks or that is taken for two things, and for two
+    columns that could be the same thing.
+    """
+    have = list(have)
+    given = dict(given or {})
+    for what, name in given.items():
+        if what not in NAMES:
+            raise InputError(f"columns: {what!r} is none of {', '.join(NAMES)}.")
+        if name not in have:
+            near = get_close_matches(name, have, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                f"{source}: column {name!r}, named for {what}, is missing.{hint} "
+                f"It has: {_listed(have)}."
+            )
+    names, units = dict(given), {}
+    for column in have:
+        plain, unit = _plain(column)
+        what = next((w for w, known in NAMES.items() if plain in known), None)
+        if what is None or column in given.values() or what in given:
+            continue
+        if what in names:
+            raise InputError(
+                f"{source}: columns {names[what]!r} and {column!r} could both be {what}; say "
+                f"which: columns={{{what!r}: {column!r}}} (--columns {what}={column})."
+            )
+        names[what] = column
+        if unit:
+            units[what] = unit
+    return Mapped(names, units)
+
+
+def _plain(column: str) -> tuple[str, str]:
+    """(``accx``, ``mg``) of ``Acc X [mg]``."""
+    text = column.strip().lower().replace("²", "2")
+    found = re.fullmatch(r"(.*?)\s*[\[(]\s*([^\])]*)\s*[\])]", text)
+    unit = ""
+    if found and (known := _UNITS.get(found[2].replace(" ", ""))):
+        text, unit = found[1], known
+    elif found:
+        text = found[1]
+    elif ended := re.fullmatch(r"(.*[xyz]|enmo|acc)_(mg|g)", text):
+        text, unit = ended[1], ended[2]
+    return re.sub(r"[^a-z0-9]", "", text), unit
+
+
+def nothing_known(have: Iterable[str], source: str) -> InputError:
+    """The error for a table that holds neither samples nor epochs."""
+    return InputError(
+        f"{source}: its columns are {_listed(list(have))}. A series needs series_id, step, "
+        "timestamp, anglez, enmo; a table of epochs timestamp, anglez, ENMO; one of raw samples "
+        "time, x, y, z. Other names can be given: columns={'time': ..., 'x': ...} "
+        "(--columns time=... x=...)."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names]
+    return ", ".join(shown[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -1,0 +1,139 @@
+"""Raw samples in a csv or parquet file -> recordings."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from sleepjax.devices.columns import RAW, Mapped
+from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
+from sleepjax.devices.converted import Converted
+from sleepjax.devices.decode import Samples
+from sleepjax.devices.runs import Run, Setup, runs
+from sleepjax.devices.stamps import Stamps
+from sleepjax.devices.units import SECOND_NS
+from sleepjax.devices.wall_clock import wall_clock
+from sleepjax.tables import iter_table
+from sleepjax.types import InputError
+
+PER_G = {"g": 1.0, "mg": 1000.0, "m/s2": 9.80665}
+_LENGTHS = {"g": (0.5, 2.0), "mg": (500.0, 2000.0), "m/s2": (5.0, 20.0)}
+"""Median length of the acceleration vector in each unit: gravity, more or less."""
+_LIMITS = (2.0, 4.0, 6.0, 8.0, 16.0)
+
+
+def convert_raw(
+    path: Path,
+    mapped: Mapped,
+    *,
+    tz: str | None,
+    device_tz: str | None,
+    units: str | None,
+    jobs: int,
+) -> Iterator[Converted]:
+    """The recordings of a table of raw samples, one of each series id where it has such a column.
+
+    Raises InputError naming the file, the place and the remedy.
+    """
+    if units is not None and units not in PER_G:
+        raise InputError(f"units {units!r} is none of {', '.join(map(repr, PER_G))}.")
+    stated = {mapped.units[axis] for axis in "xyz" if axis in mapped.units} & set(PER_G)
+    if len(stated) > 1:
+        raise InputError(f"{path.name}: the axes have different units: {', '.join(stated)}.")
+    for name, parts in _series(path, mapped):
+        with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder, mapper(jobs) as across:
+            stamps = Stamps(path.name, tz)
+            first = _samples(next(parts), mapped, stamps)
+            unit, said = _unit(first.xyz, units, next(iter(stated), None), path.name)
+            setup = _setup(first, unit, Path(folder), path.name)
+            clock = partial(wall_clock, path.name, tz=tz, device_tz=device_tz)
+            clock(stamps.clock(), int(first.time[0] // SECOND_NS))  # a missing zone: at once
+            others = (_samples(part, mapped, stamps) for part in parts)
+            found: list[Run] = []
+            for number, samples in enumerate(chain([first], others)):
+                samples = Samples(samples.time, samples.xyz / np.float32(PER_G[unit]))
+                found += runs(samples, setup, f"{number:06d}")
+            details = {
+                "format": "raw table",
+                "device": "",
+                "serial": "",
+                "units": said,
+                "partial": False,
+                "notes": [],
+            }
+            named = path.with_name(f"{name}.csv") if name else path
+            yield from recordings_of_runs(
+                found, setup, across, named, partial(clock, stamps.clock()), details
+            )
+
+
+def _series(path: Path, mapped: Mapped) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
+    """(series id or "", its rows in batches) of each series."""
+    names = [mapped.names[what] for what in (*RAW, "series_id") if what in mapped.names]
+    batches = iter_table(path, names, lambda *_: None)
+    identity = mapped.names.get("series_id")
+    parts = chain.from_iterable(_by_id(batch, identity) for batch in batches)
+    done: set[str] = set()
+    for key, rows in groupby(parts, key=itemgetter(0)):
+        if key in done:
+            raise InputError(f"{path.name}: rows of series {key!r} stand apart; sort the file.")
+        done.add(key)
+        yield key, map(itemgetter(1), rows)
+    if not done:
+        raise InputError(f"{path.name}: it has no rows.")
+
+
+def _by_id(batch: pl.DataFrame, identity: str | None) -> Iterator[tuple[str, pl.DataFrame]]:
+    """(series id, rows) wherever the id changes; the id is "" where there is no such column."""
+    if identity is None or not batch.height:
+        yield from [("", batch)] * bool(batch.height)
+        return
+    ids = batch[identity].cast(pl.String).fill_null("")
+    edges = [0, *(ids != ids.shift(1)).arg_true().to_list(), batch.height]
+    for low, high in pairwise(edges):
+        yield ids[low], batch[low:high]
+
+
+def _samples(rows: pl.DataFrame, mapped: Mapped, stamps: Stamps) -> Samples:
+    """Samples in the table's own unit; cells that are no number are NaN."""
+    time = stamps.read(rows[mapped.names["time"]])
+    axes = [rows[mapped.names[axis]].cast(pl.Float32, strict=False) for axis in "xyz"]
+    return Samples(time, np.stack([axis.to_numpy() for axis in axes]))
+
+
+def _unit(xyz: np.ndarray, given: str | None, stated: str | None, source: str) -> tuple[str, str]:
+    """(unit, how it is known); InputError where lengths contradict what is said, or say nothing."""
+    with np.errstate(invalid="ignore"):
+        length = np.sqrt((xyz.astype(np.float64) ** 2).sum(axis=0))
+    length = length[np.isfinite(length) & (length > 0)]
+    middle = float(np.median(length)) if len(length) else float("nan")
+    fits = [unit for unit, (low, high) in _LENGTHS.items() if low <= middle <= high]
+    said = given or stated
+    if said is not None and fits and said not in fits:
+        raise InputError(
+            f"{source}: units are said to be {said}, but the median length of the acceleration is "
+            f"{middle:.3g}, which is gravity in {fits[0]}; give units={fits[0]!r} (--units)."
+        )
+    if said is not None:
+        return said, f"{said} ({'given' if given else 'from the names of the columns'})"
+    if not fits:
+        raise InputError(
+            f"{source}: the median length of the acceleration is {middle:.3g}, which is gravity in "
+            "no unit that is known; give units='g', 'mg' or 'm/s2' (--units), or are x, y and z "
+            "other columns?"
+        )
+    return fits[0], f"{fits[0]} (detected: the median length of the acceleration is {middle:.3g})"
+
+
+def _setup(first: Samples, unit: str, folder: Path, source: str) -> Setup:
+    rate = rate_of(first.time, None, source)
+    largest = float(np.nanmax(np.abs(first.xyz), initial=0.0)) / PER_G[unit]
+    limit = next((limit for limit in _LIMITS if largest <= limit * 1.01), largest)
+    return Setup(folder, rate, limit, drop_held=True)
