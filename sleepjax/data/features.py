@@ -146,6 +146,17 @@ and resolution, both taken over all of it, and the same with time reversed. A re
 has the levels of that hour.
 """
 
+REACH: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("anglez", "enmo", "anglez_sin", "anglez_cos", "anglez_abs"), (0, 0)),
+    **dict.fromkeys(("hour_sin", "hour_cos", "minute_sin", "minute_cos"), (0, 0)),
+    **dict.fromkeys(("month_sin", "month_cos"), (0, 0)),
+    "repeat": (REPEAT_LAGS[-1] + STEPS_PER_HOUR // 2, STEPS_PER_HOUR // 2 - 1),
+}
+"""Steps before and after its own that a feature looks at; the others look at the whole recording.
+
+``repeat`` is the mean of an hour, of which the second half begins at the step itself.
+"""
+
 DEFAULT_FEATURES = tuple(FEATURES)
 """What prepare stores: everything, 72 bytes a step; a config then picks what the model sees."""
 

@@ -129,13 +129,18 @@ def iter_recordings(
 def recordings_from_frame(frame: pl.DataFrame, *, tz: str | None = None) -> list[Recording]:
     """Validate an in-memory frame with the competition's columns; series may be interleaved."""
     source = "the given frame"
-    frame = as_polars(frame, source)
-    _check_columns(frame.schema, source)
-    frame = _typed(frame, source, 0)
+    frame = typed_frame(frame, source)
     if not frame.height:
         raise InputError(f"{source}: it has no rows.")
     parts = frame.partition_by("series_id", maintain_order=True)
     return [make_recording(rows, source=source, tz=tz) for rows in parts]
+
+
+def typed_frame(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """The competition's columns of a frame, each of its type; InputError where that cannot be."""
+    frame = as_polars(frame, source)
+    _check_columns(frame.schema, source)
+    return _typed(frame, source, 0)
 
 
 def iter_rows(paths: str | Path | Sequence[str | Path]) -> Iterator[Rows]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from sleepjax.data import clock
+from sleepjax.data import clock, rest
 from sleepjax.data.features import NORMALISERS
 from sleepjax.data.recording import Recording
 from sleepjax.local_time import local_seconds
@@ -20,7 +20,6 @@ from sleepjax.types import (
     STEP_SECONDS,
     STEPS_PER_DAY,
     STEPS_PER_HOUR,
-    STEPS_PER_MINUTE,
     InputError,
     SeriesMeta,
 )
@@ -34,12 +33,6 @@ MAX_DUPLICATE_SHARE = 0.1
 MAX_CADENCE_MS = 10_000
 MAX_GAP_STEPS = 30 * STEPS_PER_DAY
 MAX_CLOCK_CHANGES = 50
-TURN = 5.0
-"""Degrees between two steps that count as a change of posture (van Hees 2015)."""
-NOT_WORN = 6 * STEPS_PER_HOUR
-"""Measured steps without a change of posture after which the watch was not worn: sleepers turn."""
-BRIDGED = 5 * STEPS_PER_MINUTE
-"""Longest gap in steps across which an unchanged posture was kept; others end a stretch."""
 _STEP_MS = STEP_SECONDS * 1000
 _ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
 
@@ -100,23 +93,20 @@ def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
             f"{where}: {n_bad} of {n} rows have an empty, NaN or infinite anglez or enmo "
             f"({n_bad / n:.0%}; at most {MAX_NONFINITE_SHARE:.0%}); leave this series out."
         )
-    bad = ~finite
-    out_of_range = np.zeros(n, bool)
-    for values, bad_values, (name, (low, high)) in zip(signals, bad, RANGES.items(), strict=True):
-        with np.errstate(invalid="ignore"):
-            outside = ~bad_values & ((values < low - _ROUNDING) | (values > high + _ROUNDING))
-        if outside.sum() > MAX_OUT_OF_RANGE_SHARE * n and outside.sum() > 1:
-            _raise_out_of_range(name, values[outside], n, where)
-        out_of_range |= outside
-        bad_values |= outside
-    qc["n_out_of_range"] = int(out_of_range.sum())
-    _check_degrees(signals[0][~bad[0]], where)
+    outside = out_of_range(signals)
+    for values, wrong, name in zip(signals, outside, RANGES, strict=True):
+        if wrong.sum() > MAX_OUT_OF_RANGE_SHARE * n and wrong.sum() > 1:
+            share = f"{wrong.sum() / n:.1%}; at most {MAX_OUT_OF_RANGE_SHARE:.0%}"
+            raise InputError(f"{where}: {impossible(name, values[wrong], n, share)}")
+    qc["n_out_of_range"] = int(outside.any(axis=0).sum())
+    bad = ~finite | outside
+    check_degrees(signals[0][~bad[0]], where)
     if not bad.any():
         return samples
     return replace(samples, signals=np.where(bad, np.float32("nan"), signals))
 
 
-def _check_degrees(anglez: np.ndarray, where: str) -> None:
+def check_degrees(anglez: np.ndarray, where: str) -> None:
     """Raise InputError for a day or more whose angles move as radians do, and no further."""
     if len(anglez) >= STEPS_PER_DAY and np.abs(anglez).max() < 1.58 and anglez.std() > 0.3:
         raise InputError(
@@ -125,7 +115,16 @@ def _check_degrees(anglez: np.ndarray, where: str) -> None:
         )
 
 
-def _raise_out_of_range(name: str, values: np.ndarray, n: int, where: str) -> None:
+def out_of_range(signals: np.ndarray) -> np.ndarray:
+    """Which finite values of anglez and enmo, float32 [2,N], no watch measures: bool [2,N]."""
+    low, high = np.array(list(RANGES.values())).T[:, :, None]
+    with np.errstate(invalid="ignore"):
+        beyond = (signals < low - _ROUNDING) | (signals > high + _ROUNDING)
+    return beyond & np.isfinite(signals)
+
+
+def impossible(name: str, values: np.ndarray, n: int, share: str) -> str:
+    """What to say of these values of a signal, out of n, and what may be the reason."""
     low, high = RANGES[name]
     unit = {"anglez": "degrees", "enmo": "g"}[name]
     hint = "is it an angle in degrees?"
@@ -135,10 +134,9 @@ def _raise_out_of_range(name: str, values: np.ndarray, n: int, where: str) -> No
             if np.median(values) > high
             else "ENMO is cut at 0 before it is averaged."
         )
-    raise InputError(
-        f"{where}: {len(values)} of {n} values of {name} are outside {low:g} to {high:g} {unit}, "
-        f"such as {values[0]:g} ({len(values) / n:.1%}; at most {MAX_OUT_OF_RANGE_SHARE:.0%}); "
-        f"{hint}"
+    return (
+        f"{len(values)} of {n} values of {name} are outside {low:g} to {high:g} {unit}, "
+        f"such as {values[0]:g} ({share}); {hint}"
     )
 
 
@@ -197,11 +195,9 @@ def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
     if np.array_equal(elapsed, np.arange(n) * _STEP_MS):
         source_row, signals = np.arange(n), samples.signals
     else:
-        # A row takes the newest sample up to half a step later, if it is less than a cadence old.
-        grid = np.arange(int(elapsed[-1] + _STEP_MS // 2) // _STEP_MS + 1) * _STEP_MS
-        source_row = np.searchsorted(elapsed, grid + _STEP_MS // 2, side="right") - 1
-        fresh = grid - elapsed[source_row] < max(cadence, _STEP_MS)
-        source_row = np.where(fresh, source_row, -1)
+        rows = np.arange(last_row(elapsed[-1]) + 1)
+        source_row = newest(elapsed, rows, max(cadence, _STEP_MS))
+        fresh = source_row >= 0
         signals = np.where(fresh, samples.signals[:, source_row], np.float32("nan"))
         _count_gaps(fresh, qc)
         qc["n_surplus"] = n - len(np.unique(source_row[fresh]))
@@ -212,6 +208,22 @@ def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
     else:
         first_step = 0
     return start, first_step, source_row, signals
+
+
+def last_row(elapsed: int) -> int:
+    """The row of the grid that a sample this many ms after the first row belongs to."""
+    return int(elapsed + _STEP_MS // 2) // _STEP_MS
+
+
+def newest(elapsed: np.ndarray, rows: np.ndarray, age: float = _STEP_MS) -> np.ndarray:
+    """Which sample each row of the grid takes, int64; -1 where there is none.
+
+    It is the newest one up to half a step later, if it is less than ``age`` ms old. ``elapsed``
+    [N] are ms after row 0, ascending; no row lies before the first sample.
+    """
+    grid = rows * _STEP_MS
+    source_row = np.searchsorted(elapsed, grid + _STEP_MS // 2, side="right") - 1
+    return np.where(grid - elapsed[source_row] < age, source_row, -1)
 
 
 def _averaged(samples: Samples, cadence: float, qc: dict):
@@ -237,28 +249,6 @@ def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
     qc["longest_gap_steps"] = int(np.diff(edges)[::2].max(initial=0))
 
 
-def _at_rest(anglez: np.ndarray) -> np.ndarray:
-    """Steps measured in stretches of at least `NOT_WORN` in which the arm never turns, bool [T].
-
-    Each measured angle is compared with the one measured before it, and a turn by more than `TURN`
-    ends a stretch. Time without data is not stillness: it does not count, and more than `BRIDGED`
-    of it ends a stretch too.
-
-    Args:
-      anglez: degrees [T], NaN where nothing was measured.
-    """
-    rows = np.flatnonzero(np.isfinite(anglez))
-    if not len(rows):
-        return np.zeros(len(anglez), bool)
-    turned = np.abs(np.diff(anglez[rows])) > TURN
-    apart = np.diff(rows) - 1 > BRIDGED
-    edges = np.concatenate([[0], np.flatnonzero(turned | apart) + 1, [len(rows)]])
-    length = np.diff(edges)
-    at_rest = np.zeros(len(anglez), bool)
-    at_rest[rows] = np.repeat(length >= NOT_WORN, length)
-    return at_rest
-
-
 def _assemble(
     series_id, samples: Samples, start, first_step, source_row, signals, qc, where
 ) -> Recording:
@@ -269,14 +259,10 @@ def _assemble(
     qc["constant_signal"] = int(enough and bool((np.ptp(measured, axis=1) < 1e-6).any()))
     if qc["constant_signal"]:
         valid = np.zeros_like(valid)
-    at_rest = _at_rest(signals[0]) & valid
+    at_rest = rest.at_rest(signals[0]) & valid
     qc["n_not_worn"] = int(at_rest.sum())
     valid &= ~at_rest
     qc["n_invalid"] = int((~valid).sum())
-    if qc["n_invalid"]:
-        fill = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)
-        signals = np.where(valid, signals, fill)
-
     n = len(valid)
     offset = samples.offset
     if not np.array_equal(source_row, np.arange(len(offset))):
@@ -295,6 +281,14 @@ def _assemble(
         offsets=tuple((int(row), int(offset[row])) for row in turns),
         qc=qc | {"n_clock_changes": len(turns) - 1},
     )
-    local = 1000 * local_seconds(meta, np.arange(n))
+    return filled(meta, signals, valid)
+
+
+def filled(meta: SeriesMeta, signals: np.ndarray, valid: np.ndarray) -> Recording:
+    """The recording of signals [2,T], neutral where they are not valid."""
+    if not valid.all():
+        neutral = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)
+        signals = np.where(valid, signals, neutral)
+    local = 1000 * local_seconds(meta, np.arange(len(valid)))
     frame = pl.DataFrame({"anglez": signals[0], "enmo": signals[1], "clock": local, "valid": valid})
     return Recording(meta, frame.with_columns(pl.col("clock").cast(pl.Datetime("ms"))))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax.data import features, identity, raw, repair, store_files, windows
+from sleepjax.data import features, identity, raw, repair, rest, store_files, windows
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.types import InputError
 from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
@@ -155,14 +155,16 @@ def test_what_is_known_does_not_depend_on_the_features_that_are_stored(tmp_path)
     np.testing.assert_array_equal(*known)
 
 
-@pytest.mark.parametrize("name", ["RANGES", "NOT_WORN", "TURN"])
-def test_another_repair_makes_another_store(cohort, tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("module", "name"), [(repair, "RANGES"), (rest, "NOT_WORN"), (rest, "TURN")]
+)
+def test_another_repair_makes_another_store(cohort, tmp_path, monkeypatch, module, name):
     """Not only settings: a store that was prepared by other code is not up to date."""
     build(cohort, tmp_path / "out")
     edited = {"RANGES": {"anglez": (-90.0, 90.0), "enmo": (0.0, 0.05)}, "NOT_WORN": 10, "TURN": 9.0}
     before = identity.repair_code()
     monkeypatch.setattr(repair, "MAX_OUT_OF_RANGE_SHARE", 1.0)
-    monkeypatch.setattr(repair, name, edited[name])
+    monkeypatch.setattr(module, name, edited[name])
     assert identity.repair_code() != before
     prepare(cohort, tmp_path / "fresh", "train", quiet=True)
     build(cohort, tmp_path / "out")
