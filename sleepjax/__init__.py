@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sleepjax import metrics, postprocess
     from sleepjax.config import load_config
     from sleepjax.figures.actogram import plot
+    from sleepjax.live.stream import Stream
     from sleepjax.predict import load
     from sleepjax.simulation import simulate
     from sleepjax.training.loop import run as train
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "InputError",
+    "Stream",
     "load",
     "load_config",
     "metrics",
@@ -55,6 +57,7 @@ __all__ = [
 
 _HOMES = {
     "InputError": ("sleepjax.types", "InputError"),
+    "Stream": ("sleepjax.live.stream", "Stream"),
     "load": ("sleepjax.predict", "load"),
     "load_config": ("sleepjax.config", "load_config"),
     "plot": ("sleepjax.figures.actogram", "plot"),

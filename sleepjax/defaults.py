@@ -31,6 +31,7 @@ def default_config(arg: SimpleNamespace) -> Any:
         duration=5_760,  # steps of 5 s in a window
         downsample=2,  # steps in a frame
         background=0.5,  # fraction of windows drawn anywhere, not around an event
+        tail=0,  # steps at the end of a window that are learned; 0: all (configs/causal.py)
         folds=5,
         fold=arg.fold,  # the fold that is validated on
         split_seed=0,
@@ -48,7 +49,8 @@ def default_config(arg: SimpleNamespace) -> Any:
     # Skip updates whose loss is ``spike`` times the usual; give up after ``patience`` in a row.
     c.guard = dict(spike=10.0, patience=20)
     # Windows of validation and prediction: steps from one to the next, steps cut off at each end.
-    c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360)
+    # With a latency windows end that many steps after what they predict, trim is not used.
+    c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360, latency=0)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
     c.early_stop = dict(metric="valid/event_ap", patience=0)  # validations; 0: never stop early
     c.simulate = dict(  # stands in where root holds no recordings

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from sleepjax.data import windows
-from sleepjax.postprocess import stitch
+from sleepjax.postprocess.stitch import centre_weights, latest, stitch
 
 Predict = Callable[[windows.Batch], jax.Array]
 """This process's share of a batch, x [B,duration,F] -> probabilities [B,duration,K] of it all."""
@@ -27,6 +27,10 @@ class Windowing:
     """Steps at both ends of a window whose predictions are left out (see `postprocess.stitch`)."""
     downsample: int
     batch_size: int
+    latency: int = 0
+    """Steps after its own that a prediction may see; 0: all of its windows (`answers`)."""
+    tail: int = 0
+    """Steps at the end of a window that the loss is of; 0: all of them."""
 
     @classmethod
     def of(cls, config: Any) -> Windowing:
@@ -38,7 +42,29 @@ class Windowing:
             trim=evaluation.trim,
             downsample=data.downsample,
             batch_size=evaluation.batch_size,
+            latency=evaluation.get("latency", 0),
+            tail=data.get("tail", 0),
         )
+
+    def start(self, number: int) -> int:
+        """First step of the window of that number; below 0 it ends before it is full."""
+        first = self.stride - self.duration if self.latency else 0
+        return first + number * self.stride
+
+    def answers(self, start: int) -> tuple[slice, np.ndarray]:
+        """Steps that a window answers for, and its weight at each, if more windows follow.
+
+        With a latency these are the ``stride`` steps of which the first has just ``latency`` steps
+        after it; no other window answers for them. Otherwise windows are stitched.
+        """
+        stop = start + self.duration
+        if self.latency:
+            first = max(stop - self.latency, 0)
+            size = max(stop - self.latency + self.stride - first, 0)
+            return slice(first, first + size), np.ones(size)
+        first = start + self.trim if start > 0 else 0
+        weight = centre_weights(self.duration)[first - start : self.duration - self.trim]
+        return slice(first, stop - self.trim), weight
 
 
 def predict_recording(one: windows.Series, predict: Predict, how: Windowing) -> np.ndarray:
@@ -74,6 +100,8 @@ def _each_window(
         duration=how.duration,
         stride=how.stride,
         downsample=how.downsample,
+        latency=how.latency,
+        tail=how.tail,
         batch=-(-how.batch_size // devices) * devices,
         process=jax.process_index(),
         processes=jax.process_count(),
@@ -92,4 +120,6 @@ def _each_window(
 def _stitched(found: list[Part], one: windows.Series, how: Windowing) -> np.ndarray:
     starts = np.array([start for (_, start), _ in found])
     parts = np.stack([part for _, part in found])  # [N,T,K]
+    if how.latency:
+        return latest(parts, starts, one.meta.n_steps, stride=how.stride, latency=how.latency)
     return stitch(parts, starts, one.meta.n_steps, trim=how.trim)

@@ -23,7 +23,7 @@ from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.build import build
 from sleepjax.training.weights import check_fit, read_run
-from sleepjax.types import CLASSES, WORN, InputError
+from sleepjax.types import CLASSES, WORN, InputError, SeriesMeta
 
 
 @dataclass(frozen=True)
@@ -143,20 +143,20 @@ class Predictor:
             each.append(member.probabilities(windows.Series(recording.meta, tuple(x.T), valid)))
         common = min(probs.shape[1] for probs in each)  # worn only where all members have it
         probs = np.mean([probs[:, :common] for probs in each], axis=0)
-        _check_finite(probs, recording)
+        check_finite(probs, recording.meta)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
         events = postprocess.with_timestamps(events, recording.meta)
         return Found(recording, probs, events, self.spread)
 
 
-def _check_finite(probs: np.ndarray, recording: Recording) -> None:
+def check_finite(probs: np.ndarray, meta: SeriesMeta) -> None:
     """Raise InputError for probabilities [T,K] that are NaN or infinite at any step."""
     bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
     if len(bad):
         raise InputError(
-            f"series {recording.meta.series_id!r}: the model gives NaN or infinite probabilities "
+            f"series {meta.series_id!r}: the model gives NaN or infinite probabilities "
             f"at {len(bad)} of {len(probs)} steps, the first at step "
-            f"{recording.meta.first_step + bad[0]}. Look at the signals there "
+            f"{meta.first_step + bad[0]}. Look at the signals there "
             "(scripts/plot.py --series), or predict with --checkpoint best or another run."
         )
 

@@ -49,12 +49,15 @@ class Sampler:
     """int64 [R,3]: series, first row, length of each stretch of known steps."""
     duration: int
     background: float
+    tail: int = 0
+    """Steps at a window's end that hold its anchor; 0: anywhere."""
 
     def indices(self, seed: int, step: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """(series [B], start [B]) of the global batch of one step; every window has its anchor.
 
         With probability ``background`` the anchor is a known step anywhere, otherwise the onset
-        or the wakeup of a labelled night, all equally likely.
+        or the wakeup of a labelled night, all equally likely. With a ``tail`` starts may be
+        negative (`gather_batch`).
         """
         rng = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, step]))
         night = self.events[rng.integers(len(self.events), size=batch)]  # [B,3]
@@ -68,6 +71,9 @@ class Sampler:
         series = np.where(is_background, self.runs[run, 0], series)
         anchor = np.where(is_background, first, anchor)
 
+        if self.tail:
+            end = np.minimum(anchor + self.tail, self.lengths[series])
+            return series, rng.integers(anchor + 1, end, endpoint=True) - self.duration
         lowest = np.maximum(anchor - self.duration + 1, 0)
         highest = np.maximum(np.minimum(anchor, self.lengths[series] - self.duration), 0)
         return series, rng.integers(lowest, highest, endpoint=True)
@@ -92,7 +98,9 @@ def load_series(
     return Series(meta, arrays, store.valid(series_id), labels)
 
 
-def make_sampler(series: Sequence[Series], duration: int, background: float) -> Sampler:
+def make_sampler(
+    series: Sequence[Series], duration: int, background: float, tail: int = 0
+) -> Sampler:
     """Collect the anchors of all series. Raises InputError when no night is labelled."""
     events, runs = [], []
     for i, one in enumerate(series):
@@ -106,9 +114,8 @@ def make_sampler(series: Sequence[Series], duration: int, background: float) -> 
             "samples; training needs at least one onset with its wakeup in the events file."
         )
     lengths = np.array([one.meta.n_steps for one in series], np.int64)
-    return Sampler(
-        lengths, np.array(events, np.int64), np.array(runs, np.int64), duration, background
-    )
+    nights, stretches_known = np.array(events, np.int64), np.array(runs, np.int64)
+    return Sampler(lengths, nights, stretches_known, duration, background, tail)
 
 
 def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
@@ -116,7 +123,9 @@ def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
     return {k: v[0] for k, v in gather_batch([(one, start)], duration, downsample).items()}
 
 
-def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample: int) -> Batch:
+def gather_batch(
+    where: Sequence[tuple[Series, int]], duration: int, downsample: int, tail: int = 0
+) -> Batch:
     """Windows of (series, start): x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
     ``mask`` is 1 where every step of the frame is valid, known and inside the recording; without
@@ -124,6 +133,10 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
     recording's end. Where non-wear is known of any series, also worn [B,T'], the share of the
     frame's steps with the watch on, and worn_mask [B,T'], 1 where each of them is valid and known.
     float32 throughout.
+
+    A window with a negative start ends before it is full: it holds rows 0 to start + duration, and
+    is filled up at its end as that of a short recording is. With a ``tail`` both masks are 0
+    before the last that many steps of a window.
     """
     batch, n_frames = len(where), -(-duration // downsample)
     x = np.zeros((batch, duration, len(where[0][0].features)), np.float32)
@@ -133,11 +146,13 @@ def gather_batch(where: Sequence[tuple[Series, int]], duration: int, downsample:
     # Not the mean over the frame: halfway between two events it would invent a distance of 0.
     distance = np.full((batch, n_frames, 2), FAR, np.float32)
     for k, (one, start) in enumerate(where):
-        here = slice(start, min(start + duration, one.meta.n_steps))
-        n, every = here.stop - start, slice(start, here.stop, downsample)
+        here = slice(max(start, 0), min(start + duration, one.meta.n_steps))
+        n, every = here.stop - here.start, slice(here.start, here.stop, downsample)
         for f, array in enumerate(one.features):
             x[k, :n, f] = array[here]
         usable[k, :n] = one.valid[here]
+        if tail:
+            usable[k, : max(n - tail, 0)] = False
         if one.labels is not None:
             if worn is not None:
                 assert one.labels.worn is not None, "worn is known of all series of a store or none"
@@ -180,7 +195,7 @@ def train_batch(
     which, start = sampler.indices(seed, step, batch)
     own = share(batch, process, processes)
     where = [(series[i], int(s)) for i, s in zip(which[own], start[own], strict=True)]
-    return gather_batch(where, sampler.duration, downsample)
+    return gather_batch(where, sampler.duration, downsample, sampler.tail)
 
 
 def share(batch: int, process: int, processes: int) -> slice:
@@ -188,8 +203,13 @@ def share(batch: int, process: int, processes: int) -> slice:
     return slice(process * batch // processes, (process + 1) * batch // processes)
 
 
-def eval_starts(n_steps: int, duration: int, stride: int) -> np.ndarray:
-    """Starts of overlapping windows that cover a recording; the last one ends where it ends."""
+def eval_starts(n_steps: int, duration: int, stride: int, latency: int = 0) -> np.ndarray:
+    """Starts of overlapping windows that cover a recording; the last one ends where it ends.
+
+    With a latency a window ends at every ``stride`` steps, the first ones before they are full.
+    """
+    if latency:
+        return np.append(np.arange(stride, n_steps, stride), n_steps) - duration
     if n_steps <= duration:
         return np.zeros(1, np.int64)
     return np.append(np.arange(0, n_steps - duration, stride), n_steps - duration)
@@ -202,6 +222,8 @@ def eval_batches(
     stride: int,
     downsample: int,
     batch: int,
+    latency: int = 0,
+    tail: int = 0,
     process: int = 0,
     processes: int = 1,
 ) -> Iterator[tuple[list[tuple[int, int]], Batch]]:
@@ -213,7 +235,7 @@ def eval_batches(
     jobs = [
         (i, int(start))
         for i, one in enumerate(series)
-        for start in eval_starts(one.meta.n_steps, duration, stride)
+        for start in eval_starts(one.meta.n_steps, duration, stride, latency)
     ]
     own = share(batch, process, processes)
     size = own.stop - own.start
@@ -222,7 +244,7 @@ def eval_batches(
         mine = part[own]
         # Filled up with copies; a process without a window of its own takes another's.
         filled = (mine + (mine or part)[:1] * size)[:size]
-        found = gather_batch([(series[i], s) for i, s in filled], duration, downsample)
+        found = gather_batch([(series[i], s) for i, s in filled], duration, downsample, tail)
         for name in MASKS & found.keys():
             found[name][len(mine) :] = 0
         yield part, found

@@ -54,6 +54,8 @@ def decode_series(
     day_cut_hour: float = 17.0,
     prune: bool = False,
     pair: bool = False,
+    begun: bool = False,
+    goes_on: bool = False,
 ) -> pl.DataFrame:
     """Events of one series with a score each, by step.
 
@@ -70,6 +72,8 @@ def decode_series(
       day_cut_hour: local hour at which a day begins for ``daily``.
       prune: drop events that cannot have a partner, `decoders.prune_impossible`.
       pair: keep only events paired into sleep periods, `decoders.pair`.
+      begun: these rows are part of a recording that had an onset before them.
+      goes_on: the recording goes on after these rows.
 
     Returns:
       Frame with series_id, step, event, score, and beside_unmeasured: whether more than a few
@@ -103,7 +107,7 @@ def decode_series(
         ]
     onset, wakeup = found
     if prune:
-        onset, wakeup = decoders.prune_impossible(onset, wakeup)
+        onset, wakeup = decoders.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
     if pair:
         onset, wakeup = decoders.pair(onset, wakeup)
     if snap:

@@ -91,14 +91,17 @@ def snap_off_minute(candidates: Candidates, minute_row: float, free: np.ndarray)
     return Candidates(np.where(inside, target, candidates.position), candidates.score)
 
 
-def prune_impossible(onset: Candidates, wakeup: Candidates) -> tuple[Candidates, Candidates]:
+def prune_impossible(
+    onset: Candidates, wakeup: Candidates, *, begun: bool = False, goes_on: bool = False
+) -> tuple[Candidates, Candidates]:
     """Drop wakeups too early to follow any onset, and onsets too late to precede any wakeup.
 
-    A night has both events, with the wakeup at least 30 minutes after the onset.
+    A night has both events, with the wakeup at least 30 minutes after the onset. Of a part of a
+    recording ``begun`` says that an onset came before it, ``goes_on`` that a wakeup may follow it.
     """
-    if len(onset.position):
+    if len(onset.position) and not begun:
         wakeup = wakeup.keep(wakeup.position >= onset.position.min() + MIN_SLEEP)
-    if len(wakeup.position):
+    if len(wakeup.position) and not goes_on:
         onset = onset.keep(onset.position <= wakeup.position.max() - MIN_SLEEP)
     return onset, wakeup
 

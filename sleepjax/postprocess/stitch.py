@@ -36,8 +36,7 @@ def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 
         raise InputError(
             f"trim={trim} must be at least 0 and below half the window of {size} steps."
         )
-    ramp = np.arange(1, size + 1)
-    weight = np.minimum(ramp, ramp[::-1]).astype(np.float64)
+    weight = centre_weights(size)
     total = np.zeros((length, n_classes))
     weights = np.zeros(length)
     for window, start in zip(windows, starts.tolist(), strict=True):
@@ -56,3 +55,29 @@ def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 
             f"{size - 2 * trim} steps (window {size} less trim {trim} at each side)."
         )
     return (total / weights[:, None]).astype(np.float32)
+
+
+def centre_weights(size: int) -> np.ndarray:
+    """Weight of each step of a window: 1 at its ends, 1 more per step towards its centre."""
+    ramp = np.arange(1, size + 1)
+    return np.minimum(ramp, ramp[::-1]).astype(np.float64)
+
+
+def latest(
+    windows: np.ndarray, starts: np.ndarray, length: int, *, stride: int, latency: int
+) -> np.ndarray:
+    """One series of windows that each saw nothing after their end: each row by the latest allowed.
+
+    Args:
+      windows: [N,T,K] predictions; those of a window that begins before row 0 start at row 0.
+      starts: [N] rows; window i ends before row ``(i + 1) * stride``, the last one with the series.
+      length: rows in the series.
+      stride: rows from the end of one window to that of the next, at most ``latency``.
+      latency: rows after its own that a row's prediction may have seen.
+
+    Returns:
+      [length,K] float32. The last window answers only for rows for which the next one would.
+    """
+    rows = np.arange(length)
+    window = np.minimum((rows + latency) // stride, len(windows)) - 1
+    return windows[window, rows - np.maximum(starts[window], 0)].astype(np.float32)

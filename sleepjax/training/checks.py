@@ -28,6 +28,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "ckpt_every": (1, float("inf")),
     "data.duration": (1, float("inf")),
     "data.background": (0, 1),
+    "data.tail": (0, float("inf")),
     "data.folds": (2, float("inf")),
     "data.fold": (0, float("inf")),
     "data.downsample": (1, float("inf")),
@@ -42,6 +43,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "eval.batch_size": (1, float("inf")),
     "eval.stride": (1, float("inf")),
     "eval.trim": (0, float("inf")),
+    "eval.latency": (0, float("inf")),
     "early_stop.patience": (0, float("inf")),
     "simulate.series": (1, float("inf")),
     "simulate.days": (1, float("inf")),
@@ -64,16 +66,11 @@ def check(config: ConfigDict) -> None:
         if not low <= value <= high:
             most = f" and at most {high:g}" if high < float("inf") else ""
             raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
-    duration, evaluation = config.data.duration, config.eval
-    longest = duration - 2 * evaluation.trim
-    if longest < 1:
+    check_windows(config.data, config.eval)
+    if config.data.tail and config.augment.reverse:
         raise InputError(
-            f"eval.trim={evaluation.trim} must be less than half of data.duration={duration}."
-        )
-    if evaluation.stride > longest:
-        raise InputError(
-            f"eval.stride={evaluation.stride} leaves steps that no window covers: it must be at "
-            f"most {longest} (data.duration={duration} less eval.trim={evaluation.trim} twice)."
+            f"augment.reverse={config.augment.reverse} turns the end of a window into its "
+            f"beginning, and data.tail={config.data.tail} learns the end only; set one to 0."
         )
     try:
         check_post(config.post)
@@ -89,6 +86,30 @@ def check(config: ConfigDict) -> None:
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
     check_weights(config.loss.name, config.loss.weights)
+
+
+def check_windows(data: Any, evaluation: Any) -> None:
+    """Raise InputError for windows that leave steps of a recording unlearned or unpredicted."""
+    duration, latency = data.duration, evaluation.latency
+    if data.tail > duration:
+        raise InputError(f"data.tail={data.tail} must be at most data.duration={duration}.")
+    if latency:
+        if not evaluation.stride <= latency <= duration:
+            raise InputError(
+                f"eval.latency={latency} must be at least eval.stride={evaluation.stride}, the "
+                f"steps from one window to the next, and at most data.duration={duration}."
+            )
+        return
+    longest = duration - 2 * evaluation.trim
+    if longest < 1:
+        raise InputError(
+            f"eval.trim={evaluation.trim} must be less than half of data.duration={duration}."
+        )
+    if evaluation.stride > longest:
+        raise InputError(
+            f"eval.stride={evaluation.stride} leaves steps that no window covers: it must be at "
+            f"most {longest} (data.duration={duration} less eval.trim={evaluation.trim} twice)."
+        )
 
 
 def check_settings(config: Any) -> None:

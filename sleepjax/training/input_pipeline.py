@@ -75,7 +75,8 @@ def make(
     duration, downsample = config.data.duration, config.data.downsample
     seed, batch = config.seed, config.batch_size
     replicated, by_batch = sharding.shardings(mesh)
-    sampler = windows.make_sampler(series, duration, config.data.background)
+    tail = config.data.get("tail", 0)
+    sampler = windows.make_sampler(series, duration, config.data.background, tail)
     process, count = jax.process_index(), jax.process_count()
 
     def windows_at(step: int) -> list[list[Any]]:
@@ -103,7 +104,7 @@ def make(
     if not resident:
         return Feed(whole_windows, windows_at, {}, lambda store, batch: batch)
     store = jax.device_put(flatten(series, duration), replicated)
-    cut_all = partial(cut, duration=duration, downsample=downsample)
+    cut_all = partial(cut, duration=duration, downsample=downsample, tail=tail)
     expand = lambda store, batch: lax.with_sharding_constraint(cut_all(store, batch), by_batch)
     return Feed(indices, windows_at, store, expand)
 
@@ -142,14 +143,17 @@ def flatten(series: Sequence[windows.Series], duration: int) -> Store:
     return store
 
 
-def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
+def cut(store: Store, batch: Store, *, duration: int, downsample: int, tail: int = 0) -> Store:
     """Windows of series and start [B], see `sleepjax.data.windows.gather_batch`."""
     # Looked up, since XLA replaces a division by a product that rounds differently.
     fractions = np.arange(downsample + 1, dtype=np.float32) / np.float32(downsample)
 
     def window(series: jax.Array, start: jax.Array) -> Store:
-        first = store["first"][series] + start
-        inside = jnp.arange(duration) < store["length"][series] - start
+        begin, step = jnp.maximum(start, 0), jnp.arange(duration)
+        first = store["first"][series] + begin
+        size = jnp.minimum(store["length"][series], start + duration) - begin
+        inside = step < size
+        counts = inside & (step >= size - tail) if tail else inside
         usable, asleep, x, distance = (
             lax.dynamic_slice_in_dim(store[name], first, duration)
             for name in ("usable", "asleep", "x", "distance")
@@ -161,13 +165,13 @@ def cut(store: Store, batch: Store, *, duration: int, downsample: int) -> Store:
         wear = {}
         if "worn" in store:
             worn = lax.dynamic_slice_in_dim(store["worn"], first, duration)
-            known = frames((worn >= 0) & inside, downsample).all(axis=1)
-            wear = {"worn": fraction(worn == 1), "worn_mask": known.astype(jnp.float32)}
+            known = frames((worn >= 0) & counts, downsample).all(axis=1)
+            wear = {"worn": fraction((worn == 1) & counts), "worn_mask": known.astype(jnp.float32)}
         return wear | {
             "x": jnp.where(inside[:, None], x, 0),
             "asleep": fraction(asleep),
             "distance": distance.astype(jnp.float32) + (downsample - 1) / 2,
-            "mask": frames(usable & inside, downsample).all(axis=1).astype(jnp.float32),
+            "mask": frames(usable & counts, downsample).all(axis=1).astype(jnp.float32),
         }
 
     return jax.vmap(window)(batch["series"], batch["start"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
 from sleepjax.data.recording import Recording
-from sleepjax.types import InputError, SeriesMeta
+from sleepjax.types import STEPS_PER_HOUR, InputError, SeriesMeta
 from tests.reference.features import by_device
 from tests.reference.repeats import DAY, repeat_share
 from tests.reference.series import rows, stamp
@@ -247,3 +247,36 @@ def test_a_coarse_watch_at_rest_and_in_motion_looks_like_a_fine_one(resolution):
 def test_an_hour_without_rest_loses_at_most_15_mg():
     x = features.compute(of_arrays(np.zeros(720), np.full(720, 0.2)), ("movement",))
     np.testing.assert_allclose(x, (np.log(1 + 185) - 2.3) / 1.7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", features.REACH)
+def test_a_feature_looks_as_far_as_it_says_and_no_further(name):
+    """The wrong half of the hour of `repeat`, or a lag more, would be seen."""
+    before, after = features.REACH[name]
+    n, at = before + after + 201, before + 100
+    frame = recording(rows(n)).frame
+    day = frame.with_row_index().with_columns(pl.col("index") % DAY)
+    frame = day.select(pl.col("anglez", "enmo").gather(pl.col("index")), "clock", "valid")
+    meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
+    value = lambda frame: features.compute(Recording(meta, frame), (name,))[at, 0]
+
+    def changed(row):
+        other = pl.int_range(pl.len()) == row
+        signals = [pl.when(other).then(value).otherwise(pl.col(name)).cast(pl.Float32).alias(name)
+                   for name, value in (("anglez", 1.5), ("enmo", 0.7))]  # fmt: skip
+        clock = pl.when(other).then(pl.col("clock") + pl.duration(minutes=50)).otherwise("clock")
+        return value(frame.with_columns(*signals, clock.alias("clock")))
+
+    assert changed(at - before - 1) == value(frame) == changed(at + after + 1)
+    assert changed(at + after) != value(frame)
+    if name == "repeat":  # a source seven days back, of the first step of the hour
+        only = frame.with_columns(pl.col("enmo") + 1e-3 * (pl.int_range(pl.len()) // DAY))
+        first, source = at - STEPS_PER_HOUR // 2, at - before
+        copied = only.with_columns(
+            pl.when(pl.int_range(pl.len()) == first)
+            .then(pl.col(c).gather(source))
+            .otherwise(c)
+            .alias(c)
+            for c in ("anglez", "enmo")
+        )
+        assert value(copied) > value(only) == 0
