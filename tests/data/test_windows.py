@@ -132,6 +132,45 @@ def test_a_batch_is_the_windows_of_the_definition(where, duration, downsample, w
             assert batch[name].dtype == np.float32
 
 
+@given(st.integers(-DURATION + 1, 120), st.integers(0, DURATION), st.integers(1, 13))
+def test_a_window_may_end_before_it_is_full_and_count_at_its_end_only(start, tail, downsample):
+    one = SERIES[0]
+    end, first = start + DURATION, max(start, 0)
+    labels = cast(Labels, one.labels)
+    kept = {
+        name: np.asarray(getattr(labels, name))[:end] for name in ("asleep", "distance", "known")
+    }
+    nothing_after = windows.Series(
+        replace(one.meta, n_steps=end),
+        tuple(np.asarray(feature)[:end] for feature in one.features),
+        np.asarray(one.valid)[:end],
+        replace(labels, **kept),
+    )
+    batch = windows.gather_batch([(one, start)], DURATION, downsample, tail)
+    expected = windows.gather_batch([(nothing_after, first)], DURATION, downsample)
+    mask = expected.pop("mask")
+    found = batch.pop("mask")
+    for name, array in expected.items():
+        np.testing.assert_array_equal(batch[name], array)
+    step = np.arange(mask.shape[1]) * downsample
+    np.testing.assert_array_equal(found, mask * (step >= end - first - tail if tail else 1))
+
+
+@pytest.mark.parametrize("background", [0.0, 0.5, 1.0])
+def test_with_a_tail_the_anchor_is_among_the_last_steps_of_a_window(background):
+    sampler = windows.make_sampler(SERIES[:2], DURATION, background, tail=30)
+    which, start = sampler.indices(0, 3, 2_000)
+    end = start + DURATION
+    assert start.min() < 0 and (end <= sampler.lengths[which]).all()
+    if not background:
+        events = [labels_of(SERIES[i]).nights.ravel() for i in which]
+        assert all(
+            ((e - 30 <= found) & (found < e)).any() for e, found in zip(end, events, strict=True)
+        )
+    counted = windows.train_batch(SERIES[:2], sampler, seed=0, step=3, batch=2_000, downsample=1)
+    assert counted["mask"].any(axis=1).all() and counted["mask"].sum(axis=1).max() == 30
+
+
 @pytest.mark.parametrize("downsample", [1, 2, 4, 6, 8, 12])
 def test_an_event_is_at_distance_zero_from_the_centre_of_its_frame(downsample):
     one = SERIES[0]

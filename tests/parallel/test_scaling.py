@@ -183,19 +183,22 @@ def cutter(request):
     duration, downsample = request.param
     store = input_pipeline.flatten(SERIES, duration)
     return duration, downsample, store, jax.jit(
-        partial(input_pipeline.cut, duration=duration, downsample=downsample)
+        partial(input_pipeline.cut, duration=duration, downsample=downsample),
+        static_argnames="tail",
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("tail", [0, 37])
 @hypothesis.given(seed=st.integers(0, 2**32), step=st.integers(0, 10**6))
-def test_resident_windows_are_those_of_the_host(cutter, seed, step):
+def test_resident_windows_are_those_of_the_host(cutter, tail, seed, step):
     duration, downsample, store, cut = cutter
-    sampler = windows.make_sampler(SERIES, duration, 0.5)
+    sampler = windows.make_sampler(SERIES, duration, 0.5, tail)
     expected = windows.train_batch(
         SERIES, sampler, seed=seed, step=step, batch=8, downsample=downsample
     )
     series, start = sampler.indices(seed, step, 8)
-    found = cut(store, {"series": series.astype(np.int32), "start": start.astype(np.int32)})
+    where = {"series": series.astype(np.int32), "start": start.astype(np.int32)}
+    found = cut(store, where, tail=tail)
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(np.asarray(found[name]), array)

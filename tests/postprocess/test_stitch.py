@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleepjax.data.windows import eval_starts
 from sleepjax.postprocess import stitch
+from sleepjax.postprocess.stitch import latest
 from sleepjax.types import InputError
 from tests.reference import stitch as oracle
 
@@ -86,3 +88,24 @@ def test_unusable_windows(starts, length, trim, text):
 def test_shapes_are_checked():
     with pytest.raises(InputError, match=r"\[N,T,K\]"):
         stitch(np.zeros((3, 10)), np.zeros(3, int), 10)
+
+
+@given(
+    st.integers(1, 60),
+    st.integers(1, 40),
+    st.integers(1, 10),
+    st.integers(0, 30),
+    st.integers(0, 9),
+)
+def test_with_a_latency_each_row_has_the_window_that_ended_last_by_then(
+    length, size, stride, more, seed
+):
+    stride = min(stride, size)
+    latency = min(stride + more, size)
+    starts = eval_starts(length, size, stride, latency)
+    windows = np.random.default_rng(seed).random((len(starts), size, 2)).astype(np.float32)
+    found = latest(windows, starts, length, stride=stride, latency=latency)
+    expected = oracle.latest(starts.tolist(), size, length, stride, latency)
+    np.testing.assert_array_equal(found, [windows[window, at] for window, at in expected])
+    ends = [starts[window] + size for window, _ in expected]
+    assert all(row < end <= row + latency for row, end in enumerate(ends))

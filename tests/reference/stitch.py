@@ -19,3 +19,17 @@ def stitch(windows, starts, length, trim=0):
         if said:
             result[row] = np.average(said, axis=0, weights=trust)
     return result
+
+
+def latest(starts, size, length, stride, latency):
+    """For each row: (window that answers, row in it). Windows end at multiples of the stride and
+    where the series does; the last one to end at most ``latency`` rows after a row answers for it,
+    where that one's end lies beyond the series, the last of all."""
+    answers = []
+    for row in range(length):
+        end = stride
+        while end + stride <= row + latency:
+            end += stride
+        window = [start + size for start in starts].index(min(end, length))
+        answers.append((window, row - max(starts[window], 0)))
+    return answers
