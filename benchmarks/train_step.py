@@ -6,7 +6,7 @@ python benchmarks/train_step.py --all --steps 1 --out benchmarks/results/train_s
 
 The whole update as the loop runs it (augmentation, gradient, clipping, AdamW, EMA, guard), donated
 and without waiting between steps, on noise windows already on the device. ``--demo`` and ``--all``
-take every config of the folder ``configs``. FLOPs are those XLA counts in the compiled program.
+take every config of the folder ``configs``. FLOPs are those XLA counts in the traced program.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,58 +79,109 @@ def prepare(config: Any, split_optimizer: bool) -> tuple:
     return update, state, sharding.to_global(host, by_batch), jax.device_put(key, replicated)
 
 
-def measure(spec: str, settings: list[str], steps: int, split_optimizer: bool) -> dict[str, Any]:
-    """All figures of one config."""
-    config = load_config(spec).unlock()
-    for item in settings:
-        override_from_text(config, *item.split("=", 1))
-    update, state, batch, key = prepare(config, split_optimizer)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    optimizer = sum(a.addressable_shards[0].data.nbytes for a in jax.tree.leaves(state.opt_state))
+@dataclass
+class Step:
+    """A compiled update with what it is called with, and what compiling it cost and told."""
+
+    config: Any
+    step: Any
+    args: tuple
+    """(state, batch, key); each call replaces the state."""
+    flops: float
+    """Of a whole update over all devices."""
+    trace_s: float
+    compile_s: float
+
+    def __call__(self, n: int) -> dict[str, jax.Array]:
+        """So many updates, one behind the other; metrics of the last one."""
+        state, batch, key = self.args
+        for _ in range(n):
+            state, metrics = self.step(state, batch, key)
+        self.args = state, batch, key
+        return jax.block_until_ready(metrics)
+
+
+def compiled(config: Any, split_optimizer: bool = False) -> Step:
+    """The update of a config, compiled, and run once.
+
+    FLOPs are those that XLA counts in the program before it is optimised for a device (its
+    libraries' calls would count as nothing): convolutions, products and elementwise operations; the
+    body of a recurrence counts once.
+    """
+    update, *args = prepare(config, split_optimizer)
     begin = time.perf_counter()
-    lowered = update.lower(state, batch, key)
+    lowered = update.lower(*args)
     traced = time.perf_counter() - begin
     step = lowered.compile()
-    compiled = time.perf_counter() - begin - traced
-    state, metrics = step(state, batch, key)  # buffers are allocated, algorithms chosen
-    jax.block_until_ready(metrics)
-    begin, cpu = time.perf_counter(), time.process_time()
-    for _ in range(steps):
-        state, metrics = step(state, batch, key)
-    jax.block_until_ready((state, metrics))
-    seconds, cpu = (time.perf_counter() - begin) / steps, (time.process_time() - cpu) / steps
-    assert not metrics["skipped"], "the guard skipped the noise"
-    device = jax.devices()[0]
-    flops = (step.cost_analysis() or {}).get("flops", 0.0)
-    peaks = next((v for name, v in PEAKS.items() if name in device.device_kind), {})
-    peak = peaks.get(config.model.get("dtype", "float32"))
+    seconds = time.perf_counter() - begin - traced
+    flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
+    found = Step(config, step, tuple(args), flops, traced, seconds)
+    found(1)  # buffers are allocated, algorithms chosen
+    return found
+
+
+def peak_flops(dtype: str) -> float | None:
+    """FLOP/s of the device that its maker states, where it is known."""
+    kind = jax.devices()[0].device_kind
+    return next((v for name, v in PEAKS.items() if name in kind), {}).get(dtype)
+
+
+def planned_bytes(step: Any) -> int:
+    """Memory of a compiled program by XLA's plan: what it is given and what it needs meanwhile."""
     plan = step.memory_analysis()
+    return plan.temp_size_in_bytes + plan.argument_size_in_bytes
+
+
+def timed(step: Step, steps: int) -> dict[str, Any]:
+    """All figures of a compiled update, from so many steps."""
+    config, device = step.config, jax.devices()[0]
+    begin, cpu = time.perf_counter(), time.process_time()
+    metrics = step(steps)
+    seconds, cpu = (time.perf_counter() - begin) / steps, (time.process_time() - cpu) / steps
+    dtype = config.model.get("dtype", "float32")
+    peak = peak_flops(dtype)
     in_use = (device.memory_stats() or {}).get("peak_bytes_in_use")
-    rounded = lambda value, digits=4: float(f"{value:.{digits}g}")
+    optimizer = jax.tree.leaves(step.args[0].opt_state)
     return {
-        "config": spec,
-        "settings": settings,
         "device": f"{jax.device_count()} x {device.device_kind}",
-        "dtype": config.model.get("dtype", "float32"),
-        "parameters": parameters,
+        "dtype": dtype,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(step.args[0].params)),
         "batch": config.batch_size,
         "window_steps": config.data.duration,
         "steps_per_second": rounded(1 / seconds),
         "windows_per_second": rounded(config.batch_size / seconds),
         "cpu_seconds_per_step": rounded(cpu),
-        "trace_s": rounded(traced, 3),
-        "compile_s": rounded(compiled, 3),
-        "planned_memory_mb": round(
-            (plan.temp_size_in_bytes + plan.argument_size_in_bytes) / 1e6, 1
-        ),
+        "trace_s": rounded(step.trace_s, 3),
+        "compile_s": rounded(step.compile_s, 3),
+        "planned_memory_mb": round(planned_bytes(step.step) / 1e6, 1),
         "peak_device_memory_mb": in_use and round(in_use / 1e6, 1),
         "peak_process_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
-        "optimizer_mb_per_device": round(optimizer / 1e6, 2),
-        "gflop_per_window": rounded(flops * jax.device_count() / config.batch_size / 1e9),
-        "tflop_per_second": rounded(flops * jax.device_count() / seconds / 1e12),
-        "share_of_peak": rounded(flops / seconds / peak) if peak else None,
+        "optimizer_mb_per_device": round(
+            sum(a.addressable_shards[0].data.nbytes for a in optimizer) / 1e6, 2
+        ),
+        "gflop_per_window": rounded(step.flops / config.batch_size / 1e9),
+        "tflop_per_second": rounded(step.flops / seconds / 1e12),
+        "share_of_peak": rounded(step.flops / seconds / peak / jax.device_count())
+        if peak
+        else None,
+        "loss": rounded(float(metrics["loss"])),
+        "skipped": bool(metrics["skipped"]),
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def measure(spec: str, settings: list[str], steps: int, split_optimizer: bool) -> dict[str, Any]:
+    """All figures of one config."""
+    config = load_config(spec).unlock()
+    for item in settings:
+        override_from_text(config, *item.split("=", 1))
+    found = timed(compiled(config, split_optimizer), steps)
+    assert not found["skipped"], "the guard skipped the noise"
+    return {"config": spec, "settings": settings, **found}
 
 
 def main() -> None:
