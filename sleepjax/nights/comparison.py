@@ -59,7 +59,7 @@ DIARY = (
         "sleep_latency_min", F, "min", "SOL: from the diary's bed to the onset found.", _YASA, 0,
         1440,
     ),
-    Column(REASONS, S, "", "Codes that say why the row should not be used, also those of the night."),
+    Column(REASONS, S, "", "Codes that say why the row should not be used, and the night's."),
 )  # fmt: skip
 """One row for each row of the diary."""
 

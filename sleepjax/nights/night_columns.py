@@ -55,7 +55,7 @@ NIGHTS = (
         "kind",
         S,
         "",
-        "main: the longest sleep window of the night. nap: any other. none: there is no main sleep.",
+        "main: the longest sleep window of the night. nap: any other. none: no main sleep.",
         _MODEL,
     ),
     Column(

@@ -1,0 +1,252 @@
+"""Every night ends in a row, or in a row with reasons, whatever the clock and the person do."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleepjax.nights import clean, nights_table, recordings_table
+from sleepjax.nights.columns import IMPOSSIBLE, REASONS
+from sleepjax.nights.night_columns import NIGHTS
+from sleepjax.nights.reasons import NIGHT
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
+from tests.support.nights import found, meta, row_of
+
+MINUTE, HOUR = STEPS_PER_MINUTE, STEPS_PER_HOUR
+
+
+def days_of_sleep(of, zone, nights):
+    """Sleeps from local times, as rows."""
+    return [(row_of(of, a, zone), row_of(of, b, zone)) for a, b in nights]
+
+
+def main_of(nights):
+    """The only row of main sleep."""
+    return nights.row(by_predicate=pl.col("kind") == "main", named=True)
+
+
+def week(n=5):
+    return [(f"2018-08-{14 + k} 23:00", f"2018-08-{15 + k} 07:00") for k in range(n)]
+
+
+def test_a_plain_week_is_clean_but_for_its_ends():
+    of = meta("2018-08-14 09:00", 24 * 4 + 8)
+    nights = nights_table(*found(of, days_of_sleep(of, "Europe/London", week(4))))
+    assert nights["kind"].to_list() == ["none", "main", "main", "main", "main", "none"]
+    assert nights["night"].to_list() == [1, 2, 3, 4, 5, 6]
+    assert nights["date"].to_list() == [f"2018-08-{d}" for d in range(13, 19)]
+    assert nights["weekday"][1] == "Tuesday" and nights["weekend"].to_list() == [
+        False, False, False, False, True, True,
+    ]  # fmt: skip
+    first, last = nights[REASONS][0], nights[REASONS][-1]
+    assert first == "no_sleep_found recording_too_short" and last == first
+    usable = clean(nights)
+    assert len(usable) == 4
+    assert usable["onset"][0] == "2018-08-14T23:00:00+0100"
+    assert usable["midpoint"][0] == "2018-08-15T03:00:00+0100"
+    assert usable["onset_clock_h"].to_list() == [23.0] * 4
+    assert usable["spt_min"].to_list() == [480.0] * 4
+    assert usable["recorded_h"].to_list() == [24.0] * 4 == usable["worn_h"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("begin", "night", "hours", "change"),
+    [
+        ("2018-11-03 12:00", ("2018-11-03 23:00", "2018-11-04 07:00"), 9, -1),  # 25-hour night
+        ("2018-03-10 12:00", ("2018-03-10 23:00", "2018-03-11 07:00"), 7, 1),  # 23-hour night
+    ],
+)
+def test_a_night_in_which_the_clock_is_changed_is_as_long_as_it_was(begin, night, hours, change):
+    zone = "America/New_York"
+    of = meta(begin, 24 + 8, zone)
+    onset, wakeup = days_of_sleep(of, zone, [night])[0]
+    nights = nights_table(*found(of, [(onset, wakeup)]))
+    row = main_of(nights)
+    assert row["spt_min"] == hours * 60 and row["clock_change_h"] == change
+    assert (row["onset_clock_h"], row["wakeup_clock_h"]) == (23.0, 7.0)
+    offsets = ("-0400", "-0500") if change < 0 else ("-0500", "-0400")
+    assert (row["onset"][-5:], row["wakeup"][-5:]) == offsets
+    # The middle of the time that passed, by the clock then.
+    assert row["midpoint_clock_h"] == (2.5 if change < 0 else 3.5)
+    assert row["recorded_h"] == pytest.approx(24 - change) and row[REASONS] == ""
+
+
+def test_travel_across_time_zones_keeps_every_night():
+    of = meta("2018-08-14 12:00", 24 * 5, "Europe/London")
+    arrived = 2 * STEPS_PER_DAY  # 8 hours east, at noon of the third day
+    of = of.__class__(of.series_id, of.n_steps, 0, of.start, ((0, 3600), (arrived, 9 * 3600)), {})
+    before = [(11 * HOUR, 19 * HOUR), (35 * HOUR, 43 * HOUR)]
+    after = [(52 * HOUR, 60 * HOUR), (75 * HOUR, 83 * HOUR), (99 * HOUR, 107 * HOUR)]
+    recording, probs, windows = found(of, before + after)
+    nights = nights_table(recording, probs, windows)
+    assert nights.filter(kind="main")["onset_step"].to_list() == windows["onset_step"].to_list()
+    assert (
+        nights.filter(kind="main")["onset"].str.slice(-5).to_list() == ["+0100"] * 2 + ["+0900"] * 3
+    )
+    assert nights["recorded_h"].sum() >= 24 * 5 - 1e-6
+    in_flight = found(of, [(arrived - 4 * HOUR, arrived + 4 * HOUR)])
+    row = main_of(nights_table(*in_flight))
+    assert (row["spt_min"], row["clock_change_h"]) == (480.0, 8.0)
+
+
+def test_somebody_who_sleeps_by_day_has_a_night_a_day():
+    of = meta("2018-08-14 03:00", 24 * 4)
+    sleeps = [
+        (row_of(of, f"2018-08-{d} 08:30"), row_of(of, f"2018-08-{d} 15:30")) for d in range(14, 18)
+    ]
+    nights = nights_table(*found(of, sleeps))
+    main = nights.filter(kind="main")
+    assert main["date"].to_list() == [f"2018-08-{d}" for d in range(14, 18)]
+    assert clean(main)["spt_min"].to_list() == [420.0] * 4
+    assert nights.filter(kind="none")["date"].to_list() == ["2018-08-18"]
+
+
+def test_two_sleeps_a_day_are_main_sleep_and_nap():
+    of = meta("2018-08-14 12:00", 48)
+    sleeps = days_of_sleep(
+        of, "Europe/London",
+        [("2018-08-14 23:00", "2018-08-15 04:00"), ("2018-08-15 08:00", "2018-08-15 10:30")],
+    )  # fmt: skip
+    nights = nights_table(*found(of, sleeps)).filter(pl.col("kind") != "none")
+    assert nights["kind"].to_list() == ["main", "nap"] and nights["night"].n_unique() == 1
+    assert nights["spt_min"].to_list() == [300.0, 150.0]
+
+
+def test_a_watch_put_on_at_three_in_the_morning():
+    of = meta("2018-08-14 03:00", 24 * 3)
+    sleeps = days_of_sleep(
+        of, "Europe/London", [("2018-08-14 04:00", "2018-08-14 09:00"), *week(2)]
+    )
+    nights = nights_table(*found(of, sleeps))
+    first = nights.row(0, named=True)
+    assert first["kind"] == "main" and first[REASONS] == "recording_too_short"
+    assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
+    assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
+    asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
+    seen = nights_table(*found(of, asleep)).row(0, named=True)[REASONS].split()
+    assert "end_not_seen" in seen and "recording_too_short" in seen
+
+
+@pytest.mark.parametrize(("begin", "rows"), [("2018-08-14 20:00", 1), ("2018-08-14 11:30", 2)])
+def test_a_recording_of_one_hour(begin, rows):
+    of = meta(begin, 1)
+    nights = nights_table(*found(of, []))
+    assert nights[REASONS].to_list() == ["no_sleep_found recording_too_short"] * rows
+    assert nights["recorded_h"].sum() == pytest.approx(1)
+    row = recordings_table(*found(of, [])).row(0, named=True)
+    assert row["sri"] is None and row["is"] is None and row["days"] == pytest.approx(1 / 24)
+
+
+def test_a_recording_of_one_step():
+    nights = nights_table(*found(meta("2018-08-14 20:00", 1 / HOUR), []))
+    assert nights[REASONS].to_list() == ["no_sleep_found recording_too_short"]
+
+
+def test_time_without_the_watch_is_said_by_model_and_by_raw_signal():
+    of = meta("2018-08-14 15:00", 72)
+    rows = np.arange(of.n_steps)
+    off = (rows >= 27 * HOUR) & (rows < 45 * HOUR)  # 18:00 to noon of the second night
+    model = np.where(off, 0.1, 0.9)
+    raw = rows >= 50 * HOUR
+    recording, probs, windows = found(of, [(8 * HOUR, 16 * HOUR)], worn=model)
+    nights = nights_table(recording, probs, windows, nonwear=raw)
+    assert nights["kind"].to_list() == ["main", "none", "none"]
+    assert nights[REASONS].to_list() == ["", *["no_sleep_found not_worn"] * 2]
+    assert nights["worn_model"].to_list() == [1, 6 / 24, 1]
+    assert nights["worn_raw"].to_list() == [1, 1, 2 / 24]
+    assert nights["worn_h"].to_list() == [24, 6, 2]
+    assert nights["window_worn_model"][0] == 1 == nights["window_worn_raw"][0]
+    without = nights_table(recording, probs[:, :3], windows)
+    assert without["worn_model"].null_count() == len(without) == without["worn_raw"].null_count()
+
+
+def test_a_window_in_which_the_raw_signal_sees_no_watch():
+    of = meta("2018-08-14 12:00", 24)
+    raw = np.zeros(of.n_steps, bool)
+    raw[13 * HOUR : 15 * HOUR] = True
+    row = main_of(nights_table(*found(of, [(11 * HOUR, 19 * HOUR)]), nonwear=raw))
+    assert row[REASONS] == "window_not_worn" and row["unknown_min"] == 120
+    assert row["window_worn_raw"] == 0.75 and row["worn_h"] == 19
+
+
+def test_the_end_of_sleep_is_not_seen_where_the_watch_is_taken_off():
+    of = meta("2018-08-14 12:00", 24)
+    valid = np.ones(of.n_steps, bool)
+    valid[19 * HOUR : 20 * HOUR] = False
+    row = main_of(nights_table(*found(of, [(11 * HOUR, 19 * HOUR)], valid=valid)))
+    assert row[REASONS] == "end_not_seen"
+
+
+@pytest.mark.parametrize(
+    ("calibration", "shown", "reason"),
+    [
+        (None, "unknown", ""),
+        ({"applied": True, "error_after_g": 0.004}, "yes", ""),
+        ({"applied": True, "error_after_g": 0.02}, "yes", "not_calibrated"),
+        ({"applied": False, "error_after_g": None, "reason": "too little"}, "no", "not_calibrated"),
+    ],
+)
+def test_calibration_of_the_file(calibration, shown, reason):
+    of = meta("2018-08-14 12:00", 24)
+    sleeper = found(of, [(11 * HOUR, 19 * HOUR)])
+    row = main_of(nights_table(*sleeper, quality={"calibration": calibration}))
+    assert (row["calibration"], row[REASONS]) == (shown, reason)
+
+
+def test_arrays_of_another_length_are_refused():
+    recording, probs, windows = found(meta("2018-08-14 12:00", 1), [])
+    with pytest.raises(InputError, match="nonwear has 3 rows, the recording 720"):
+        nights_table(recording, probs, windows, nonwear=np.zeros(3, bool))
+
+
+def test_every_reason_of_a_night_can_be_given_and_is_explained():
+    """The codes that nights_table writes are those of the dictionary."""
+    given = {
+        "no_sleep_found", "recording_too_short", "not_worn", "window_not_worn", "end_not_seen",
+        "not_calibrated", IMPOSSIBLE,
+    }  # fmt: skip
+    assert given == set(NIGHT)
+
+
+sleep = st.tuples(st.integers(0, 60 * 24 * 3), st.integers(5, 14 * 60))
+
+
+@given(
+    st.lists(sleep, max_size=5),
+    st.integers(1, 60 * 24 * 3),
+    st.integers(0, 23),
+    st.sampled_from([0, -3600, 3600, 9 * 3600, -11 * 3600]),
+    st.integers(0, 2**32 - 1),
+)
+def test_whatever_is_found_ends_in_rows_that_can_be(sleeps, minutes, begins, shift, seed):
+    random = np.random.default_rng(seed)
+    of = meta(f"2018-10-27 {begins:02d}:00", minutes / 60)
+    changed = ((0, 3600), (of.n_steps // 2, 3600 + shift)) if shift else of.offsets
+    of = of.__class__(of.series_id, of.n_steps, 0, of.start, changed, {})
+    rows = [(a * MINUTE, min((a + b) * MINUTE, of.n_steps)) for a, b in sleeps]
+    valid = np.repeat(random.random(of.n_steps // 720 + 1) > 0.1, 720)[: of.n_steps]
+    worn = np.repeat(random.random(of.n_steps // 720 + 1), 720)[: of.n_steps]
+    recording, probs, windows = found(
+        of, [(a, b) for a, b in rows if a < b], valid=valid, worn=worn
+    )
+    nonwear = np.repeat(random.random(of.n_steps // 180 + 1) < 0.1, 180)[: of.n_steps]
+    nights = nights_table(recording, probs, windows, nonwear=nonwear)
+    assert IMPOSSIBLE not in " ".join(nights[REASONS])
+    assert nights.columns == [column.name for column in NIGHTS]
+    assert sorted(nights["onset_step"].drop_nulls()) == windows["onset_step"].sort().to_list()
+    one = nights.filter(pl.col("kind") != "nap")
+    assert one["night"].to_list() == list(range(1, len(one) + 1))
+    assert one["recorded_h"].sum() == pytest.approx(of.n_steps / HOUR)
+    slept = nights.drop_nulls("spt_min")
+    parts = slept["tst_min"] + slept["waso_min"] + slept["unknown_min"]
+    assert np.allclose(parts, slept["spt_min"])
+    assert (nights.filter(kind="none")[REASONS] != "").all()
+    text = lambda name, i: datetime.fromisoformat(slept[name][i])
+    for i in range(len(slept)):
+        lasted = (text("wakeup", i) - text("onset", i)).total_seconds()
+        assert lasted == slept["spt_min"][i] * 60
+    recordings = recordings_table(recording, probs, windows, nonwear=nonwear)
+    assert recordings[REASONS].to_list() == [""]
