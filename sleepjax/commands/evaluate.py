@@ -15,9 +15,6 @@ from pathlib import Path
 
 from sleepjax.cli import answer
 from sleepjax.io import check_output, write_text
-from sleepjax.metrics import bootstrap, evaluate
-from sleepjax.metrics.summary import as_dict, as_text, doubts
-from sleepjax.tables import read_table
 from sleepjax.types import InputError
 
 
@@ -38,6 +35,10 @@ def main(argv: list[str]) -> int:
 
 
 def score(args: argparse.Namespace) -> int:
+    from sleepjax.metrics import bootstrap, evaluate
+    from sleepjax.metrics.summary import as_dict, as_text, doubts
+    from sleepjax.tables import read_table
+
     files = {"solution": args.events, "submission": args.submission}
     if args.html:
         inputs = [Path(args.events), Path(args.submission)]

@@ -10,8 +10,6 @@ import argparse
 from pathlib import Path
 
 from sleepjax.cli import answer
-from sleepjax.data.features import DEFAULT_FEATURES, FEATURES
-from sleepjax.data.store import prepare
 
 
 def main(argv: list[str]) -> int:
@@ -29,8 +27,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the feature store")
     parser.add_argument(
-        "--features", nargs="+", default=DEFAULT_FEATURES, metavar="NAME",
-        help=f"what to store (default: all of {', '.join(FEATURES)})",
+        "--features", nargs="+", metavar="NAME", help="what to store (default: all of docs/data.md)"
     )  # fmt: skip
     parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument(
@@ -42,7 +39,9 @@ def main(argv: list[str]) -> int:
 
 
 def prepare_store(args: argparse.Namespace) -> int:
-    print(
-        prepare(args.data, args.out, args.phase, args.features, tz=args.tz, drop_bad=args.drop_bad)
-    )
+    from sleepjax.data.features import DEFAULT_FEATURES
+    from sleepjax.data.store import prepare
+
+    names = args.features or DEFAULT_FEATURES
+    print(prepare(args.data, args.out, args.phase, names, tz=args.tz, drop_bad=args.drop_bad))
     return 0

@@ -15,8 +15,6 @@ import argparse
 import time
 
 from sleepjax.cli import answer
-from sleepjax.simulation import POPULATIONS, simulate_cohort
-from sleepjax.simulation.devices import DEVICES
 
 
 def main(argv: list[str]) -> int:
@@ -30,14 +28,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--population",
         default="competition",
-        help=f"who is simulated, one of {', '.join(POPULATIONS)} (competition)",
+        help="who is simulated: competition, or world (competition)",
     )
     parser.add_argument(
         "--devices",
         nargs="+",
         default=(),
         metavar="NAME",
-        help=f"kinds of watch in the population world: {', '.join(DEVICES)} (all)",
+        help="kinds of watch in the population world, as docs/simulation.md lists them (all)",
     )
     parser.add_argument(
         "--truth",
@@ -50,6 +48,8 @@ def main(argv: list[str]) -> int:
 
 
 def simulate(args: argparse.Namespace) -> int:
+    from sleepjax.simulation import simulate_cohort
+
     began = time.monotonic()
     simulate_cohort(
         args.out,
