@@ -126,9 +126,13 @@ def iter_recordings(
             yield recording
 
 
-def recordings_from_frame(frame: pl.DataFrame, *, tz: str | None = None) -> list[Recording]:
-    """Validate an in-memory frame with the competition's columns; series may be interleaved."""
-    source = "the given frame"
+def recordings_from_frame(
+    frame: pl.DataFrame, *, tz: str | None = None, source: str = "the given frame"
+) -> list[Recording]:
+    """Validate an in-memory frame with the competition's columns; series may be interleaved.
+
+    ``source`` is how errors call it.
+    """
     frame = typed_frame(frame, source)
     if not frame.height:
         raise InputError(f"{source}: it has no rows.")

@@ -1,0 +1,95 @@
+"""Results of single inputs: a folder each, named after all that the result depends on.
+
+    results/3f/3f0c...      nights.parquet, people.parquet, reports, and result.json
+    results/shard-3-of-100.json   what became of the inputs of one shard
+
+A folder is made under another name and renamed, so that it is there whole or not at all. The same
+input with the same settings, weights and code has the same folder: it is computed once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESULT = "result.json"
+DONE, PARTIAL, FAILED, DUPLICATE = "done", "partial", "failed", "duplicate"
+"""States of an input: all of it was used; some of its series; nothing; another input's content."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input."""
+
+    name: str
+    state: str
+    reason: str = ""
+    """Of what was not used; empty where all was."""
+    sha256: str = ""
+    """Of the file's bytes; empty where they were not read to the end."""
+    key: str = ""
+    """Names the folder of the result; empty where there is none."""
+    series: tuple[str, ...] = ()
+    nights: int = 0
+    seconds: float = 0.0
+    days: float = 0.0
+    """Of recording, all series together."""
+    reports: tuple[str, ...] = ()
+    """File of each series' report within the folder of the result."""
+    quality: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    """What reading said of each series."""
+
+
+def from_json(values: dict[str, Any]) -> Outcome:
+    """The outcome that `dataclasses.asdict` and JSON made a dictionary of."""
+    tuples: dict[str, Any] = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+    return Outcome(**values | tuples)
+
+
+def key(sha256: str, name: str, identity: str) -> str:
+    """Hash of a file's content, its own name (a series may be called after it) and the identity."""
+    text = "\n".join((sha256, os.path.basename(name), identity))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def folder(out: Path, key: str) -> Path:
+    """Where the result of that key is or will be."""
+    return out / "results" / key[:2] / key
+
+
+def read(out: Path, key: str) -> Outcome | None:
+    """The outcome that is stored under a key."""
+    try:
+        return from_json(json.loads((folder(out, key) / RESULT).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def written(out: Path, key: str, workplace: Path) -> Iterator[Path]:
+    """Give an empty folder to write a result into; it is put in its place at the end."""
+    new = workplace / f"{key}-{os.getpid()}"
+    new.mkdir(parents=True)
+    try:
+        yield new
+        place = folder(out, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            new.rename(place)
+        except OSError:
+            if not (place / RESULT).exists():  # else another process was first, with the same
+                raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write the outcome into the folder of its result."""
+    (folder / RESULT).write_text(json.dumps(asdict(outcome)), encoding="utf-8")

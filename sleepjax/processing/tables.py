@@ -1,0 +1,192 @@
+"""Tables: the stored results of all inputs put together, some of them in memory at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sleepjax.data.store_files import folder_name
+from sleepjax.io import replacing, write_json, write_table
+from sleepjax.nights import clean, people_table, write_study_report
+from sleepjax.nights.columns import schema
+from sleepjax.nights.night_columns import NIGHTS
+from sleepjax.nights.people_columns import RECORDINGS
+from sleepjax.processing import results
+from sleepjax.processing.results import DUPLICATE, Outcome
+from sleepjax.processing.worker import NIGHTS_FILE, RECORDINGS_FILE
+
+AT_ONCE = 500
+"""Inputs whose tables are held in memory together."""
+FILES = {
+    "nights": ("nights.parquet", "nights.csv"),
+    "clean": ("nights_clean.csv",),
+    "recordings": ("recordings.csv",),
+    "people": ("people.parquet", "people.csv"),
+}
+"""Name of a table -> files that it is written to."""
+REPORTS = "reports"
+STATUS = {
+    "path": pl.String,
+    "state": pl.String,
+    "reason": pl.String,
+    "series": pl.Int64,
+    "nights": pl.Int64,
+    "days": pl.Float64,
+    "seconds": pl.Float64,
+    "sha256": pl.String,
+}
+
+
+def write(out: Path, outcomes: Sequence[Outcome], made_with: Mapping[str, Any]) -> list[Outcome]:
+    """Write all tables of a folder of results, status.csv last; returns the final outcomes.
+
+    The order is that of the names, whatever the order in which inputs were processed. An input
+    with the content of an earlier one is a duplicate of it and gives no rows. A series id that
+    several inputs have is completed by the input's name.
+    """
+    outcomes = list(unique(sorted(outcomes, key=lambda one: one.name)))
+    shared = shared_ids(outcomes)
+    outcomes = [_told(one, shared) for one in outcomes]
+    used = [one for one in outcomes if one.key and one.state != DUPLICATE]
+    with tempfile.TemporaryDirectory(prefix=".tables-", dir=out) as place:
+        parts = Path(place)
+        for number in range(0, max(1, len(used)), AT_ONCE):
+            some = used[number : number + AT_ONCE]
+            for name, table in _tables(out, some, shared).items():
+                (parts / name).mkdir(exist_ok=True)
+                table.write_parquet(parts / name / f"{number:06}.parquet")
+        for name, files in FILES.items():
+            for file in files:
+                _join(parts / name, out / file)
+        _link_reports(out, used, shared, parts / REPORTS)
+    status = status_table(outcomes)
+    _study(out, status, made_with)
+    write_json(out / "provenance.json", dict(made_with) | {"inputs": _hashes(outcomes)})
+    write_table(out / "status.csv", status)
+    return outcomes
+
+
+def _tables(out: Path, some: Sequence[Outcome], shared: frozenset[str]) -> dict[str, pl.DataFrame]:
+    """The tables of some inputs; with their columns, where there are none."""
+    nights, recordings = (
+        pl.concat(
+            [
+                pl.DataFrame(schema=schema(columns) | {"file": pl.String}),
+                *(_read(out, one, file, shared) for one in some),
+            ]
+        )
+        for file, columns in ((NIGHTS_FILE, NIGHTS), (RECORDINGS_FILE, RECORDINGS))
+    )
+    people = people_table(nights.drop("file"), recordings.drop("file"))
+    return dict(nights=nights, clean=clean(nights), recordings=recordings, people=people)
+
+
+def _study(out: Path, status: pl.DataFrame, made_with: Mapping[str, Any]) -> None:
+    """The report of all people."""
+    with replacing(out / "study.html") as partial:
+        write_study_report(
+            partial,
+            nights=pl.read_parquet(out / "nights.parquet"),
+            people=pl.read_parquet(out / "people.parquet"),
+            status=status.select("reason", input="path", status="state"),
+            made_with=made_with,
+        )
+
+
+def _hashes(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    return {one.name: one.sha256 for one in outcomes if one.sha256}
+
+
+def unique(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, those with the content of an earlier one marked as duplicates of it."""
+    first: dict[str, str] = {}
+    for one in outcomes:
+        before = first.setdefault(one.sha256, one.name) if one.key else one.name
+        if before == one.name:
+            yield one
+        else:
+            yield replace(
+                one, state=DUPLICATE, reason=f"the same content as {before}", series=(), nights=0,
+                days=0.0, reports=(),
+            )  # fmt: skip
+
+
+def shared_ids(outcomes: Iterable[Outcome]) -> frozenset[str]:
+    """Series ids that more than one input has."""
+    count = Counter(name for one in outcomes for name in set(one.series))
+    return frozenset(name for name, inputs in count.items() if inputs > 1)
+
+
+def status_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
+    """One row for each input."""
+    rows = [
+        (
+            one.name,
+            one.state,
+            one.reason or None,
+            len(one.series),
+            one.nights,
+            one.days,
+            one.seconds,
+            one.sha256 or None,
+        )
+        for one in outcomes
+    ]
+    return pl.DataFrame(rows, schema=STATUS, orient="row")
+
+
+def _told(one: Outcome, shared: frozenset[str]) -> Outcome:
+    """The outcome, with a word on series whose id is completed."""
+    mine = [name for name in one.series if name in shared]
+    if not mine:
+        return one
+    more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+    said = f"other files have series {mine[0]!r}{more}, too: called {_full(one, mine[0])!r} here"
+    return replace(one, reason="; ".join(filter(None, (one.reason, said))))
+
+
+def _full(one: Outcome, series_id: str) -> str:
+    return f"{one.name}:{series_id}"
+
+
+def _read(out: Path, one: Outcome, name: str, shared: frozenset[str]) -> pl.DataFrame:
+    """One table of one input, with the file's name in it and series ids that are unique."""
+    table = pl.read_parquet(results.folder(out, one.key) / name)
+    called = {series_id: _full(one, series_id) for series_id in one.series if series_id in shared}
+    if called:
+        table = table.with_columns(pl.col("series_id", "person").replace(called))
+    return table.with_columns(pl.lit(one.name).alias("file"))
+
+
+def _join(parts: Path, target: Path) -> None:
+    """One file of the parts of a table."""
+    table = pl.scan_parquet(sorted(parts.iterdir()))
+    with replacing(target) as partial:
+        (table.sink_parquet if target.suffix == ".parquet" else table.sink_csv)(partial)
+
+
+def _link_reports(out: Path, used: Iterable[Outcome], shared: frozenset[str], new: Path) -> None:
+    """Replace the folder of reports: each is the file of its result under the series' name."""
+    new.mkdir()
+    for one in used:
+        for series_id, report in zip(one.series, one.reports, strict=False):
+            name = _full(one, series_id) if series_id in shared else series_id
+            source = results.folder(out, one.key) / report
+            target = new / f"{folder_name(name)}.html"
+            try:
+                os.link(source, target)
+            except OSError:  # a file system without links
+                shutil.copyfile(source, target)
+    old = out / REPORTS
+    if old.exists():
+        old.rename(new.with_name("old"))
+    if any(new.iterdir()):
+        new.rename(old)

@@ -1,0 +1,198 @@
+"""Worker: one input becomes one stored result, in a process that keeps the model for the next."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sleepjax.devices import Converted, recordings
+from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
+from sleepjax.processing import results
+from sleepjax.processing.inputs import Input, printable
+from sleepjax.processing.results import DONE, FAILED, PARTIAL, Outcome
+from sleepjax.processing.settings import Identity, Settings, made_with
+from sleepjax.types import InputError
+
+NIGHTS_FILE, RECORDINGS_FILE = "nights.parquet", "recordings.parquet"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs besides the input; callable, so that it can be sent to a process."""
+
+    settings: Settings
+    identity: Identity
+    simulated: bool
+    """Whether the weights were trained on simulated people."""
+    out: Path
+    workplace: Path
+    """Folder for unfinished results."""
+    jobs: int = 1
+    """Processes that may read one device file."""
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What results depend on, for a person."""
+        return made_with(self.identity, self.simulated)
+
+    def __call__(self, one: Input) -> Outcome:
+        """The outcome of an input; what is wrong with it is said, never raised."""
+        begin, sha256 = time.monotonic(), ""
+        failed = lambda reason: Outcome(one.name, FAILED, printable(reason), sha256)
+        try:
+            if one.fault:
+                raise InputError(one.fault)
+            before = _state_of(one.path)
+            with one.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            outcome = process(one, self, sha256, before)
+        except (InputError, OSError) as error:
+            outcome = failed(str(error))
+        except MemoryError:
+            outcome = failed("the memory is not enough; fewer --jobs need less")
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(at.filename).name}:{at.lineno}"
+            reason = f"{type(error).__name__} at {place}: {' '.join(str(error).split())[:300]}"
+            outcome = failed(f"{reason}. This is a bug in sleepjax; please report it")
+        return replace(outcome, seconds=outcome.seconds or round(time.monotonic() - begin, 3))
+
+
+@cache
+def model(workdir: str | None):
+    """The model of a process, loaded once; JAX keeps compiled programs for all processes."""
+    from sleepjax.predict import load
+    from sleepjax.runs.runtime import use_compilation_cache
+
+    use_compilation_cache()
+    return load(workdir)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is said of the weights before anything is processed."""
+
+    weights: str
+    simulated: bool
+    warnings: tuple[str, ...]
+
+
+@cache
+def model_facts(workdir: str | None) -> ModelFacts:
+    """Facts of the weights; raises InputError where they cannot be loaded."""
+    from sleepjax.release import flat
+
+    predictor = model(workdir)
+    digest = hashlib.sha256()
+    for member in predictor.members:
+        digest.update(member.config.to_json().encode())
+        for name, array in sorted(flat(member.variables).items()):
+            digest.update(name.encode() + memoryview(array).tobytes())
+    simulated = bool(predictor.run["simulated"])
+    return ModelFacts(digest.hexdigest(), simulated, tuple(predictor.unfinished))
+
+
+def process(one: Input, task: Task, sha256: str, before: tuple[int, ...]) -> Outcome:
+    """Read the input, find sleep, store the result; or give what is stored already.
+
+    Raises InputError where nothing of it can be used, or the file is no longer as `_state_of` said
+    ``before`` its hash was computed.
+    """
+    begin = time.monotonic()
+    key = results.key(sha256, one.name, task.identity.hash)
+    stored = results.read(task.out, key)
+    if stored is not None:
+        return replace(stored, name=one.name)
+    if model_facts(task.settings.workdir).weights != task.identity.weights:
+        raise InputError("the weights were changed after processing began; run again")
+    with results.written(task.out, key, task.workplace) as folder:
+        outcome = _tables(one, task, folder)
+        if _state_of(one.path) != before:
+            raise InputError("it changed while it was read; run again when it is complete")
+        seconds = round(time.monotonic() - begin, 3)
+        outcome = replace(outcome, sha256=sha256, key=key, seconds=seconds)
+        results.write_outcome(folder, outcome)
+    return outcome
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Inode, size and time of the last change."""
+    facts = os.stat(path)
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _tables(one: Input, task: Task, folder: Path) -> Outcome:
+    """Write the tables and reports of one input into a folder."""
+    nights, rows, faults, quality, reports = [], [], [], [], []
+    for part in _each(one.path, task):
+        if isinstance(part, InputError):
+            faults.append(printable(str(part)))
+            continue
+        converted, found = part
+        of = found.recording, found.probabilities, found.windows
+        about: dict[str, Any] = dict(nonwear=converted.nonwear, quality=converted.quality)
+        nights.append(nights_table(*of, **about))
+        rows.append(recordings_table(*of, **about))
+        quality.append(converted.quality)
+        if task.settings.reports:
+            reports.append(f"report-{len(reports)}.html")
+            people = people_table(nights[-1], rows[-1])
+            about |= dict(nights=nights[-1], people=people, made_with=task.made_with)
+            write_person_report(folder / reports[-1], *of, **about)
+    if not rows:
+        raise InputError(faults[0] if faults else "it holds no recording")
+    recordings = pl.concat(rows)
+    pl.concat(nights).write_parquet(folder / NIGHTS_FILE)
+    recordings.write_parquet(folder / RECORDINGS_FILE)
+    return Outcome(
+        one.name,
+        PARTIAL if faults else DONE,
+        "; ".join(faults),
+        series=tuple(recordings["series_id"]),
+        nights=sum(map(len, nights)),
+        days=round(float(recordings["days"].sum()), 4),
+        reports=tuple(reports),
+        quality=tuple(quality),
+    )
+
+
+def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Any] | InputError]:
+    """What was read of each recording with what was found in it, or why it cannot be used."""
+    from sleepjax.data.raw import recordings_from_frame
+
+    settings = task.settings
+    predictor = model(settings.workdir)
+    source = recordings(
+        path,
+        tz=settings.tz,
+        device_tz=settings.device_tz,
+        columns=settings.columns,
+        units=settings.units,
+        lenient=settings.lenient,
+        jobs=task.jobs,
+    )
+    series_id = ""
+    while True:
+        try:
+            converted = next(source)
+        except StopIteration:
+            return
+        except InputError as error:  # the rest of the file cannot be read
+            last = f" Nothing after series {series_id!r} was read." if series_id else ""
+            yield InputError(f"{error}{last}")
+            return
+        series_id = str(converted.frame["series_id"][0])
+        try:
+            (recording,) = recordings_from_frame(converted.frame, tz=settings.tz, source=path.name)
+            yield converted, predictor.find(recording)
+        except InputError as error:
+            yield error
