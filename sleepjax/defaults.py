@@ -45,13 +45,25 @@ def default_config(arg: SimpleNamespace) -> Any:
         worn=0.0,  # weight of a fourth output, whether the watch is worn; 0: no such output
     )
     c.augment = dict(reverse=0.0, cutmix=0.0, mixup=0.0)  # fraction of windows each changes
-    c.optim = dict(lr=5e-4, warmup=250, weight_decay=1e-2, clip=1.0)
+    c.augment.more = ()  # user-defined ones, path/to/my_parts.py:name
+    c.optim = dict(
+        name="adamw",  # or lion, muon, adafactor, schedule_free
+        schedule="cosine",  # or constant
+        lr=5e-4,
+        warmup=250,
+        weight_decay=1e-2,
+        clip=1.0,
+        freeze=(),  # patterns of parameters that stay as they are, extractor/*
+        lr_factors=(),  # factor on the learning rate of parameters, extractor/*=0.1
+    )
     # Skip updates whose loss is ``spike`` times the usual; give up after ``patience`` in a row.
     c.guard = dict(spike=10.0, patience=20)
     # Windows of validation and prediction: steps from one to the next, steps cut off at each end.
     # With a latency windows end that many steps after what they predict, trim is not used.
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360, latency=0)
     c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
+    c.post.more = ()  # user-defined steps, path/to/my_parts.py:name
+    c.evaluators = ()  # user-defined functions of a validation, path/to/my_parts.py:name
     c.early_stop = dict(metric="valid/event_ap", patience=0)  # validations; 0: never stop early
     c.simulate = dict(  # stands in where root holds no recordings
         population="competition", series=80, days=14, seed=0, truth="annotated", devices=()

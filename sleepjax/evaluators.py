@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax import metrics, postprocess
+from sleepjax import custom, metrics, postprocess
 from sleepjax.data.source import TrainingData
 from sleepjax.evaluation.event_ap import Evaluation
 from sleepjax.figures import curves
 from sleepjax.figures import report as page
 from sleepjax.runs import validation as files
-from sleepjax.runs.log import MetricWriter, Mute
+from sleepjax.runs.log import MetricWriter, Mute, reported
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,26 @@ def saved(run: Validation) -> Mapping[str, float]:
 
 
 def standard(config: Any) -> dict[str, tuple[Evaluator, int]]:
-    """Name -> (evaluator, every so many steps); all of them run at the end of a run, too."""
+    """Name -> (evaluator, every so many steps); all of them run at the end of a run, too.
+
+    Those that ``config.evaluators`` names, ``my_parts.py:name``, run at every validation.
+    """
     return {
         "agreement": (agreement, config.eval.every),
         "report": (report, config.eval.every),
         "saved": (saved, config.total_steps),
         "nights": (nights, config.total_steps),
+        **{name: (user_defined(name), config.eval.every) for name in config.evaluators},
     }
+
+
+def user_defined(name: str) -> Evaluator:
+    """The evaluator of ``my_parts.py:name``; a fault in it is said and the training continues."""
+    function = custom.load(name, "evaluators")
+
+    def evaluator(run: Validation) -> Mapping[str, float]:
+        with reported(f"evaluator {custom.short(name)}"):
+            return {str(key): float(value) for key, value in dict(function(run)).items()}
+        return {}
+
+    return evaluator

@@ -123,7 +123,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     from sleepjax.metrics.summary import as_dict
     from sleepjax.runs import directory, ensemble
 
-    post = next(iter(members.values()))[0].post.to_dict()
+    post = directory.read(next(iter(members.values()))[1])[0].post.to_dict()
     folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
     paths = [[members[fold, seed][1] for seed in seeds] for fold in folds]
     directory.check_labels([path for _, path in members.values()])

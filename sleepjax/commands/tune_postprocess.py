@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sleepjax import custom
 from sleepjax.cli import answer
 from sleepjax.io import check_output, write_json
 
@@ -58,7 +59,7 @@ def tune(args: argparse.Namespace) -> int:
             curves, solution, own,
             trials=args.trials, n_folds=folds, seed=args.seed, advance=bar.advance,
         )  # fmt: skip
-    write_json(out, report(args, tuned, own, simulated))
+    write_json(out, custom.relative_to(report(args, tuned, own, simulated), out.parent))
 
     what = "held-out SIMULATED series" if simulated else "held-out series"
     interval = "95 % {:.4f} to {:.4f}".format

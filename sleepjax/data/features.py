@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.data.recording import Recording
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
@@ -158,16 +160,56 @@ REACH: dict[str, tuple[int, int]] = {
 """
 
 DEFAULT_FEATURES = tuple(FEATURES)
-"""What prepare stores: everything, 72 bytes a step; a config then picks what the model sees."""
+"""What prepare stores: everything, 72 bytes a step, beside 9 of signals; a config then picks what
+the model sees."""
+
+
+REVERSALS = ("same", "negated", "forbidden")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A user-defined feature, named ``path/to/my_parts.py:name`` in ``data.features``."""
+
+    value: pl.Expr
+    """Over the columns anglez (degrees), enmo (g), clock (local, datetime) and valid (bool) of all
+    steps of a recording; a finite number at each step, about 0 with a spread of about 1."""
+    reversal: str = "forbidden"
+    """What ``augment.reverse`` does to it: ``same``, the values only change their order, which is
+    right for what looks as far ahead as back; ``negated``, they change their sign, too, as a
+    difference over time does; ``forbidden``, it must not be used with ``augment.reverse``."""
+
+    def __post_init__(self) -> None:
+        """Check the values; raises InputError."""
+        if not isinstance(self.value, pl.Expr):
+            raise InputError(f"a feature's value is a {type(self.value).__name__}, not a pl.Expr.")
+        if self.reversal not in REVERSALS:
+            raise InputError(
+                f"a feature's reversal={self.reversal!r} must be one of {', '.join(REVERSALS)}."
+            )
+
+
+def user_defined(name: str) -> Feature:
+    """The feature of ``my_parts.py:name``; raises InputError where it is none."""
+    is_feature = lambda value: isinstance(value, Feature)
+    return custom.load(name, "data.features", is_feature, "sleepjax.data.features.Feature")
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names as a tuple; InputError for an unknown, repeated or missing one."""
     for name in names:
-        if name not in FEATURES:
+        if custom.is_custom(name):
+            user_defined(name)
+        elif name not in FEATURES:
             raise InputError(
                 f"feature {name!r} is unknown{nearest(name, FEATURES)} "
-                f"Known: {', '.join(FEATURES)}."
+                f"Known: {', '.join(FEATURES)}; or path/to/my_parts.py:name."
+            )
+        elif name not in DEFAULT_FEATURES:
+            raise InputError(
+                f"feature {name!r} was added to the package's table from outside, and nothing "
+                "would add it when the run is loaded to predict. Write it into a file and name it "
+                "as path/to/my_parts.py:name."
             )
     if not names or len(set(names)) != len(names):
         raise InputError(f"features {tuple(names)} must name at least one, and each only once.")
@@ -175,8 +217,33 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def frame(recording: Recording, names: Sequence[str]) -> pl.DataFrame:
-    """Features of one recording as float32 columns of T rows, in the order of the names."""
-    return recording.frame.select(FEATURES[name].alias(name) for name in check_names(names))
+    """Features of one recording as float32 columns of T rows, in the order of the names.
+
+    Raises InputError where a user-defined one has other rows or values that are no finite numbers.
+    """
+    own = [name for name in check_names(names) if not custom.is_custom(name)]
+    made = recording.frame.select(FEATURES[name].alias(name) for name in own)
+    others = [_user_column(recording, name) for name in names if name not in own]
+    return pl.concat([made, *others], how="horizontal").select(names)
+
+
+def _user_column(recording: Recording, name: str) -> pl.DataFrame:
+    """A user-defined feature of one recording, checked."""
+    with custom.calling("data.features", name):
+        column = recording.frame.select(user_defined(name).value.cast(pl.Float32).alias(name))
+    if column.height != recording.meta.n_steps:
+        raise InputError(
+            f"feature {name!r} has {column.height} values for the {recording.meta.n_steps} steps "
+            f"of series {recording.meta.series_id!r}; it must have one for each step."
+        )
+    odd = int((~column[name].is_finite()).fill_null(True).sum())
+    if odd:
+        raise InputError(
+            f"feature {name!r} is no finite number at {odd} of {column.height} steps of series "
+            f"{recording.meta.series_id!r}; give them a value, such as with .fill_nan(0.0) and "
+            ".fill_null(0.0)."
+        )
+    return column
 
 
 def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
@@ -193,13 +260,20 @@ def copied(recording: Recording) -> np.ndarray:
 def definitions(names: Sequence[str]) -> dict[str, str]:
     """Hash of each feature's definition: it changes with the expression and every constant in it.
 
+    That of a user-defined feature changes with its file, and stands under its name without folders.
+
     Raises InputError for an unknown name. The text that is hashed is that of polars, so a hash of
     another version of polars may differ where nothing else does.
     """
     # str(expression) would leave out options such as the window of a rolling mean.
-    text = lambda name: FEATURES[name].meta.serialize(format="json")
+    text = lambda name: (
+        f"{custom.file_hash(custom.file_of(name))} {name.rpartition(':')[2]}"
+        if custom.is_custom(name)
+        else FEATURES[name].meta.serialize(format="json")
+    )
     return {
-        name: hashlib.sha256(text(name).encode()).hexdigest()[:16] for name in check_names(names)
+        custom.short(name): hashlib.sha256(text(name).encode()).hexdigest()[:16]
+        for name in check_names(names)
     }
 
 
@@ -220,4 +294,5 @@ def probe(names: Sequence[str]) -> dict[str, list[float]]:
     signals = pl.DataFrame(columns).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
     made_up = Recording(SeriesMeta("probe", n, 0, 1_540_000_000, ((0, 0),), {}), signals)
     x = compute(made_up, names)[::509]
-    return {name: [round(float(v), 5) for v in x[:, f]] for f, name in enumerate(names)}
+    values = lambda f: [round(float(v), 5) for v in x[:, f]]
+    return {custom.short(name): values(f) for f, name in enumerate(names)}

@@ -87,12 +87,6 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     events = store.events
     if events is None:
         raise InputError(f"{store.root} has no events; training needs a store of phase 'train'.")
-    missing = [name for name in data["features"] if name not in store.features]
-    if missing:
-        raise InputError(
-            f"data.features asks for {', '.join(missing)}, which {store.root} does not hold; "
-            f"it holds {', '.join(store.features)}."
-        )
     load = lambda s: windows.load_series(store, s, data["features"], events)
     series = {s: load(s) for s in store.series_ids}
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}

@@ -4,6 +4,9 @@
     <series>/series.json     what the folder holds, written last in the folder
     <series>/<feature>.npy   float32 [T]
     <series>/valid.npy       bool [T]
+    <series>/signal_anglez.npy, signal_enmo.npy   float32 [T], degrees and g: what features that
+                             are not stored, such as user-defined ones, are computed from
+    computed/<definition>/   such features, one array per series, written where they are first used
     events.parquet           phase train: the validated events, steps as in predictions
     nonwear.parquet          phase train, where given: stretches without the watch, likewise
 
@@ -22,20 +25,26 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sleepjax import custom
 from sleepjax.data import qc, raw, writing
 from sleepjax.data.compact import Stored
-from sleepjax.data.features import DEFAULT_FEATURES, check_names, definitions
+from sleepjax.data.features import DEFAULT_FEATURES, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
+from sleepjax.data.recording import Recording
 from sleepjax.data.store_files import (
+    COMPUTED,
     EVENTS,
     FORMAT,
     MANIFEST,
     NONWEAR,
+    SIGNALS,
     VERSION,
     check_sizes,
     locked,
     read_json,
 )
+from sleepjax.io import replacing
+from sleepjax.local_time import local_seconds
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -69,14 +78,39 @@ class Store:
             raise InputError(f"{self.root} holds no series {series_id!r}.")
         return self._metas[series_id]
 
-    def array(self, series_id: str, feature: str) -> Stored:
-        """One feature of one series, float32 [T], read from its file where it is sliced."""
-        if feature not in self.features:
-            raise InputError(
-                f"{self.root} does not hold feature {feature!r}, only {', '.join(self.features)}; "
-                f"re-run prepare with it."
-            )
-        return self._stored(series_id, feature, np.dtype(np.float32))
+    def array(self, series_id: str, feature: str) -> Stored | np.ndarray:
+        """One feature of one series, float32 [T], read from its file where it is sliced.
+
+        One that was not prepared is computed, and kept where the store can be written to.
+        """
+        if feature in self.features:
+            return self._stored(series_id, feature, np.dtype(np.float32))
+        (definition,) = definitions([feature]).values()
+        path = self.root / COMPUTED / definition / f"{self._entries[series_id]['folder']}.npy"
+        n = self.meta(series_id).n_steps
+        if not path.is_file():
+            column = compute(self.recording(series_id), [feature])[:, 0]
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as partial, partial.open("wb") as file:
+                    np.save(file, column)
+            except OSError:  # a store that others made, or a full disk
+                return column
+        dtype = np.dtype(np.float32)
+        return Stored(path, dtype, n, path.stat().st_size - n * dtype.itemsize)
+
+    def recording(self, series_id: str) -> Recording:
+        """One series as it was read and repaired."""
+        meta = self.meta(series_id)
+        signals = {
+            name: np.asarray(self._stored(series_id, f"signal_{name}", np.dtype(np.float32)))
+            for name in SIGNALS
+        }
+        clock = (local_seconds(meta, np.arange(meta.n_steps)) * 1000).astype(np.int64)
+        frame = pl.DataFrame(
+            signals | {"clock": clock, "valid": np.asarray(self.valid(series_id))}
+        ).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
+        return Recording(meta, frame)
 
     def valid(self, series_id: str) -> Stored:
         """Which samples of one series were measured, bool [T], read where it is sliced."""
@@ -152,6 +186,11 @@ def prepare(
     Raises InputError for inputs that cannot be used, or an ``out`` that holds something else.
     """
     names = check_names(features)
+    if outside := custom.names(names):
+        raise InputError(
+            f"feature {outside[0]!r} is user-defined: it need not be prepared, training computes "
+            "it. Leave it out here."
+        )
     files = raw.find_files(data, phase)
     out = Path(out)
     if files.series[0].resolve().is_relative_to(out.resolve()):

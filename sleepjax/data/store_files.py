@@ -14,12 +14,14 @@ from sleepjax import io, lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"
 NONWEAR = "nonwear.parquet"
 LOCK = ".prepare.lock"
+COMPUTED = "computed"
+SIGNALS = ("anglez", "enmo")
 
 
 def folder_name(series_id: str) -> str:

@@ -141,7 +141,8 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     disk.remove_others(folder)
     columns = features.frame(recording, tuple(fingerprints))
     sizes = {}
-    for column in [*columns, recording.frame["valid"]]:
+    signals = [recording.frame[name].alias(f"signal_{name}") for name in disk.SIGNALS]
+    for column in [*columns, recording.frame["valid"], *signals]:
         with replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
             np.save(file, column.to_numpy())
             sizes[f"{column.name}.npy"] = file.tell()

@@ -9,8 +9,9 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sleepjax import custom
 from sleepjax.config import nearest
-from sleepjax.models import custom
+from sleepjax.models.answer import check_answer
 from sleepjax.models.bounds import check_name, check_sizes
 from sleepjax.models.centernet import KEYPOINT_BIAS, CenterNet
 from sleepjax.models.decoders import (
@@ -77,14 +78,16 @@ def build(
     dtype: str = "float32",
     features: int | None = None,
     worn: bool = False,
+    any_answer: bool = False,
     **settings: Any,
 ) -> nn.Module:
     """The model of that name, from its own settings and the groups of its parts.
 
     ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
-    has the module's default. A name like ``my_model.py:MyModel`` is a user-defined class
-    (`custom`). ``features``, where given, is the F that its inputs must have. With ``worn`` a model
-    that answers per frame has a fourth logit, whether the watch is worn.
+    has the module's default. A name like ``my_parts.py:MyModel``, of the model or of a part, is a
+    user-defined class (`sleepjax.custom`). ``features``, where given, is the F that its inputs must
+    have. With ``worn`` a model that answers per frame has a fourth logit, whether the watch is
+    worn. ``any_answer`` lets a user-defined model answer otherwise, for a user-defined loss.
 
     Raises InputError for an unknown name or setting, a value of another type or out of range, and
     a user-defined class that cannot be used.
@@ -93,18 +96,20 @@ def build(
     check_name("model.dtype", dtype, DTYPES)
     shared = {"downsample": downsample, "dtype": DTYPES[dtype], "features": features}
     bias = KEYPOINT_BIAS if name == "centernet" else WORN_BIAS if worn else CLASS_BIAS
-    if custom.is_custom(name):
-        model = construct("model", name, custom.load_class(name), settings, shared)
-        custom.check_output(name, model, downsample, features, len(bias))
-        return model
-    check_name("model", name, MODELS)
-    cls, shared = MODELS[name], shared | {"bias": bias}
+    cls = _class("model", name, MODELS)
+    if not custom.is_custom(name):  # the fields of a user-defined model are settings
+        shared |= {"bias": bias}
     parts = {
         kind: build_part(kind, settings.get(kind, {}), shared)
         for kind in PARTS
-        if kind in cls.__dataclass_fields__
+        if kind in cls.__dataclass_fields__ and not custom.is_custom(name)
     }
-    return construct("model", name, cls, settings | parts, shared)
+    model = construct("model", name, cls, settings | parts, shared)
+    outside = custom.names({"name": name, **settings})
+    if outside:
+        answers = None if any_answer or name == "detr" else len(bias)
+        check_answer(outside[0], model, downsample, features, answers)
+    return model
 
 
 def build_part(kind: str, settings: Any, shared: Mapping[str, Any]) -> nn.Module:
@@ -113,8 +118,15 @@ def build_part(kind: str, settings: Any, shared: Mapping[str, Any]) -> nn.Module
         raise InputError(f"model.{kind}={settings!r} must be a group, like dict(name=..., ...).")
     rest = dict(settings)
     name = rest.pop("name", next(iter(PARTS[kind])))
-    check_name(kind, name, PARTS[kind])
-    return construct(f"model.{kind}", name, PARTS[kind][name], rest, shared)
+    return construct(f"model.{kind}", name, _class(kind, name, PARTS[kind]), rest, shared)
+
+
+def _class(kind: str, name: str, table: Table) -> Any:
+    """The class of a model or part: the package's own, or of a user-defined file."""
+    if custom.is_custom(name):
+        is_module = lambda value: isinstance(value, type) and issubclass(value, nn.Module)
+        return custom.load(name, kind, is_module, "Linen module")
+    return custom.find(kind, name, table)
 
 
 def construct(

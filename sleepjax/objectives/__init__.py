@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
+from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.objectives.base import Batch, Objective, Output, to_steps
 from sleepjax.objectives.interval_queries import detr
@@ -36,16 +38,19 @@ TERMS: dict[str, tuple[str, ...]] = {
 
 def make(name: str, *, downsample: int, **settings: Any) -> Objective:
     """The objective of that name. Raises InputError for an unknown name or setting."""
-    if name not in OBJECTIVES:
-        raise InputError(
-            f"loss.name={name!r} is unknown{nearest(name, OBJECTIVES)} "
-            f"Known: {', '.join(OBJECTIVES)}."
-        )
-    known = [key for key in inspect.signature(OBJECTIVES[name]).parameters if key != "downsample"]
+    made = custom.find("loss.name", name, OBJECTIVES)
+    known = [key for key in inspect.signature(made).parameters if key != "downsample"]
     for key in settings:
         if key not in known:
             raise InputError(
                 f"setting {key!r} of loss {name!r} is unknown{nearest(key, known)} "
                 f"Known: {', '.join(known)}. Start from a config whose loss.name is {name!r}."
             )
-    return OBJECTIVES[name](downsample=downsample, **settings)
+    with custom.calling("loss", name) if custom.is_custom(name) else nullcontext():
+        objective = made(downsample=downsample, **settings)
+    if not isinstance(objective, Objective):
+        raise InputError(
+            f"loss {name!r} returns a {type(objective).__name__}; it must return a "
+            "sleepjax.objectives.Objective."
+        )
+    return objective

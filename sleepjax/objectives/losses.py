@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sleepjax.config import nearest
+from sleepjax import custom
 from sleepjax.objectives.base import gaussian_steps
-from sleepjax.types import TOLERANCES, InputError
+from sleepjax.types import CLASSES, STEPS_PER_HOUR, TOLERANCES, InputError
 
 Targets = Callable[
     [Float[Array, "B frames"], Float[Array, "B frames 2"], Int[Array, ""]],
@@ -20,10 +20,11 @@ Targets = Callable[
 
 
 def targets(name: str, *, sigma: float, decay: int) -> Targets:
-    """Targets of the shape ``name``: ``gaussian`` of ``sigma`` steps, or ``tolerance``.
+    """Targets called ``name``: ``gaussian`` of ``sigma`` steps, ``tolerance`` or user-defined.
 
     Tolerance targets lose a tenth at each tenth of ``decay`` updates, see `tolerance_targets`; 0
-    leaves them as they are. Raises InputError for settings that make no target.
+    leaves them as they are. A user-defined target is a function of (asleep, distance, sigma), as
+    `gaussian_targets`. Raises InputError for settings that make no target.
     """
     shapes: dict[str, Targets] = {
         "gaussian": lambda asleep, distance, step: gaussian_targets(asleep, distance, sigma),
@@ -31,21 +32,43 @@ def targets(name: str, *, sigma: float, decay: int) -> Targets:
             asleep, distance, step * len(TOLERANCES) // decay if decay else 0
         ),
     }
-    if name not in shapes:
-        raise InputError(
-            f"loss.target={name!r} is unknown{nearest(name, shapes)} Known: {', '.join(shapes)}."
-        )
+    found = custom.find("loss.target", name, shapes)
     if decay < 0 or (decay and name != "tolerance"):
         raise InputError(
             f"loss.decay={decay} must be at least 0, and 0 unless loss.target is 'tolerance'."
         )
-    return shapes[name]
+    if not custom.is_custom(name):
+        return found
+
+    def own(
+        asleep: Float[Array, "B frames"],
+        distance: Float[Array, "B frames 2"],
+        step: Int[Array, ""],
+    ) -> Float[Array, "B frames 3"]:
+        with custom.calling("loss.target", name):
+            made = found(asleep, distance, sigma)
+        want = (*asleep.shape, len(CLASSES))
+        if getattr(made, "shape", None) != want:
+            raise InputError(
+                f"loss.target {name!r} returns {getattr(made, 'shape', type(made).__name__)}; it "
+                f"must return {want}: a target for each of {', '.join(CLASSES)}."
+            )
+        return made
+
+    return own
 
 
 def event_steps(name: str, *, sigma: float, decay: int) -> float:
     """Sum over steps of the targets around an event, as they are at the end of training."""
     if name == "gaussian":
         return gaussian_steps(sigma)
+    if custom.is_custom(name):
+        distance = jnp.arange(-STEPS_PER_HOUR, STEPS_PER_HOUR + 1.0)
+        two = jnp.stack([distance, distance], axis=-1)[None]
+        made = targets(name, sigma=sigma, decay=decay)(
+            jnp.zeros((1, len(distance))), two, jnp.int32(0)
+        )
+        return float(made[..., 1].sum())
     steps_met = [2 * tolerance - 1 for tolerance in TOLERANCES]
     return min(steps_met) if decay else sum(steps_met) / len(steps_met)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import decoders, unmeasured
@@ -28,6 +29,7 @@ SCHEMA = {
 }
 
 NUMBER, SWITCH, OPTIONAL = "a number", "true or false", "a number or null"
+NAMES = "a list of names like path/to/my_parts.py:name"
 KINDS = {
     "height": NUMBER,
     "distance": NUMBER,
@@ -37,6 +39,7 @@ KINDS = {
     "day_cut_hour": NUMBER,
     "prune": SWITCH,
     "pair": SWITCH,
+    "more": NAMES,
 }
 """Settings of `decode_series`, as in a config or a file of scripts/tune_postprocess.py."""
 
@@ -56,6 +59,7 @@ def decode_series(
     pair: bool = False,
     begun: bool = False,
     goes_on: bool = False,
+    more: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Events of one series with a score each, by step.
 
@@ -74,6 +78,8 @@ def decode_series(
       pair: keep only events paired into sleep periods, `decoders.pair`.
       begun: these rows are part of a recording that had an onset before them.
       goes_on: the recording goes on after these rows.
+      more: names of user-defined steps, ``my_parts.py:name``: functions of (onset, wakeup, meta)
+        that return (onset, wakeup), `decoders.Candidates`.
 
     Returns:
       Frame with series_id, step, event, score, and beside_unmeasured: whether more than a few
@@ -110,11 +116,35 @@ def decode_series(
         onset, wakeup = decoders.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
     if pair:
         onset, wakeup = decoders.pair(onset, wakeup)
+    for name in more:
+        onset, wakeup = _user_defined(name, (onset, wakeup), meta)
     if snap:
         row = decoders.minute_row(meta)
         free = np.ones(len(probs), bool) if valid is None else valid
         onset, wakeup = (decoders.snap_off_minute(c, row, free) for c in (onset, wakeup))
     return _frame(meta, (onset, wakeup), valid)
+
+
+def _user_defined(
+    name: str, found: tuple[decoders.Candidates, decoders.Candidates], meta: SeriesMeta
+) -> tuple[decoders.Candidates, decoders.Candidates]:
+    """What a user-defined step makes of the candidates; raises InputError for anything else."""
+    step = custom.load(name, "post.more")
+    with custom.calling("post.more", name):
+        made = tuple(step(*found, meta))
+    fits = len(made) == len(found) and all(isinstance(c, decoders.Candidates) for c in made)
+    if not fits:
+        raise InputError(f"post.more={name!r} must return (onset, wakeup), both Candidates.")
+    for event, c in zip(EVENTS, made, strict=True):
+        position, score = np.asarray(c.position), np.asarray(c.score)
+        ordered = position.ndim == 1 and (np.diff(position) > 0).all()
+        inside = ordered and ((0 <= position) & (position < meta.n_steps)).all()
+        if not (inside and score.shape == position.shape and np.isfinite(score).all()):
+            raise InputError(
+                f"post.more={name!r}: the positions of {event} must be ascending rows from 0 to "
+                f"{meta.n_steps - 1} of series {meta.series_id!r}, each with a finite score."
+            )
+    return made
 
 
 def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
@@ -139,7 +169,8 @@ def check_settings(
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The object ``post`` of a JSON file: arguments of `decode_series`.
 
-    Raises InputError when the file cannot be read, or for an unknown name or an unusable value.
+    Names of user-defined steps are relative to the file. Raises InputError when the file cannot be
+    read, or for an unknown name or an unusable value.
     """
     try:
         contents = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -153,7 +184,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             '{"post": {"height": 0.001, "distance": 100}}.'
         )
     try:
-        return check_post(contents["post"])
+        return check_post(custom.resolved_from(contents["post"], Path(path).parent))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -165,15 +196,19 @@ def check_post(post: Mapping[str, Any]) -> dict[str, Any]:
             hint = nearest(name, KINDS)
             raise InputError(f"setting {name!r} is unknown{hint} Known: {', '.join(KINDS)}.")
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        named = isinstance(value, list | tuple) and all(map(custom.is_custom, value))
         fits = {NUMBER: number, SWITCH: isinstance(value, bool), OPTIONAL: number or value is None}
+        fits |= {NAMES: named}
         if not fits[KINDS[name]]:
             raise InputError(f"setting {name}={value!r} must be {KINDS[name]}.")
+    for name in post.get("more", ()):
+        custom.load(name, "post.more")
     check_settings(
         **{k: v for k, v in post.items() if k in ("height", "distance", "soft", "daily")}
     )
     if not 0 <= post.get("day_cut_hour", 0) <= 24:
         raise InputError(f"day_cut_hour={post['day_cut_hour']} must lie between 0 and 24.")
-    return dict(post)
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in post.items()}
 
 
 def check_probabilities(

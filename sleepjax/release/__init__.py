@@ -4,6 +4,7 @@
     config.json         config and facts of every member, post-processing, features, a hash of
                         these and of model.safetensors; written last
     card.md             for a person: what it was trained on, what it is and is not fit for
+    code/               files of user-defined parts, where a member has any
 
 Reading needs neither Orbax nor a run directory. The package's own release stands in this folder.
 """
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
+from sleepjax import custom
 from sleepjax.config import from_json
 from sleepjax.data import features
 from sleepjax.io import write_json, write_text
@@ -57,15 +59,9 @@ def files(folder: Path) -> tuple[Path, ...]:
 def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], card: str) -> None:
     """Write the three files, or replace them.
 
-    Raises InputError where the arrays need more than `MOST_BYTES`, or a model is no part of the
-    package.
+    The files of user-defined parts are copied. Raises InputError where the arrays need more than
+    `MOST_BYTES`.
     """
-    for one in members:
-        if ":" in one.config.model.name:
-            raise InputError(
-                f"model.name={one.config.model.name!r} is a file outside the package; a release "
-                "holds no code, so only the package's own models can be released."
-            )
     arrays = {
         f"{i}/{name}": np.ascontiguousarray(array, np.float32)
         for i, one in enumerate(members)
@@ -78,16 +74,20 @@ def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], car
             "fewer members or a smaller model."
         )
     names = {name for one in members for name in one.config.data.features}
+    configs = [json.loads(one.config.to_json()) for one in members]
+    folder.mkdir(parents=True, exist_ok=True)
+    code = custom.copy([configs, dict(post)], folder)
     facts = {
         "format": FORMAT,
         "features": features.probe(sorted(names)),
-        "post": dict(post),
+        "post": custom.renamed(dict(post), custom.short),
         "members": [
-            {"config": json.loads(one.config.to_json()), "run": one.run} for one in members
+            {"config": custom.renamed(config, custom.short), "run": one.run}
+            for config, one in zip(configs, members, strict=True)
         ],
+        **({"code": code} if code else {}),
     }
     facts["sha256"] = _hash(model, facts)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     (folder / MODEL).write_bytes(model)
     write_text(folder / CARD, card)
@@ -126,13 +126,15 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
             f"{folder / MODEL} is not the file that {CONFIG} belongs to, or one of them was "
             "changed (the hash differs); copy or download the release again."
         )
+    custom.check_copies(folder, facts.get("code", {}))
+    kept = custom.kept_in(facts, folder)
     _check_features(facts["features"], folder)
     arrays = load(model)
     members = []
-    for i, one in enumerate(facts["members"]):
+    for i, one in enumerate(kept["members"]):
         own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
         members.append(Weights(from_json(one["config"]), one["run"], nested(own)))
-    return tuple(members), facts["post"]
+    return tuple(members), from_json(kept["post"]).to_dict()
 
 
 def _hash(model: bytes, facts: Mapping[str, Any]) -> str:
@@ -142,7 +144,7 @@ def _hash(model: bytes, facts: Mapping[str, Any]) -> str:
 
 
 def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> None:
-    found = features.probe(tuple(expected))
+    found = features.probe(custom.kept_in(list(expected), folder))
     different = [n for n in expected if not np.allclose(found[n], expected[n], atol=1e-3)]
     if different:
         raise InputError(

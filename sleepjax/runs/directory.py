@@ -9,7 +9,7 @@ skipped.json        which windows were in the batches that ended a run (see `gua
 .lock               held by the process that trains (see `sleepjax.lock`)
 figures/            pictures of the end of the run
 report.html         what came of it, in one page (see `sleepjax.figures.report`)
-model.py            a copy of the file of a user-defined model (see `sleepjax.models.custom`)
+code/               copies of the files of user-defined parts (see `sleepjax.custom`)
 validation/         probabilities and true events of the last validation (see `validation`)
 """
 
@@ -26,22 +26,33 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import sleepjax
-from sleepjax import lock
+from sleepjax import custom, lock
 from sleepjax.config import from_json, nearest
 from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
-from sleepjax.models import custom
 from sleepjax.parallel import processes
 from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
-from sleepjax.runs.resume import MODEL, differences, environment, leaves
+from sleepjax.runs.resume import differences, environment, leaves
 from sleepjax.types import InputError
 
-FORMAT = 6
+FORMAT = 7
+ADDED: dict[int, dict[str, Any]] = {
+    6: {
+        "augment.more": [],
+        "post.more": [],
+        "evaluators": [],
+        "optim.name": "adamw",
+        "optim.schedule": "cosine",
+        "optim.freeze": [],
+        "optim.lr_factors": [],
+    },
+}
+"""Format -> settings that later formats have besides, with what runs of that format did."""
 LOCK = ".lock"
 FACTS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("sleepjax", "repair", "python", "recordings", "labels"), str),
-    **dict.fromkeys(("versions", "normalisers", "features"), dict),
+    **dict.fromkeys(("versions", "normalisers", "features", "code"), dict),
     **dict.fromkeys(("settings", "changes", "train_series", "valid_series"), list),
     **{"format": int, "git_commit": (str, type(None)), "simulated": bool},
 }
@@ -90,9 +101,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
                 "belong to this config; restore the file, or use another --workdir."
             )
         new = {"format": FORMAT, **environment(), "settings": leaves(settings), "changes": []}
-        name = settings["model"]["name"]
-        if custom.is_custom(name):
-            (workdir / MODEL).write_bytes(custom.file_of(name).read_bytes())
+        new["code"] = custom.copy(settings, workdir)
         # config.json comes last: a directory that has it is complete.
         write_json(workdir / "run.json", new | facts)
         write_json(path, settings)
@@ -106,21 +115,21 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
             + "\n  ".join(changed)
             + "\nRestore the data, or use another --workdir."
         )
-    if resume.record(workdir, before, settings, old):
-        write_json(workdir / "run.json", old | {"settings": leaves(settings)})
+    code = old["code"] | custom.copy(settings, workdir)
+    if resume.record(workdir, before, settings, old) or code != old["code"]:
+        write_json(workdir / "run.json", old | {"settings": leaves(settings), "code": code})
         write_json(path, settings)
 
 
 def read(workdir: Path) -> tuple[ConfigDict, dict[str, Any]]:
     """(config, contents of run.json). Raises InputError when the folder is not a run directory."""
     settings, run = _read_files(workdir)
-    config = from_json(settings)
+    custom.check_copies(workdir, run["code"])
+    config = from_json(custom.kept_in(settings, workdir))
     try:
         check_post(config["post"])
     except InputError as error:
         raise InputError(f"{workdir / 'config.json'}: post: {error}") from None
-    if custom.is_custom(config["model"]["name"]):  # the run's own copy, wherever the file is now
-        config["model"]["name"] = f"{workdir / MODEL}:{config['model']['name'].rpartition(':')[2]}"
     return config, run
 
 
@@ -133,18 +142,25 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 "Give the --workdir of a finished scripts/train.py."
             )
     run = _read_json(workdir / "run.json")
-    if run.get("format") != FORMAT:
+    if run.get("format") not in (*ADDED, FORMAT):
         raise InputError(
             f"{workdir} has run format {run.get('format')!r} (sleepjax {run.get('sleepjax')}); "
             f"this is sleepjax {sleepjax.__version__}, which reads format {FORMAT}. Use the "
             "version that trained it."
         )
+    added = ADDED.get(run["format"], {})
+    if added:
+        run = {"code": {}, **run, "format": FORMAT}
     missing = [name for name in FACTS if name not in run]
     odd = [name for name in FACTS if not isinstance(run.get(name), FACTS[name])]
     if missing or odd:
         what = f"has no {', '.join(missing)}" if missing else f"has an odd {', '.join(odd)}"
         raise InputError(f"{workdir / 'run.json'} {what}; the run directory is damaged.")
     settings = _read_json(workdir / "config.json")
+    for name, value in added.items():
+        group, _, key = name.rpartition(".")
+        (settings.setdefault(group, {}) if group else settings)[key] = value
+    run["settings"] = [*run["settings"], *added]
     found, expected = leaves(settings), run["settings"]
     missing = [name for name in expected if name not in found]
     unknown = [name for name in found if name not in expected]

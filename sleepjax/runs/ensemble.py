@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sleepjax import custom
 from sleepjax.io import write_json
 from sleepjax.postprocess import read_settings
 from sleepjax.types import InputError
@@ -31,7 +32,8 @@ def write(folder: Path, members: Sequence[Path], post: Mapping[str, Any]) -> Pat
     """Write ensemble.json into a folder, or replace it; returns its path."""
     names = [Path(os.path.relpath(member, folder)).as_posix() for member in members]
     path = folder / FILE
-    contents = {"format": FORMAT, "members": names, "post": dict(post)}
+    relative = custom.relative_to(dict(post), folder)
+    contents = {"format": FORMAT, "members": names, "post": relative}
     write_json(path, contents)
     return path
 

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import sleepjax
+from sleepjax import custom
 from sleepjax.data.identity import repair_code
-from sleepjax.models import custom
 from sleepjax.runs import checkpoints, log
 from sleepjax.types import InputError
 
-MODEL = "model.py"
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
 
-FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.")
+FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.", "evaluators")
 """Settings, and beginnings of their names, that may change when a run is resumed.
 
 None changes the training. Where the data lie is one: `data.facts` says whether they are the same.
@@ -110,16 +109,19 @@ def record(
 def training_differences(
     workdir: Path, old: dict[str, Any], new: dict[str, Any], free: Sequence[str] = FREE
 ) -> list[str]:
-    """`differences` of two configs but for settings in ``free`` and where a model's file lies."""
-    lines = [line for line in differences(old, new) if not line.startswith(tuple(free))]
-    names = [config["model"]["name"] for config in (old, new)]
-    if not all(map(custom.is_custom, names)):
-        return lines
-    here = custom.file_of(names[1])
-    if here.read_bytes() != (workdir / MODEL).read_bytes():
-        return [*lines, f"{here} is not the file it was ({MODEL})"]
-    same_class = len({name.rpartition(":")[2] for name in names}) == 1
-    return [line for line in lines if not (same_class and line.startswith("model.name:"))]
+    """`differences` of two configs but for settings in ``free`` and where user-defined files lie.
+
+    A file with a part that the training needs must hold what the run's copy holds.
+    """
+    where_they_lie = lambda config: custom.renamed(config, custom.short)
+    lines = differences(where_they_lie(old), where_they_lie(new))
+    lines = [line for line in lines if not line.startswith(tuple(free))]
+    needed = {k: v for k, v in new.items() if not f"{k}.".startswith(tuple(free))}
+    for path in dict.fromkeys(map(custom.file_of, custom.names(needed))):
+        copy = workdir / custom.FOLDER / path.name
+        if not copy.is_file() or custom.file_hash(path) != custom.file_hash(copy):
+            lines.append(f"{path} is not the file it was ({custom.FOLDER}/{path.name})")
+    return lines
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
+from sleepjax import custom
+from sleepjax.data.features import user_defined as user_feature
 from sleepjax.data.windows import MASKS
 from sleepjax.objectives import Objective, Output
 from sleepjax.objectives.base import SumCount
@@ -62,6 +64,7 @@ def make(
     reverse: float = 0.0,
     cutmix: float = 0.0,
     mixup: float = 0.0,
+    more: Sequence[str] = (),
 ) -> Augment:
     """One function that applies what is switched on, in the order of the arguments.
 
@@ -73,6 +76,8 @@ def make(
       reverse: fraction of the samples that are reversed in time.
       cutmix: fraction of the samples that get a piece of another one.
       mixup: fraction of the samples that are averaged with another one.
+      more: names of user-defined augmentations, functions of (batch, key, features) that return a
+        batch of the same arrays; they come first, before samples are mixed.
 
     Raises InputError for values out of range and settings that do not go together.
     """
@@ -89,11 +94,14 @@ def make(
             f"augment.cutmix={cutmix} and augment.mixup={mixup} must be 0 with loss.name={loss!r}: "
             "only the targets of 'segmentation' can be mixed."
         )
-    if not (reverse or cutmix or mixup):
+    own = [user_defined(name, features) for name in more]
+    if not (reverse or cutmix or mixup or own):
         return unchanged
     mirror = Mirror(features) if reverse else None
 
     def augment(batch: Batch, key: Key[Array, ""]) -> Batch:
+        for i, function in enumerate(own):
+            batch = function(batch, jax.random.fold_in(key, i))
         u = jax.random.uniform(key, (6, len(batch["mask"])))  # one draw: each takes long to compile
         if mirror:
             batch = time_reversal(batch, u[0] < reverse, mirror)
@@ -102,6 +110,24 @@ def make(
         if mixup:
             batch = mix(batch, jnp.where(u[4] < mixup, arcsine(u[5]), 1.0))
         return batch
+
+    return augment
+
+
+def user_defined(name: str, features: Sequence[str]) -> Augment:
+    """The augmentation of ``my_parts.py:name``; raises InputError where it changes a shape."""
+    function = custom.load(name, "augment.more")
+
+    def augment(batch: Batch, key: Key[Array, ""]) -> Batch:
+        with custom.calling("augment.more", name):
+            made = dict(function(dict(batch), key, tuple(features)))
+        shapes = lambda arrays: {k: (*jnp.shape(v), str(v.dtype)) for k, v in arrays.items()}
+        if shapes(made) != shapes(batch):
+            raise InputError(
+                f"augment.more={name!r} turns a batch of {shapes(batch)} into {shapes(made)}; it "
+                "must return the same arrays, of the same shapes and types."
+            )
+        return made
 
     return augment
 
@@ -118,7 +144,15 @@ class Mirror:
         """Raises InputError for features whose reversal is not known."""
         names = tuple(features)
         clock = {"hour_sin", "hour_cos"} & set(names)
-        unknown = set(names) - set(ORDERED) - {"hour_sin", "hour_cos", "step"}
+        own = {name: user_feature(name).reversal for name in names if custom.is_custom(name)}
+        for name, reversal in own.items():
+            if reversal == "forbidden":
+                raise InputError(
+                    f"augment.reverse must be 0 with the feature {name!r}, which does not say how "
+                    "time reversal changes it: give it reversal='same' or 'negated', or leave one "
+                    "of the two out."
+                )
+        unknown = set(names) - set(ORDERED) - {"hour_sin", "hour_cos", "step"} - own.keys()
         if unknown:
             raise InputError(f"augment.reverse does not know how to reverse {sorted(unknown)}.")
         if len(clock) == 1:
@@ -133,6 +167,8 @@ class Mirror:
             self.own[[i, j]] = -math.cos(twice), math.cos(twice)
             self.cross[[i, j]] = math.sin(twice)
             self.partner[[i, j]] = j, i
+        for name, reversal in own.items():
+            self.own[names.index(name)] = {"same": 1.0, "negated": -1.0}[reversal]
         if "step" in names:  # the fraction of the recording that has passed
             k = names.index("step")
             self.own[k], self.shift[k] = -1.0, 1.0

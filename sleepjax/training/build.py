@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from sleepjax import models, objectives
+from sleepjax import custom, models, objectives
 from sleepjax.objectives import Batch
 from sleepjax.parallel import sharding
 from sleepjax.runs.runtime import Execution
@@ -19,7 +19,7 @@ from sleepjax.training import augment, optim
 from sleepjax.training.input_pipeline import Feed
 from sleepjax.training.state import TrainState, init_state, start_from
 from sleepjax.training.step import eval_step, predict_step, train_step
-from sleepjax.types import STEPS_PER_MINUTE
+from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ def build(config: Any) -> Built:
     cut = dict(duration=config.data.duration, downsample=config.data.downsample)
     n_features = len(config.data.features)
     worn = config.loss.get("worn", 0) > 0
-    model = models.build(**config.model, downsample=config.data.downsample, worn=worn)
+    own_loss = custom.is_custom(config.loss.name)
+    model = models.build(
+        **config.model, downsample=config.data.downsample, worn=worn, any_answer=own_loss
+    )
     objective = objectives.make(**config.loss, downsample=config.data.downsample)
     tx, lr_at = optim.make(total_steps=config.total_steps, **config.optim)
     augmentation = augment.make(
@@ -85,7 +88,43 @@ def build(config: Any) -> Built:
     weights = config.model.get("unet2d", {}).get("weights")
     start = partial(start_from, weights) if weights else lambda state: state
     steps = partial(eval_step, **both), partial(predict_step, **both)
-    return Built(init, start, update, *steps, lr_at, objective.event_steps)
+    built = Built(init, start, update, *steps, lr_at, objective.event_steps)
+    if custom.names(config.to_dict()):
+        check_user_defined(built, config)
+    return built
+
+
+def check_user_defined(built: Built, config: Any) -> None:
+    """Raise InputError where user-defined parts do not go together; it takes shapes alone.
+
+    A part that fails is named with its line, whichever function of the step calls it.
+    """
+    frames = -(-config.data.duration // config.data.downsample)
+    of = lambda *shape: jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    batch = {
+        "x": of(config.data.duration, len(config.data.features)),
+        **{"asleep": of(frames), "distance": of(frames, 2), "mask": of(frames)},
+        **{"worn": of(frames), "worn_mask": of(frames)},
+    }
+    names = custom.names(config.to_dict())
+    with custom.calling_any(names):
+        state = built.shapes()
+        variables = {"params": state.params, **state.model_state}
+        step = jax.ShapeDtypeStruct((), jnp.int32)
+        probabilities, total, count = jax.eval_shape(built.eval_step, variables, batch, step)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        jax.eval_shape(built.train_step, state, batch, key)
+    found = probabilities.shape
+    if found[:2] != (2, config.data.duration) or found[2] not in (len(CLASSES), len(CLASSES) + 1):
+        raise InputError(
+            f"loss.name={config.loss.name!r} gives probabilities {found}; they must be "
+            f"{(2, config.data.duration, len(CLASSES))}: at every step, for {', '.join(CLASSES)}."
+        )
+    if total.shape or count.shape:
+        raise InputError(
+            f"loss.name={config.loss.name!r} gives a loss of shapes {total.shape} and "
+            f"{count.shape}; it must be (sum, count), two single numbers."
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
 from sleepjax.defaults import default_config
@@ -14,6 +15,7 @@ from sleepjax.objectives import TERMS
 from sleepjax.parallel import sharding
 from sleepjax.postprocess.decode import check_post
 from sleepjax.training.build import build
+from sleepjax.training.optim import SCHEDULE_FREE
 from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -62,7 +64,7 @@ def check(config: ConfigDict) -> None:
     for key, (low, high) in BOUNDS.items():
         value: Any = config
         for name in key.split("."):
-            value = value[name]
+            value = value.get(name, low)  # a user-defined loss has the settings it wants
         if not low <= value <= high:
             most = f" and at most {high:g}" if high < float("inf") else ""
             raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
@@ -85,7 +87,24 @@ def check(config: ConfigDict) -> None:
             f"early_stop.metric={metric!r} is not written by validation"
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
-    check_weights(config.loss.name, config.loss.weights)
+    if not custom.is_custom(config.loss.name):
+        check_weights(config.loss.name, config.loss.weights)
+    if config.optim.name == SCHEDULE_FREE and config.ema:
+        raise InputError(
+            f"ema={config.ema} must be 0 with optim.name='schedule_free', which keeps an average "
+            "of its own."
+        )
+    check_user_defined(config)
+
+
+def check_user_defined(config: Any) -> None:
+    """Raise InputError for names that point to no file, or to two files of one name."""
+    for place, names in (("augment.more", config.augment.more), ("evaluators", config.evaluators)):
+        for name in names:
+            if not custom.is_custom(name):
+                raise InputError(f"{place}: {name!r} must be a name like path/to/my_parts.py:name.")
+            custom.load(name, place)
+    custom.hashes_of(custom.names(config.to_dict()))
 
 
 def check_windows(data: Any, evaluation: Any) -> None:

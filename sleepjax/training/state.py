@@ -10,6 +10,7 @@ import optax
 from flax import linen as nn
 
 from sleepjax.models.pretrained import load_encoder
+from sleepjax.training import optim
 
 
 class Guard(NamedTuple):
@@ -59,12 +60,14 @@ def start_from(weights: str, state: TrainState) -> TrainState:
     loaded = load_encoder(weights, {"params": state.params, **state.model_state})
     average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
     params = loaded.pop("params")
-    return state._replace(params=params, model_state=loaded, ema=average)
+    opt_state = optim.restarted(state.opt_state, params)
+    return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average)
 
 
 def eval_variables(state: TrainState) -> dict[str, Any]:
     """What prediction applies the model with: the average where there is one."""
-    return state.ema or {"params": state.params, **state.model_state}
+    params = optim.averaged(state.opt_state, state.params)
+    return state.ema or {"params": params, **state.model_state}
 
 
 def parameter_table(params: Any) -> str:

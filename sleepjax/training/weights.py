@@ -13,7 +13,7 @@ from sleepjax import release
 from sleepjax.data import features
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, validation
-from sleepjax.training import checks
+from sleepjax.training import checks, optim
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
 from sleepjax.types import InputError
@@ -94,7 +94,8 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
     params = loaded.pop("params")
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     text = f"starting from {source}: {count:,} parameters after {weights.run['step']:,} updates"
-    return state._replace(params=params, model_state=loaded, ema=average), text
+    opt_state = optim.restarted(state.opt_state, params)
+    return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average), text
 
 
 def origin(config: Any) -> dict[str, Any]:

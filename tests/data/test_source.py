@@ -96,11 +96,15 @@ def test_a_prepared_store_is_data_too_unless_other_code_made_it(
         open_training_data(config.data, config.simulate)
 
 
-def test_features_that_the_store_does_not_hold(cohort, tiny_config, tmp_path):
+def test_features_that_the_store_does_not_hold_are_computed(cohort, tiny_config, tmp_path):
+    config = tiny_config()
+    whole = open_training_data(config.data, config.simulate)
     prepare(cohort, tmp_path / "store", "train", ("anglez", "enmo"), quiet=True)
     config = tiny_config({"data.root": str(tmp_path / "store")})
-    with pytest.raises(InputError, match="data.features asks for hour_sin, hour_cos, repeat"):
-        open_training_data(config.data, config.simulate)
+    some = open_training_data(config.data, config.simulate)
+    for one, other in zip(whole.train, some.train, strict=True):
+        for a, b in zip(one.features, other.features, strict=True):
+            assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_the_store_holds_what_compute_gives_bit_for_bit(cohort, tmp_path):
         series_id = recording.meta.series_id
         assert store.meta(series_id) == recording.meta
         np.testing.assert_array_equal(store.valid(series_id), recording.frame["valid"])
+        assert store.recording(series_id).frame.equals(recording.frame)
         x = features.compute(recording, store.features)
         for f, name in enumerate(store.features):
             array = store.array(series_id, name)
@@ -76,7 +77,7 @@ def test_version_and_missing_store(cohort, tmp_path):
     build(cohort, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
-    with pytest.raises(InputError, match="format version 99, this program reads 2; re-run prepare"):
+    with pytest.raises(InputError, match="format version 99, this program reads 3; re-run prepare"):
         open_store(tmp_path / "out")
 
 

@@ -30,12 +30,14 @@ def test_a_run_is_trained_resumed_and_needs_the_file_no_more(own, cohort, tmp_pa
     config, path = own
     result = loop.run(config, tmp_path / "run", evaluators={})
     assert 0 <= result.metrics["event_ap"] <= 1
-    assert (tmp_path / "run" / "model.py").read_bytes() == path.read_bytes()
+    assert (tmp_path / "run" / "code" / "my_model.py").read_bytes() == path.read_bytes()
     # A finished run is resumed: the same file passes.
     loop.run(config, tmp_path / "run", evaluators={})
     text = path.read_text()
     path.write_text(text + "# changed\n")
-    with pytest.raises(InputError, match=r"my_model.py is not the file it was \(model.py\)"):
+    with pytest.raises(
+        InputError, match=r"my_model.py is not the file it was \(code/my_model.py\)"
+    ):
         loop.run(config, tmp_path / "run", evaluators={})
     path.unlink()
     moved = (tmp_path / "run").rename(tmp_path / "elsewhere")
@@ -82,7 +84,7 @@ class NoTrain(nn.Module):
 @pytest.mark.parametrize(
     "name, settings, message",
     [
-        ("nowhere.py:M", {}, r"model file 'nowhere.py' does not exist or is no Python file"),
+        ("nowhere.py:M", {}, r"model: the file 'nowhere.py' does not exist"),
         ("{own}:Dialted", {}, r"has no Linen module 'Dialted', did you mean 'Dilated'\? It has"),
         ("{own}:Dilated", {"widht": 3}, r"setting 'widht' .*, did you mean 'width'\? Known: width"),
         ("{own}:Dilated", {"width": 3.5}, r"model.width=3.5 must be of type int, like 32"),
@@ -95,7 +97,11 @@ class NoTrain(nn.Module):
             {},
             r"with train=False: TypeError: .*unexpected keyword argument 'train'",
         ),
-        ("{broken}:M", {}, r"cannot be loaded: No module named 'nothing_like_it'"),
+        (
+            "{broken}:M",
+            {},
+            r"cannot be loaded: ModuleNotFoundError: No module named 'nothing_like_it'",
+        ),
     ],
 )
 def test_words_for_what_cannot_be_used(own, tmp_path, name, settings, message):
