@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
+from ml_collections import ConfigDict
 
 from sleepjax import custom, release
 from sleepjax.config import load_config
@@ -83,7 +84,8 @@ def test_a_run_with_every_kind_of_part_loads_anywhere(trained, series, tmp_path)
     folder = tmp_path / "both"
     folder.mkdir()
     shutil.copytree(run, folder / "member")
-    post = directory.read(folder / "member")[0]["post"].to_dict()
+    config: Any = directory.read(folder / "member")[0]
+    post = config.post.to_dict()
     ensemble.write(folder, [folder / "member"], post)
     moved = folder.rename(tmp_path / "moved")
     assert load(moved).probabilities(series).equals(before)
@@ -115,7 +117,7 @@ def test_a_loss_of_its_own_settings_reaches_its_model(project, cohort, tmp_path,
     monkeypatch.chdir(project)
     shutil.copy("docs/examples/my_parts.py", tmp_path / "mine.py")
     config: Any = load_config("configs/spec1d.py:tiny", {"data.root": str(cohort)}).unlock()
-    config.loss = dict(name=f"{tmp_path / 'mine.py'}:focal", sigma=30.0, gamma=1.0)
+    config.loss = ConfigDict(dict(name=f"{tmp_path}/mine.py:focal", sigma=30.0, gamma=1.0))
     checks.check(config)
     assert build(config).event_steps == pytest.approx(30 * np.sqrt(2 * np.pi))
     config.loss.gama = 2.0
