@@ -56,7 +56,7 @@ def recordings_of_runs(
         frame = as_frame(name, grid, wall)
         quality = {
             **said,
-            "rate_hz": round(setup.rate, 3),
+            "rate_hz": round(setup.rate, 2),
             "range_g": setup.limit,
             "tz": wall.name,
             "tz_source": wall.source,

@@ -25,6 +25,8 @@ class Samples:
     """float32 [3,N], g."""
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    pages: int = 0
+    """Pages that they are from, of devices whose files have pages."""
 
 
 class DecodeError(ValueError):
@@ -60,4 +62,5 @@ def decode(piece: Piece, folder: Path, lenient: bool) -> Samples:
     acceleration = np.asarray(table.get("acceleration", ()), np.float32).reshape(-1, 3)
     count = min(len(time), len(acceleration))
     xyz = np.ascontiguousarray(acceleration[:count].T)
-    return Samples(time[:count], xyz, result["metadata"], tuple(result["warnings"]))
+    pages = len(tables.get("low_frequency", {}).get("datetime", ()))
+    return Samples(time[:count], xyz, result["metadata"], tuple(result["warnings"]), pages)

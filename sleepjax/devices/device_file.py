@@ -12,12 +12,14 @@ from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.decode import DecodeError, Samples, decode
 from sleepjax.devices.headers import read_header
-from sleepjax.devices.pieces import Piece, cut
+from sleepjax.devices.pieces import Cut, Piece, cut
 from sleepjax.devices.runs import Run, Setup, runs
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import wall_clock
 from sleepjax.types import InputError
 
+PAGE_SAMPLES = 300
+"""Of a page of a GENEActiv, at any rate."""
 DAMAGED = (
     "copy it again, or read what is undamaged with lenient=True (--lenient): the rest is then "
     "missing and the result marked as partial"
@@ -30,6 +32,8 @@ class Taken(NamedTuple):
     runs: list[Run]
     faults: tuple[str, ...] = ()
     """What could not be read."""
+    pages: int = 0
+    samples: int = 0
 
 
 def convert_device(
@@ -48,17 +52,18 @@ def convert_device(
     """
     with tempfile.TemporaryDirectory(prefix="sleepjax-") as name, mapper(jobs) as across:
         folder = Path(name)
-        parts = cut(path, kind, packed, folder)
+        parts = cut(path, kind, packed, folder, lenient)
         _stop([parts.broken], path.name, lenient)
         number, head, lost = _first_samples(parts.pieces, folder, lenient, path.name)
         header = read_header(kind, head.metadata)
         setup = Setup(folder, rate_of(head.time, header.rate, path.name), header.limit)
         clock = partial(wall_clock, path.name, header.clock, tz=tz, device_tz=device_tz)
         clock(int(head.time[0] // SECOND_NS))  # a zone that is needed is asked for at once
-        first = Taken(runs(head, setup, f"{number:05d}"), (*lost, *head.warnings))
+        first = _runs(head, setup, number, lost)
         rest = [*enumerate(parts.pieces)][number + 1 :]
         taken = [first, *across(partial(_take, setup=setup, lenient=lenient), rest)]
-        faults = [fault for fault in (parts.broken, *(f for t in taken for f in t.faults)) if fault]
+        faults = [parts.broken, *(f for t in taken for f in t.faults), _lost_pages(parts, taken)]
+        faults = [fault for fault in faults if fault]
         _stop(faults, path.name, lenient)
         said = {
             "format": header.format,
@@ -104,7 +109,24 @@ def _take(item: tuple[int, Piece], setup: Setup, lenient: bool) -> Taken:
         samples = decode(piece, setup.folder, lenient)
     except DecodeError as error:
         return Taken([], (f"{error} (counted from byte {piece.start:,})",))
-    return Taken(runs(samples, setup, f"{number:05d}"), samples.warnings)
+    return _runs(samples, setup, number, [])
+
+
+def _runs(samples: Samples, setup: Setup, number: int, lost: list[str]) -> Taken:
+    found = runs(samples, setup, f"{number:05d}")
+    return Taken(found, (*lost, *samples.warnings), samples.pages, len(samples.time))
+
+
+def _lost_pages(parts: Cut, taken: list[Taken]) -> str:
+    """What is wrong where there are fewer pages than the header counts, or shorter ones."""
+    pages = sum(one.pages for one in taken)
+    samples = sum(one.samples for one in taken)
+    if parts.pages is None or (pages >= parts.pages and samples == PAGE_SAMPLES * pages):
+        return ""
+    return (
+        f"its header counts {parts.pages} pages of {PAGE_SAMPLES} samples, {pages} with {samples} "
+        "samples are there: is it cut short?"
+    )
 
 
 def _few(warnings: list[str]) -> list[str]:

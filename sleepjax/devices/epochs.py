@@ -19,7 +19,8 @@ from sleepjax.devices.units import EPOCHS_PER_BLOCK, TICKS_PER_EPOCH
 MEDIAN_TICKS = 51
 CLIPPED = 0.9375
 """Share of the device's range from which a value may be clipped: 7.5 of 8 g (GGIR)."""
-_HALF = MEDIAN_TICKS // 2
+_LENT = MEDIAN_TICKS - 1
+"""Ticks of the runs beside one: the half of a median, and as far again to where a gap is filled."""
 _STRIDE = 2
 """Non-wear looks at five values a second."""
 
@@ -50,7 +51,7 @@ class Sums:
 def measure(
     run: Run, before: Run | None, after: Run | None, calibration: Calibration, setup: Setup
 ) -> Sums:
-    """Sums over the epochs of a run; the runs beside it lend 2.5 s to the medians at its edges."""
+    """Sums over the epochs of a run; the runs beside it lend 5 s to the medians at its edges."""
     samples = run.samples()
     count = np.diff(run.starts)
     filled = np.flatnonzero(count)
@@ -63,7 +64,7 @@ def measure(
     enmo[filled] = np.add.reduceat(above_gravity(calibration(samples)), run.starts[filled])
     del samples
 
-    own = calibration(run.ticks())
+    own = _own_ticks(run, after, calibration)
     measured = np.isfinite(own[0])
     angle = np.where(measured, _angles(run, before, after, own, calibration), 0)
     by_epoch = lambda values: values.reshape(-1, TICKS_PER_EPOCH).sum(axis=1)
@@ -112,15 +113,30 @@ def _nearest(ticks: np.ndarray) -> np.ndarray:
     return ticks[:, np.where(earlier, known[before], known[after])]
 
 
-def _angles(run: Run, before: Run | None, after: Run | None, own: np.ndarray, calibration):
-    """Angle of each tick of a run."""
+def _own_ticks(run: Run, after: Run | None, calibration: Calibration) -> np.ndarray:
+    """Ticks of a run without those for which the next one, begun in its last epoch, has a newer
+    sample."""
+    own = calibration(run.ticks())
+    if after is not None and after.epoch == run.end - 1:
+        newer = np.isfinite(after.ticks()[0, :TICKS_PER_EPOCH])
+        own[:, -TICKS_PER_EPOCH:][:, newer] = np.nan
+    return own
+
+
+def _angles(
+    run: Run, before: Run | None, after: Run | None, own: np.ndarray, calibration: Calibration
+) -> np.ndarray:
+    """Angle of each tick of a run, degrees [50E]."""
     first, end = run.epoch * TICKS_PER_EPOCH, run.end * TICKS_PER_EPOCH
-    wide = np.full((3, end - first + 2 * _HALF), np.float32("nan"))
-    for other in (before, after):
-        if other is not None:
-            _lay(wide, first - _HALF, calibration(other.ticks()), other.epoch * TICKS_PER_EPOCH)
-    _lay(wide, first - _HALF, own, first)
-    return angles(wide)[_HALF:-_HALF]
+    wide = np.full((3, end - first + 2 * _LENT), np.float32("nan"))
+    lent = [
+        (calibration(other.ticks()), other.epoch * TICKS_PER_EPOCH) if other is not None else None
+        for other in (before, after)
+    ]
+    for ticks in (lent[0], (own, first), lent[1]):  # a later sample is the newer one
+        if ticks is not None:
+            _lay(wide, first - _LENT, *ticks)
+    return angles(wide)[_LENT:-_LENT]
 
 
 def _lay(wide: np.ndarray, at: int, ticks: np.ndarray, first: int) -> None:

@@ -55,10 +55,12 @@ class Cut:
     pieces: list[Piece]
     broken: str = ""
     """What is wrong with the rest of the file, which is in no piece; empty where nothing is."""
+    pages: int | None = None
+    """How many pages the file's header counts."""
     notes: tuple[str, ...] = ()
 
 
-def cut(path: Path, kind: str, packed: bool, folder: Path, size: int | None = None) -> Cut:
+def cut(path: Path, kind: str, packed: bool, folder: Path, lenient: bool) -> Cut:
     """Cut a device file.
 
     Args:
@@ -66,14 +68,14 @@ def cut(path: Path, kind: str, packed: bool, folder: Path, size: int | None = No
       kind: as `kinds.recognise` says.
       packed: whether it is compressed with gzip.
       folder: where what has to be unpacked is written.
-      size: bytes of a piece.
+      lenient: cut it into smaller pieces, so that less is lost with one that cannot be read.
 
     Raises InputError where the file cannot be unpacked or has no header.
     """
     try:
         if packed:
             path = unpack(path, folder)
-        return _CUTTERS[kind](path, folder, size or PIECE_BYTES[kind])
+        return _CUTTERS[kind](path, folder, PIECE_BYTES[kind] // (8 if lenient else 1))
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise InputError(
@@ -110,21 +112,24 @@ def _cut_geneactiv(path: Path, folder: Path, size: int) -> Cut:
             else:  # no page begins: the rest is one piece, and actfast says what is wrong
                 break
     edges.append(end)
+    count = re.search(rb"Number of Pages:\s*(\d{1,9})\b", head[:first])
     pieces = []
     for start, stop in zip(edges, edges[1:], strict=False):
         # The number of pages is what actfast makes room for.
         pages = b"Number of Pages:%d" % max((stop - start) // 3000, 1)
         header = re.sub(rb"Number of Pages:\s*\d+", pages, head[:first])
         pieces.append(Piece(GENEACTIV, path, start, stop, header))
-    return Cut(pieces)
+    return Cut(pieces, pages=int(count[1]) if count else None)
 
 
 def _cut_axivity(path: Path, folder: Path, size: int) -> Cut:
     end = path.stat().st_size
+    if end <= _CWA_HEADER:
+        return Cut([Piece(AXIVITY, path, 0, end, b"")])
     with path.open("rb") as file:
         header = file.read(_CWA_HEADER)
     size = size // _CWA_SECTOR * _CWA_SECTOR
-    starts = range(_CWA_HEADER, max(end, _CWA_HEADER + 1), size)
+    starts = range(_CWA_HEADER, end, size)
     pieces = [Piece(AXIVITY, path, start, min(start + size, end), header) for start in starts]
     over = (end - _CWA_HEADER) % _CWA_SECTOR
     broken = f"it ends {over} bytes into a sector of {_CWA_SECTOR}" if over > 0 else ""
@@ -148,7 +153,9 @@ def _cut_gt3x(path: Path, folder: Path, size: int) -> Cut:
         before[gt3x.PARAMETERS] = gt3x.parameters(scale, int(said.get("Sample Rate", "30")))
     header = b"".join(before.values())
     spans = [*zip(starts, starts[1:], strict=False)] or [(0, 0)]
-    return Cut([Piece(GT3X, log, a, b, header, text) for a, b in spans], broken or fault, notes)
+    return Cut(
+        [Piece(GT3X, log, a, b, header, text) for a, b in spans], broken or fault, notes=notes
+    )
 
 
 def _extract(archive: zipfile.ZipFile, log: Path) -> str:
