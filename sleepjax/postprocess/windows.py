@@ -8,11 +8,13 @@ most probable one is found by dynamic programming (`semi_markov`) over frames of
 * an onset at minute t has the rate ``P(onset) / spread + 1 / 1440`` per minute, a wakeup likewise.
   A model's event probability is spread over the minutes around the event, and where it says nothing
   there is still one onset a day. So a weak or missing peak makes an end unsure, not impossible.
-* a minute inside counts ``log-odds of asleep / correlation``: neighbouring minutes repeat each
-  other, and that many of them are worth one independent observation. Time without the watch counts
-  as awake.
-* a minute in the middle of more than 30 minutes awake counts in full, which nothing outweighs where
-  the model is sure, and ends the window.
+* a minute speaks for a window by how much more often such a minute occurs inside one than outside:
+  people lie awake in an eighth of a window, so minutes awake say less against it than minutes
+  asleep say for it, and a restless sleeper keeps theirs. Neighbouring minutes repeat each other:
+  ``correlation`` of them are worth one independent observation. Time without the watch counts as
+  awake.
+* a minute in the middle of more than 30 minutes that are surely awake counts in full, which nothing
+  outweighs, and ends the window.
 
 The main sleep is the longest window of each 24 hours by the local clock of its midpoint. A day
 begins twelve hours from the person's own mean midpoint (on the circle of the clock, weighted by
@@ -43,6 +45,11 @@ SHORTEST = 31
 """Frames of a window or a gap: 30 minutes, and one because both ends move by half a minute."""
 SURE = 0.001
 """No minute counts as less, or more, likely asleep than by this much from 0 or 1."""
+ASLEEP_INSIDE, ASLEEP_OUTSIDE, ASLEEP = 0.87, 0.03, 1 / 3
+"""Fraction of the minutes asleep: within sleep windows (adults' sleep maintenance, Ohayon 2004,
+doi:10.1093/sleep/27.7.1255), outside of them, and over the day."""
+SURELY_AWAKE = 0.2
+"""P(asleep) below which a minute may be one of an interruption that ends the window."""
 NEAR = 15
 """Minutes; an end's probability is that of all minutes this close to it."""
 UNLIKELY = 0.01
@@ -75,7 +82,7 @@ def find_windows(
     meta: SeriesMeta,
     *,
     valid: np.ndarray | None = None,
-    correlation: float = 30.0,
+    correlation: float = 10.0,
     spread: float = 12.5,
 ) -> pl.DataFrame:
     """Sleep windows of one recording, in order of time.
@@ -85,8 +92,7 @@ def find_windows(
         with worn.
       meta: of the recording: name, first step, clock.
       valid: [T] rows with data; nobody is taken to wear the watch at others.
-      correlation: minutes that are worth one independent observation of being asleep. 30 is where
-        the autocorrelation of a wrist's activity has fallen to a half.
+      correlation: minutes that are worth one independent observation of being asleep.
       spread: minutes that an event's probability is spread over: its sum around a certain event.
         12.5 is that of targets with a standard deviation of five minutes.
 
@@ -144,11 +150,15 @@ def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
     first = np.arange(0, len(asleep), FRAME)
     p = np.add.reduceat(asleep, first) / np.diff(first, append=len(asleep))
     p = p.clip(SURE, 1 - SURE)
-    log_odds = np.log(p / (1 - p))
+    inside, outside = (
+        p * share / ASLEEP + (1 - p) * (1 - share) / (1 - ASLEEP)
+        for share in (ASLEEP_INSIDE, ASLEEP_OUTSIDE)
+    )
     half = INTERRUPTION // 2
     # Nothing is known of the time around the recording; it makes no run of wakefulness longer.
     around = sliding_window_view(np.pad(p, half, constant_values=1.0), 2 * half + 1)
-    return np.where(around.max(axis=1) < 0.5, log_odds, log_odds / correlation)
+    awake = around.max(axis=1) < SURELY_AWAKE
+    return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 
 def _event(x: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:

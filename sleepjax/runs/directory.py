@@ -37,18 +37,19 @@ from sleepjax.runs.resume import differences, environment, leaves
 from sleepjax.types import InputError
 
 FORMAT = 7
-ADDED: dict[int, dict[str, Any]] = {
-    6: {
-        "augment.more": [],
-        "post.more": [],
-        "evaluators": [],
-        "optim.name": "adamw",
-        "optim.schedule": "cosine",
-        "optim.freeze": [],
-        "optim.lr_factors": [],
-    },
+READABLE = (6, FORMAT)
+ADDED: dict[str, Any] = {
+    "augment.more": [],
+    "data.tail": 0,
+    "eval.latency": 0,
+    "evaluators": [],
+    "optim.freeze": [],
+    "optim.lr_factors": [],
+    "optim.name": "adamw",
+    "optim.schedule": "cosine",
+    "post.more": [],
 }
-"""Format -> settings that later formats have besides, with what runs of that format did."""
+"""Settings that runs of readable formats may lack, with what such a run did."""
 LOCK = ".lock"
 FACTS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("sleepjax", "repair", "python", "recordings", "labels"), str),
@@ -142,14 +143,13 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 "Give the --workdir of a finished scripts/train.py."
             )
     run = _read_json(workdir / "run.json")
-    if run.get("format") not in (*ADDED, FORMAT):
+    if run.get("format") not in READABLE:
         raise InputError(
             f"{workdir} has run format {run.get('format')!r} (sleepjax {run.get('sleepjax')}); "
             f"this is sleepjax {sleepjax.__version__}, which reads format {FORMAT}. Use the "
             "version that trained it."
         )
-    added = ADDED.get(run["format"], {})
-    if added:
+    if run["format"] != FORMAT:
         run = {"code": {}, **run, "format": FORMAT}
     missing = [name for name in FACTS if name not in run]
     odd = [name for name in FACTS if not isinstance(run.get(name), FACTS[name])]
@@ -157,6 +157,7 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         what = f"has no {', '.join(missing)}" if missing else f"has an odd {', '.join(odd)}"
         raise InputError(f"{workdir / 'run.json'} {what}; the run directory is damaged.")
     settings = _read_json(workdir / "config.json")
+    added = {name: value for name, value in ADDED.items() if name not in run["settings"]}
     for name, value in added.items():
         group, _, key = name.rpartition(".")
         (settings.setdefault(group, {}) if group else settings)[key] = value

@@ -32,6 +32,8 @@ MICRO = _table(0.0, 0.0010, 0.0015, 0.014, 0.020, 0.025, 0.0, 0.0002)
 """Median enmo in g of an arm that is worn and not moving."""
 TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0, 0.08)
 """Chance per moving step of a new posture."""
+SHIFT = np.float32(9.0)
+"""Standard deviation in degrees of a small turn."""
 SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0, 2.5)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
@@ -105,7 +107,7 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
 def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     """Angle [T] in degrees within +-90 and roll [T] in radians: postures, sway and tiny noise."""
     n = len(mode)
-    turns = moving & (rng.random(n, dtype=np.float32) < TURN[mode])
+    turns = moving & (rng.random(n, dtype=np.float32) < TURN[mode] * np.float32(1 + person.shifts))
     rows = np.concatenate([[0], np.flatnonzero(turns)])
     lying = (mode[rows] <= IN_BED) | (mode[rows] == QUIET)
     spread = np.where(lying, person.asleep_spread, 21).astype(np.float32)
@@ -113,6 +115,10 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     centre = np.where(lying, 0.3 * person.awake_angle, task)
     posture = (centre + spread * _normal(rng, len(rows))).astype(np.float32)
     posture_roll = rng.uniform(0, 2 * np.pi, len(rows)).astype(np.float32)
+    if person.shifts:
+        small = rng.random(len(rows)) < person.shifts
+        posture = _shifted(posture, small, SHIFT * _normal(rng, len(rows)))
+        posture_roll = _shifted(posture_roll, small, np.deg2rad(SHIFT) * _normal(rng, len(rows)))
     held = np.cumsum(turns, dtype=np.int32)
     # A still arm keeps its last sway: the index only advances while the arm moves.
     step = np.cumsum(moving, dtype=np.int32)
@@ -124,6 +130,13 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     angle += np.float32(person.angle_noise) * _normal(rng, n) + drift
     angle = 90 - np.abs((angle + 90) % 360 - 180)  # an arm past the vertical comes down again
     return angle, posture_roll[held]
+
+
+def _shifted(posture: np.ndarray, small: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Postures [N] of which the small ones differ from the one before by ``shift`` [N]."""
+    last = np.maximum.accumulate(np.where(small, 0, np.arange(len(posture))))
+    path = np.cumsum(np.where(small, shift, 0), dtype=np.float32)
+    return posture[last] + path - path[last]
 
 
 def _enmo(rng, person: Participant, mode, moving, burst, slow, angle, roll) -> np.ndarray:

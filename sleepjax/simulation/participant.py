@@ -63,6 +63,8 @@ class Participant:
     """Mean number of breaks of several days per month."""
     worn_share: float
     """Fraction of the recording after which the watch is not put on again."""
+    shifts: float = 0.0
+    """Fraction of the turns of the arm that are small: a shift within one posture."""
 
 
 def draw_days(rng: np.random.Generator) -> float:

@@ -106,6 +106,9 @@ PEOPLE = {
     ),
 }
 
+FIRST_NIGHT = 0.5
+"""SD of the log of what wires and a strange bed do to the movements in sleep."""
+
 SCHEDULES = {
     "regular": 0.70,
     "irregular": 0.08,
@@ -166,10 +169,13 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         quiet_evening=float(rng.beta(2, 2 if kind.sedentary > 0.5 else 4)),
         stillness=base.stillness * factor(kind.calm),
         fidgeting=base.fidgeting * factor(kind.fidgeting),
-        restlessness=base.restlessness * factor(kind.restless),
+        restlessness=base.restlessness
+        * factor(kind.restless)
+        * (float(rng.lognormal(0, FIRST_NIGHT)) if laboratory else 1.0),
         activity=base.activity + kind.activity,
         sedentary=base.sedentary + kind.sedentary,
         awake_angle=float(rng.normal(-12, 18)),
+        shifts=float(rng.uniform(0.1, 0.8)),
         # The watch adds its own error and noise.
         device_offset=(0.0, 0.0, 0.0),
         device_noise=0.0,

@@ -29,8 +29,8 @@ from sleepjax.simulation.series import SimulatedSeries, series_id, stream
 from sleepjax.simulation.truth import StepTruth
 from sleepjax.simulation.wear import Unworn, after_the_night, draw_wear, lay_down
 
-RECORDINGS = {"months": 0.05, "weeks": 0.60, "laboratory": 0.28, "hours": 0.07}
-"""Fraction of participants by kind of recording."""
+RECORDINGS = {"months": 0.02, "weeks": 0.38, "laboratory": 0.53, "hours": 0.07}
+"""Fraction of participants by kind of recording: one in a laboratory has one night, others many."""
 
 DAYS = {"months": (28.0, 75.0), "weeks": (5.0, 16.0), "laboratory": (2.5, 2.5), "hours": (2.5, 2.5)}
 """Drawn length in days; of those in a laboratory, and of some hours, a part is kept."""

@@ -73,8 +73,18 @@ def test_a_weak_or_missing_peak_loses_no_night(onset, wakeup):
 def test_the_peak_decides_where_asleep_does_not():
     """P(asleep) rises over two hours; the onset is where its own channel says, if only weakly."""
     probs = curves(24, [(11, 18)], [(10, 0.1)], [(18, 0.5)])
-    probs[9 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = 0.5
+    probs[9 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = windows.ASLEEP  # says nothing
     assert hours(find_windows(probs, meta(len(probs)))) == [(10, 18)]
+
+
+def test_a_restless_night_is_one_window():
+    """Unsure in three minutes of five, rather awake in the others: such a night does not fall apart."""
+    probs = curves(24, [(10, 18)], [(10, 0.2)], [(18, 0.2)], asleep=0.6)
+    minute = np.arange(len(probs)) // STEPS_PER_MINUTE
+    inside = (minute >= 600) & (minute < 1080)
+    probs[inside & (minute % 20 >= 12), 0] = 0.25
+    (found,) = hours(find_windows(probs, meta(len(probs))))
+    assert found == pytest.approx((10, 18), abs=0.02)
 
 
 @pytest.mark.parametrize("minutes, n_windows", [(10, 1), (29, 1), (45, 2), (120, 2)])
@@ -116,7 +126,7 @@ def test_the_watch_must_be_worn():
 
 def test_runner_up():
     probs = curves(24, [(11, 18)], [(10, 0.4), (11, 0.5)], [(18, 0.5)])
-    probs[10 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = 0.5
+    probs[10 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = windows.ASLEEP
     (night,) = find_windows(probs, meta(len(probs))).rows(named=True)
     assert night["onset_step"] == pytest.approx(11 * STEPS_PER_HOUR, abs=36)
     assert night["next_onset_step"] == pytest.approx(10 * STEPS_PER_HOUR, abs=36)

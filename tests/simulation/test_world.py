@@ -54,7 +54,7 @@ def test_all_kinds_occur(world):
     seen = Counter(fact for one in world for fact in one.facts.values())
     assert set(DEVICES) | set(PEOPLE) | set(RECORDINGS) <= set(seen)
     lengths = np.array([one.clock.n_steps for one in world])
-    assert (lengths < 12 * HOUR).mean() > 0.15 and (lengths == 2 * STEPS_PER_DAY).mean() > 0.4
+    assert (lengths < 12 * HOUR).mean() > 0.4 and (lengths == 2 * STEPS_PER_DAY).mean() > 0.25
 
 
 def test_same_key_same_participant(world):
