@@ -59,6 +59,14 @@ def real_recording() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shipped():
+    """The predictor of the weights that the package holds."""
+    import sleepjax
+
+    return sleepjax.load()
+
+
+@pytest.fixture(scope="session")
 def odd() -> Path:
     """Parquet files that polars cannot write; the test is skipped without them."""
     path = PROJECT.parent / "shared" / "data" / "odd"

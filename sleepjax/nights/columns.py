@@ -10,6 +10,7 @@ import polars as pl
 REASONS = "reasons"
 """The column that says why a row should not be used; empty where nothing speaks against it."""
 IMPOSSIBLE = "impossible_value"
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def checked(rows: Sequence[dict], columns: Sequence[Column]) -> pl.DataFrame:
     """The table of rows, without a value that cannot be.
 
     A value outside of its bounds, or NaN, would be a fault of the program: it becomes null, and
-    the row gets the reason `IMPOSSIBLE`, so that it is seen and not used.
+    the row gets the reason `IMPOSSIBLE`, so that it is seen and not used. What rounding adds at a
+    bound is taken off.
     """
     return bounded(pl.DataFrame(list(rows), schema=schema(columns), orient="row"), columns)
 
@@ -50,7 +52,11 @@ def bounded(table: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     empty = pl.col(REASONS) == ""
     marked = pl.when(empty).then(pl.lit(IMPOSSIBLE)).otherwise(pl.col(REASONS) + f" {IMPOSSIBLE}")
     return table.select(list(schema(columns))).with_columns(
-        *(pl.when(~expr).then(pl.col(name)).alias(name) for name, expr in wrong.items()),
+        *(
+            pl.when(~wrong[c.name]).then(pl.col(c.name).clip(c.low, c.high)).alias(c.name)
+            for c in columns
+            if c.name in wrong
+        ),
         pl.when(any_wrong).then(marked).otherwise(pl.col(REASONS)).alias(REASONS),
     )
 
@@ -59,7 +65,7 @@ def _impossible(column: Column) -> pl.Expr:
     value = pl.col(column.name)
     wrong = ~value.is_finite() if column.dtype.is_float() else pl.lit(False)
     if column.low is not None:
-        wrong = wrong | (value < column.low)
+        wrong = wrong | (value < column.low - ROUNDING)
     if column.high is not None:
-        wrong = wrong | (value > column.high)
+        wrong = wrong | (value > column.high + ROUNDING)
     return wrong

@@ -13,6 +13,7 @@ from sleepjax.metrics.agreement import QUANTITIES, Agreement, agreement
 from sleepjax.nights import reasons
 from sleepjax.nights.columns import REASONS, Column, checked
 from sleepjax.nights.diary import TIMES
+from sleepjax.nights.night_columns import LONGEST
 from sleepjax.types import EVENTS, STEP_SECONDS
 
 S, I, F = pl.String, pl.Int64, pl.Float64
@@ -42,13 +43,13 @@ DIARY = (
     *(
         Column(
             f"{name}_error_min", F, "min", f"Found minus diary, {name}; late is positive. Both by "
-            "the clock on the wall.", "", -1440, 1440,
+            "the clock on the wall.", "", -LONGEST, LONGEST,
         )
         for name in QUANTITIES
     ),
     Column(
         "time_in_bed_min", F, "min", "TIB: from the diary's bed to its rise, in time that passed.",
-        _YASA, 0, 1440,
+        _YASA, 0, LONGEST,
     ),
     Column(
         "sleep_efficiency", F, "0 to 1", "SE: tst_min of the main sleep over time_in_bed_min; "
@@ -57,7 +58,7 @@ DIARY = (
     ),
     Column(
         "sleep_latency_min", F, "min", "SOL: from the diary's bed to the onset found.", _YASA, 0,
-        1440,
+        LONGEST,
     ),
     Column(REASONS, S, "", "Codes that say why the row should not be used, and the night's."),
 )  # fmt: skip

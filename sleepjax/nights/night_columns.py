@@ -10,8 +10,8 @@ from sleepjax.types import STEPS_PER_MINUTE
 S, I, F, B = pl.String, pl.Int64, pl.Float64, pl.Boolean
 LONGEST_DAY = 50.0
 """Hours that 24 of the clock can last where travel sets it back; 25 where summer time ends."""
-LONGEST = 24.0 * 60
-"""Minutes; longer sleep windows are not believed."""
+LONGEST = 400 * 24.0 * 60
+"""Minutes; no recording is longer. Windows of over 20 hours have a reason code."""
 _AASM = "as YASA's and the AASM's sleep statistics"
 _MODEL = "`postprocess.find_windows`"
 _SIB = "van Hees 2015, doi:10.1371/journal.pone.0142533; GGIR's sleep within the SPT window"
@@ -123,8 +123,8 @@ NIGHTS = (
         "h",
         "Change of the UTC offset between onset and wakeup: daylight saving time, or travel.",
         "",
-        -26,
-        26,
+        -28,
+        28,
     ),
     _share(
         "probability", "Probability of being in a sleep window, averaged over this one.", _MODEL

@@ -180,6 +180,8 @@ def _of_window(worn: Wear, span: tuple[int, int]) -> list[str]:
     codes = []
     if worn.worn[onset:wakeup].mean() < reasons.MIN_WORN:
         codes.append("window_not_worn")
+    if wakeup - onset > reasons.MAX_WINDOW_HOURS * STEPS_PER_HOUR:
+        codes.append("window_too_long")
     edge = reasons.EDGE_MINUTES * STEPS_PER_MINUTE
     around = np.pad(worn.worn, edge)  # outside of the recording nothing was seen
     before, after = around[onset : onset + edge], around[wakeup + edge : wakeup + 2 * edge]

@@ -69,9 +69,10 @@ def day_pairs(epoch: np.ndarray, clock: np.ndarray) -> list[tuple[float, float]]
     if not len(epoch):
         return []
     days = clock // DAY - clock.min() // DAY
-    table = np.full((int(days.max()) + 1, PER_DAY), UNKNOWN, np.int8)
-    place = clock % DAY // EPOCH_SECONDS
-    table[days[::-1], place[::-1]] = epoch[::-1]  # the first pass is written last
+    table = np.full((int(days.max()) + 1) * PER_DAY, UNKNOWN, np.int8)
+    place, first = np.unique(days * PER_DAY + clock % DAY // EPOCH_SECONDS, return_index=True)
+    table[place] = epoch[first]
+    table = table.reshape(-1, PER_DAY)
     results = []
     for before, after in zip(table[:-1], table[1:], strict=True):
         known = (before != UNKNOWN) & (after != UNKNOWN)

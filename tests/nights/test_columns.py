@@ -22,6 +22,8 @@ COLUMNS = (
     [
         ((0.0, 0, -1e9), (0.0, 0, -1e9), ""),
         ((1.0, 5, None), (1.0, 5, None), ""),
+        ((1 + 1e-9, 5, 0.0), (1.0, 5, 0.0), ""),
+        ((-1e-9, 5, 0.0), (0.0, 5, 0.0), ""),
         ((1.01, 5, 0.0), (None, 5, 0.0), IMPOSSIBLE),
         ((-0.01, -1, math.inf), (None, None, None), IMPOSSIBLE),
         ((math.nan, 1, math.nan), (None, 1, None), IMPOSSIBLE),

@@ -5,7 +5,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.nights import clean, nights_table, recordings_table
@@ -113,6 +113,9 @@ def test_two_sleeps_a_day_are_main_sleep_and_nap():
     nights = nights_table(*found(of, sleeps)).filter(pl.col("kind") != "none")
     assert nights["kind"].to_list() == ["main", "nap"] and nights["night"].n_unique() == 1
     assert nights["spt_min"].to_list() == [300.0, 150.0]
+    short = meta("2018-08-14 20:00", 15)  # too short to know the main sleep; the nap was seen whole
+    table = nights_table(*found(short, [(row - 8 * HOUR, end - 8 * HOUR) for row, end in sleeps]))
+    assert table[REASONS].to_list() == ["recording_too_short", ""]
 
 
 def test_a_watch_put_on_at_three_in_the_morning():
@@ -172,6 +175,12 @@ def test_a_window_in_which_the_raw_signal_sees_no_watch():
     assert row["window_worn_raw"] == 0.75 and row["worn_h"] == 19
 
 
+def test_a_window_of_more_than_twenty_hours():
+    of = meta("2018-08-14 12:00", 72)
+    row = main_of(nights_table(*found(of, [(20 * HOUR, 45 * HOUR)])))
+    assert row["spt_min"] == 25 * 60 and row[REASONS] == "window_too_long"
+
+
 def test_the_end_of_sleep_is_not_seen_where_the_watch_is_taken_off():
     of = meta("2018-08-14 12:00", 24)
     valid = np.ones(of.n_steps, bool)
@@ -205,8 +214,8 @@ def test_arrays_of_another_length_are_refused():
 def test_every_reason_of_a_night_can_be_given_and_is_explained():
     """The codes that nights_table writes are those of the dictionary."""
     given = {
-        "no_sleep_found", "recording_too_short", "not_worn", "window_not_worn", "end_not_seen",
-        "not_calibrated", IMPOSSIBLE,
+        "no_sleep_found", "recording_too_short", "not_worn", "window_not_worn", "window_too_long",
+        "end_not_seen", "not_calibrated", IMPOSSIBLE,
     }  # fmt: skip
     assert given == set(NIGHT)
 
@@ -214,6 +223,7 @@ def test_every_reason_of_a_night_can_be_given_and_is_explained():
 sleep = st.tuples(st.integers(0, 60 * 24 * 3), st.integers(5, 14 * 60))
 
 
+@settings(max_examples=25)
 @given(
     st.lists(sleep, max_size=5),
     st.integers(1, 60 * 24 * 3),

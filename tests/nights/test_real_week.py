@@ -6,14 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-import sleepjax
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.nights import clean, nights_table, people_table, recordings_table
 
 
 @pytest.fixture(scope="module")
-def week(real_recording):
-    found = sleepjax.load().find(recordings_from_frame(pl.read_parquet(real_recording))[0])
+def week(shipped, real_recording):
+    found = shipped.find(recordings_from_frame(pl.read_parquet(real_recording))[0])
     arguments = found.recording, found.probabilities, found.windows
     return found, nights_table(*arguments), recordings_table(*arguments)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.local_time import local_seconds
@@ -85,11 +85,22 @@ def test_a_change_of_the_clock_leaves_one_of_the_two_at_a_hundred(begin):
     assert row["sri_day_pairs"] > 95
 
 
+def test_of_an_hour_that_comes_twice_the_first_pass_counts():
+    """Midnight to midnight with the hour from 1 to 2 twice, asleep in its first pass only."""
+    hour = PER_DAY // 24
+    first = day(0, 2)
+    second = np.concatenate([first[: 2 * hour], np.zeros(hour, np.int8), first[2 * hour :]])
+    clock = 30 * np.arange(2 * PER_DAY)
+    clock = np.concatenate([clock[: PER_DAY + 2 * hour], clock[PER_DAY + hour :]])
+    assert regularity.day_pairs(np.concatenate([first, second]), clock) == [(100, 1.0)]
+
+
 days_of_states = st.lists(
-    st.tuples(st.sampled_from([0, 1, -1]), st.integers(1, 3000)), min_size=1, max_size=12
+    st.tuples(st.sampled_from([0, 1, -1]), st.integers(1, 2000)), min_size=1, max_size=6
 )
 
 
+@settings(max_examples=20)
 @given(days_of_states, st.integers(0, 2879), st.sampled_from([None, (1, -1), (1, 1), (1, 8)]))
 def test_both_versions_are_those_of_the_reference(pieces, begins, change):
     epoch = np.concatenate([np.full(n, value, np.int8) for value, n in pieces])

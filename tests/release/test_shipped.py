@@ -4,15 +4,9 @@ import datetime
 
 import numpy as np
 import polars as pl
-import pytest
 
 import sleepjax
 from sleepjax import release
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    return sleepjax.load()
 
 
 def test_they_fit_in_four_megabytes_and_have_a_card():
