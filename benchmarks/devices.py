@@ -31,15 +31,16 @@ from sleepjax.devices import recordings
 if __name__ == "__main__":
     jobs = int(sys.argv[2])
     (one,) = recordings(sys.argv[1], tz="America/New_York", jobs=jobs)
-    peak = lambda who: resource.getrusage(who).ru_maxrss / 1000
-    helpers = peak(resource.RUSAGE_CHILDREN) * (jobs if jobs > 1 else 0)
+    own, theirs = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    helpers = theirs.ru_maxrss * (jobs if jobs > 1 else 0)
     frame = one.frame
     print(json.dumps({
         "epochs": frame.height,
         "enmo": float(frame["enmo"].mean()),
         "anglez": float(frame["anglez"].mean()),
         "calibration": one.quality["calibration"],
-        "peak_mb": round(peak(resource.RUSAGE_SELF) + helpers),
+        "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in (own, theirs)), 1),
+        "peak_mb": round((own.ru_maxrss + helpers) / 1000),
     }))
 """
 WRISTPY = """
@@ -52,11 +53,13 @@ raw = calibration.CalibrationDispatcher("ggir").run(watch.acceleration)
 enmo = metrics.euclidean_norm_minus_one(raw)
 anglez = metrics.angle_relative_to_horizontal(raw)
 nonwear = metrics.detect_nonwear(raw)
+own = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "epochs": len(enmo.measurements),
     "enmo": float(enmo.measurements.mean()),
     "anglez": float(anglez.measurements.mean()),
-    "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+    "cpu_seconds": round(own.ru_utime + own.ru_stime, 1),
+    "peak_mb": round(own.ru_maxrss / 1000),
 }))
 """
 

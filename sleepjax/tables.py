@@ -21,7 +21,7 @@ TABLES = (*PARQUET, ".csv")
 _BATCH_ROWS = 262_144
 _EXCEL = "it is an Excel workbook: save the sheet as 'CSV UTF-8 (comma delimited)'"
 _PACKED = "unpack it first"
-_DEVICE = "it is a device's own file: turn it into anglez and enmo first, for example with GGIR"
+_DEVICE = "it is a device's own file: give it to process, predict or plot"
 _REMEDIES = {
     **dict.fromkeys((".xlsx", ".xls"), _EXCEL),
     **dict.fromkeys((".gz", ".zip", ".zst"), _PACKED),

@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--name", required=True, choices=NAMES)
     parser.add_argument("--config", default="configs/spec1d.py", help="whose data, fold and post")
     parser.add_argument("--data", help="folder of recordings in place of the config's data.root")
-    parser.add_argument("--series", help="recordings to apply it to, parquet or csv")
+    parser.add_argument(
+        "--series", help="recordings to apply it to: parquet, csv or a device's file"
+    )
     parser.add_argument(
         "--tz", help="zone of the wall clock of --series or else of the config's data"
     )
@@ -114,11 +116,11 @@ def score(args: argparse.Namespace) -> int:
 def apply(args: argparse.Namespace) -> int:
     from sleepjax import baselines, postprocess
     from sleepjax.data import features
-    from sleepjax.data.raw import iter_recordings
     from sleepjax.data.windows import Series
+    from sleepjax.devices.series import iter_recordings
 
     series, refused = [], []
-    for recording in iter_recordings([Path(args.series)], tz=args.tz, refused=refused):
+    for recording in iter_recordings(Path(args.series), tz=args.tz, refused=refused):
         x = features.compute(recording, baselines.FEATURES)  # [T,F]
         valid = recording.frame["valid"].to_numpy()
         series.append(Series(recording.meta, tuple(x.T), valid))

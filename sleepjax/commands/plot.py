@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--series", help="parquet or csv in the competition's columns")
+    parser.add_argument("--series", help="parquet, csv or a device's file (.gt3x, .bin, .cwa)")
     parser.add_argument("--workdir", help="run directory of scripts/train.py")
     parser.add_argument("--events", help="labels or detections: series_id, event, step[, score]")
     parser.add_argument("--series_id", help="draw this series only")
@@ -97,13 +97,13 @@ def views(
     args: argparse.Namespace, events: pl.DataFrame | None, refused: list[str]
 ) -> Iterator[tuple[View, str]]:
     """(what to draw, words for the title) of each series; ``refused`` gets the faults of others."""
-    from sleepjax.data.raw import iter_recordings
+    from sleepjax.devices.series import iter_recordings
     from sleepjax.figures import shown
 
     if not args.series:
         yield from views_of_run(Path(args.workdir), events)
         return
-    recordings = iter_recordings(args.series, tz=args.tz, refused=refused)
+    recordings = iter_recordings(Path(args.series), tz=args.tz, refused=refused)
     if not args.workdir:
         for recording in recordings:
             given = shown.given(events, recording.meta.series_id)

@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
         help="folder of train.py, crossval.py or release.py (default: the released weights)",
     )
     parser.add_argument(
-        "--series", required=True, help="parquet or csv in the competition's columns"
+        "--series",
+        required=True,
+        help="parquet or csv in the competition's columns, or a device's file (.gt3x, .bin, .cwa)",
     )
     parser.add_argument("--out", required=True, help="submission file to write, ending in .csv")
     parser.add_argument(
@@ -81,9 +83,9 @@ def predict_into(
     import polars as pl
 
     from sleepjax import postprocess
-    from sleepjax.data.raw import count_rows
+    from sleepjax.devices.series import count_rows
 
-    n_rows = count_rows([Path(args.series)])
+    n_rows = count_rows(Path(args.series))
     post = postprocess.read_settings(args.post) if args.post else None
 
     from sleepjax.predict import load
@@ -137,14 +139,15 @@ def find(
 ) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[str]]:
     """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
-    from sleepjax.data.raw import iter_rows
     from sleepjax.data.store_files import folder_name
+    from sleepjax.devices.series import iter_rows
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
 
     events, windows, faults, series_id = [], [], [], ""
-    series = iter_rows(args.series)
-    with Progress(n_rows, "predict", "rows") as progress:
+    series = iter_rows(Path(args.series), tz=args.tz)
+    # How many rows a device file becomes is known when it has been read.
+    with Progress(n_rows or 1, "predict", "rows") as progress:
         while True:
             try:
                 rows = next(series)
@@ -159,7 +162,7 @@ def find(
                 found = predictor.find(recording)
             except InputError as error:
                 faults.append(str(error))
-                progress.advance(rows.frame.height)
+                progress.advance(rows.frame.height if n_rows else 0)
                 continue
             meta = recording.meta
             days = meta.n_steps / STEPS_PER_DAY
@@ -171,4 +174,4 @@ def find(
                 save_figure(picture, figure(found, note))
             events.append(found.events)
             windows.append(found.windows)
-            progress.advance(rows.frame.height)
+            progress.advance(rows.frame.height if n_rows else 0)

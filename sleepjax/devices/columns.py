@@ -83,7 +83,7 @@ def map_columns(have: Iterable[str], given: Mapping[str, str] | None, source: st
         if what in names:
             raise InputError(
                 f"{source}: columns {names[what]!r} and {column!r} could both be {what}; say "
-                f"which: columns={{{what!r}: {column!r}}} (--columns {what}={column})."
+                f"which: columns={{{what!r}: {column!r}}} (process --columns {what}={column})."
             )
         names[what] = column
         if unit:
@@ -111,7 +111,7 @@ def nothing_known(have: Iterable[str], source: str) -> InputError:
         f"{source}: its columns are {_listed(list(have))}. A series needs series_id, step, "
         "timestamp, anglez, enmo; a table of epochs timestamp, anglez, ENMO; one of raw samples "
         "time, x, y, z. Other names can be given: columns={'time': ..., 'x': ...} "
-        "(--columns time=... x=...)."
+        "(process --columns time=...,x=...)."
     )
 
 

@@ -21,8 +21,8 @@ from sleepjax.types import InputError
 PAGE_SAMPLES = 300
 """Of a page of a GENEActiv, at any rate."""
 DAMAGED = (
-    "copy it again, or read what is undamaged with lenient=True (--lenient): the rest is then "
-    "missing and the result marked as partial"
+    "copy it again, or read what is undamaged with lenient=True (process --lenient): the rest is "
+    "then missing and the result marked as partial"
 )
 
 

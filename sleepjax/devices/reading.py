@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sleepjax.data.raw import COLUMNS, iter_rows
@@ -52,15 +52,26 @@ def recordings(
     with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
         name = series_name(path)
         path = unpack(path, Path(folder)) if packed else path
-        mapped = map_columns(have := column_names(path), columns, path.name)
+        have = column_names(path)
+        if columns is None and is_series(have):
+            for rows in iter_rows(path):
+                yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
+            return
+        mapped = map_columns(have, columns, path.name)
         if mapped.holds(RAW):
             yield from convert_raw(path, mapped, tz=tz, device_tz=device_tz, units=units, jobs=jobs)
-        elif mapped.holds(EPOCHS) and not set(COLUMNS) <= set(have):
+        elif mapped.holds(EPOCHS):
             yield from convert_epochs(
                 path, mapped, tz=tz, device_tz=device_tz, units=units, name=name
             )
-        elif set(COLUMNS) & set(have) > {"timestamp"}:
-            for rows in iter_rows(path):
-                yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
         else:
             raise nothing_known(have, path.name)
+
+
+def is_series(have: Collection[str]) -> bool:
+    """Whether a table has the columns of a 5-second series, or most of them and no others instead.
+
+    What is wrong with the latter is said by `data.raw`, which names the nearest column.
+    """
+    missing = set(COLUMNS) - set(have)
+    return not missing or ("series_id" in have and len(missing) == 1 and "step" not in missing)

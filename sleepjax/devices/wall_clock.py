@@ -102,7 +102,7 @@ def wall_clock(
         raise InputError(
             f"{name}: the file does not say in which time zone its clock ({_text(first)} at the "
             "first sample) was set; name it, such as tz='Europe/London' (--tz), and device_tz "
-            "(--device_tz) where the device was set up in another zone."
+            "(process --device_tz) where the device was set up in another zone."
         )
     offset = offset_at(tz, first)
     return WallClock(offset, tz, ((0, offset),), f"tz {tz!r}, for the device too")

@@ -103,7 +103,7 @@ def test_cut_short(name, intact, tmp_path):
         ):
             list(recordings(path, lenient=True))
         return
-    with pytest.raises(InputError, match=r"damaged.*lenient=True \(--lenient\)"):
+    with pytest.raises(InputError, match=r"damaged.*lenient=True \(process --lenient\)"):
         list(recordings(path, tz="UTC"))
     (one,) = recordings(path, tz="UTC", lenient=True)
     assert one.quality["partial"] and "left out" in one.quality["notes"][0]

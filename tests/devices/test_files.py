@@ -25,7 +25,7 @@ EPOCHS = {
     "small.gt3x": 9785,
 }
 REFUSED = {
-    "Incomplete_bin_file.bin": r"damaged.*incomplete record.*--lenient",
+    "Incomplete_bin_file.bin": r"damaged.*incomplete record.*lenient=True",
     "Short_header.bin": r"damaged.*expected 59 lines, got 57",
     "Zero_data_pages.bin": r"it holds a header and no samples",
 }

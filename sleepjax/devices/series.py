@@ -1,0 +1,55 @@
+"""Series of any kind of file, device files too, as `data.raw` reads those of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sleepjax.data import raw
+from sleepjax.data.raw import Rows
+from sleepjax.data.recording import Recording
+from sleepjax.devices.kinds import TABLE, recognise
+from sleepjax.devices.reading import is_series, recordings
+from sleepjax.tables import column_names
+from sleepjax.types import InputError
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a file of 5-second series, as `raw.count_rows`; 0 of any other kind of file."""
+    return raw.count_rows([path]) if _in_our_columns(path) else 0
+
+
+def iter_rows(path: Path, *, tz: str | None = None) -> Iterator[Rows]:
+    """The rows of one series after the other.
+
+    Args:
+      path: whatever `recordings` reads.
+      tz: zone of the person, which device files and raw samples may need.
+
+    Raises InputError naming what is wrong and the remedy.
+    """
+    if _in_our_columns(path):
+        yield from raw.iter_rows(path)
+        return
+    for one in recordings(path, tz=tz):
+        yield Rows(path, one.frame, 0, one.frame["series_id"][0])
+
+
+def iter_recordings(
+    path: Path, *, tz: str | None = None, refused: list[str] | None = None
+) -> Iterator[Recording]:
+    """As `raw.iter_recordings`, of whatever `recordings` reads."""
+    for rows in iter_rows(path, tz=tz):
+        try:
+            recording = rows.recording(tz)
+        except InputError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+        else:
+            yield recording
+
+
+def _in_our_columns(path: Path) -> bool:
+    kind, packed = recognise(path)
+    return kind == TABLE and not packed and is_series(column_names(path))
