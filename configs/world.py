@@ -24,11 +24,11 @@ def get_config(arg=None):
         dtype="float32",
     )
     c.loss.worn = 0.5
-    c.simulate.update(population="world", truth="annotated")
+    c.simulate.update(population="world", truth="psg")
     if tiny:
         extractor = dict(height=4, kernels=(24,))
         c.update(model=dict(extractor=extractor, decoder=dict(widths=(8, 16))))
     else:
-        c.simulate.update(series=240, days=8)
-        c.update(total_steps=4_000, eval=dict(every=4_000))
+        c.simulate.update(series=2_000, days=3)
+        c.update(total_steps=6_000, batch_size=8, eval=dict(every=6_000))
     return c

@@ -8,7 +8,7 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from sleepjax.data import clock, events, nonwear, raw, repair, rest, zones
+from sleepjax.data import clock, events, stretches, raw, repair, rest, zones
 
 
 def repair_code() -> str:
@@ -17,7 +17,7 @@ def repair_code() -> str:
     It follows the statements of these modules and the values of their constants. Comments,
     docstrings and layout do not count; a change that only renames does.
     """
-    return _hash(raw, clock, zones, repair, rest, events, nonwear)
+    return _hash(raw, clock, zones, repair, rest, events, stretches)
 
 
 def _hash(*modules: ModuleType) -> str:

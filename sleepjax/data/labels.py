@@ -30,7 +30,7 @@ class Labels:
     """What the annotations say of one recording of T steps; `compacted` keeps it small."""
 
     asleep: Array
-    """bool [T]: onset <= step < wakeup."""
+    """bool [T]: onset <= step < wakeup, less what is known to be awake, or without the watch."""
     distance: Array
     """int32 [T,2]: step minus nearest onset, step minus nearest wakeup; ``FAR`` without any."""
     known: Array
@@ -94,6 +94,17 @@ def with_wear(
     if target:
         worn = np.where(off, 0, -1 if unworn is None else 1).astype(np.int8)
     return replace(labels, asleep=asleep, known=np.asarray(labels.known) | off, worn=worn)
+
+
+def with_awakenings(labels: Labels, awake: np.ndarray | None) -> Labels:
+    """The labels with the minutes awake within a night, which annotators of windows leave out.
+
+    ``awake`` is int64 [N,2], first row and row after the last of each; None where nobody knows.
+    """
+    asleep = np.array(labels.asleep)
+    for start, end in () if awake is None else awake:
+        asleep[start:end] = False
+    return replace(labels, asleep=asleep)
 
 
 @dataclass(frozen=True)

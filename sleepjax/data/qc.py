@@ -29,6 +29,8 @@ EVENT_COUNTS = {
     "n_series_without_events": "series without a row in the event file (nothing known of them)",
     "n_nonwear_series": "series whose stretches without the watch are known",
     "n_nonwear_dropped": "series with impossible non-wear (made unknown by drop_bad)",
+    "n_awake_series": "series whose minutes awake within a night are known",
+    "n_awake_dropped": "series with impossible minutes awake (made unknown by drop_bad)",
 }
 
 _SUSPICIOUS_SHARE = 0.01

@@ -19,6 +19,7 @@ from sleepjax.config import nearest
 from sleepjax.data import cells
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import make_recording
+from sleepjax.data.stretches import KINDS
 from sleepjax.tables import TABLES, as_polars, iter_table, require_columns
 from sleepjax.types import InputError
 
@@ -42,7 +43,8 @@ class CohortFiles:
 
     series: tuple[Path, ...]
     events: Path | None
-    nonwear: Path | None
+    stretches: dict[str, Path]
+    """Those of `sleepjax.data.stretches.KINDS` that are there."""
     simulated: bool
     """True where the folder holds a simulator's ``simulation.json``."""
 
@@ -50,7 +52,7 @@ class CohortFiles:
 def find_files(root: str | Path, phase: str) -> CohortFiles:
     """Find ``{phase}_series*.parquet`` or ``.csv``, and for ``train`` ``train_events.csv``.
 
-    Beside it ``train_nonwear.csv`` may stand (`sleepjax.data.nonwear`).
+    Beside it ``train_nonwear.csv`` and ``train_awake.csv`` may stand (`sleepjax.data.stretches`).
 
     Raises InputError when the folder, a file, or the choice between two of them is missing.
     """
@@ -79,8 +81,8 @@ def find_files(root: str | Path, phase: str) -> CohortFiles:
             f"{events}: the events of the train phase are missing; recordings without events are "
             f"prepared with phase 'test'."
         )
-    nonwear = root / "train_nonwear.csv"
-    known = nonwear if phase == "train" and nonwear.exists() else None
+    beside = {name: root / kind.file for name, kind in KINDS.items() if phase == "train"}
+    known = {name: path for name, path in beside.items() if path.exists()}
     return CohortFiles(tuple(series), events, known, (root / "simulation.json").is_file())
 
 

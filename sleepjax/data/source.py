@@ -54,7 +54,7 @@ class TrainingData:
             "recordings": _hash_contents(self.store),
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
-            "labels": _hash(self.store.events, self.store.nonwear),
+            "labels": _hash(self.store.events, *self.store.stretches.values()),
         }
 
 
@@ -64,10 +64,10 @@ def _hash_contents(store: Store) -> str:
     return hashlib.sha256(repr(contents).encode()).hexdigest()
 
 
-def _hash(events: pl.DataFrame | None, nonwear: pl.DataFrame | None = None) -> str:
+def _hash(events: pl.DataFrame | None, *stretches: pl.DataFrame) -> str:
     """What changes with any label; the order of the rows is no change."""
     assert events is not None, "only stores of phase train are trained on"
-    tables = [events] if nonwear is None else [events, nonwear]
+    tables = [events, *stretches]
     text = "\n\n".join(table.sort(table.columns).write_csv() for table in tables)
     return hashlib.sha256(text.encode()).hexdigest()
 

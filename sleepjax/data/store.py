@@ -9,6 +9,7 @@
     computed/<definition>/   such features, one array per series, written where they are first used
     events.parquet           phase train: the validated events, steps as in predictions
     nonwear.parquet          phase train, where given: stretches without the watch, likewise
+    awake.parquet            phase train, where given: stretches awake within a night, likewise
 
 A rerun of `prepare` with the same inputs and settings does nothing; after a kill at any moment it
 writes what is missing; after a change of inputs or features it writes what differs. The result is
@@ -28,6 +29,7 @@ import polars as pl
 from sleepjax import custom
 from sleepjax.data import qc, raw, writing
 from sleepjax.data.compact import Stored
+from sleepjax.data.stretches import KINDS
 from sleepjax.data.features import DEFAULT_FEATURES, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.recording import Recording
@@ -36,7 +38,6 @@ from sleepjax.data.store_files import (
     EVENTS,
     FORMAT,
     MANIFEST,
-    NONWEAR,
     SIGNALS,
     VERSION,
     check_sizes,
@@ -132,10 +133,14 @@ class Store:
         return read_table(self.root / EVENTS) if self.phase == "train" else None
 
     @cached_property
-    def nonwear(self) -> pl.DataFrame | None:
-        """The validated non-wear file (`sleepjax.data.nonwear`), or None without one."""
-        given = NONWEAR in self.manifest["bytes"]
-        return read_table(self.root / NONWEAR) if given else None
+    def stretches(self) -> dict[str, pl.DataFrame]:
+        """The validated tables of those `sleepjax.data.stretches.KINDS` that were given."""
+        files = {name: kind.stored for name, kind in KINDS.items()}
+        return {
+            name: read_table(self.root / file)
+            for name, file in files.items()
+            if file in self.manifest["bytes"]
+        }
 
 
 def open_store(root: str | Path) -> Store:
@@ -207,7 +212,7 @@ def prepare(
         "repair": repair_code(),
         "tz": tz,
         "drop_bad": drop_bad,
-        "inputs": [_describe(p) for p in (*files.series, files.events, files.nonwear) if p],
+        "inputs": [_describe(p) for p in (*files.series, files.events, *files.stretches.values()) if p],
     }
     # Looked at before locking, and again after waiting for another process that did the same work.
     if not (store := _finished(out, settings)):

@@ -18,7 +18,6 @@ VERSION = 3
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"
-NONWEAR = "nonwear.parquet"
 LOCK = ".prepare.lock"
 COMPUTED = "computed"
 SIGNALS = ("anglez", "enmo")

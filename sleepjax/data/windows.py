@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data.compact import true_runs
-from sleepjax.data.labels import FAR, Array, Labels, compacted, make_labels, with_wear
-from sleepjax.data.nonwear import stretches
+from sleepjax.data.labels import FAR, Array, Labels, compacted, make_labels, with_awakenings, with_wear
 from sleepjax.data.store import Store
+from sleepjax.data.stretches import rows_of
 from sleepjax.types import InputError, SeriesMeta
 
 Batch = dict[str, np.ndarray]
@@ -91,8 +91,9 @@ def load_series(
     copied = np.zeros(meta.n_steps, bool)
     for first, stop in store.copied(series_id):
         copied[first:stop] = True
-    unworn = None if store.nonwear is None else stretches(store.nonwear, meta)
-    labels = with_wear(labels, copied, unworn, target=store.nonwear is not None)
+    known = {kind: rows_of(table, meta) for kind, table in store.stretches.items()}
+    labels = with_wear(labels, copied, known.get("nonwear"), target="nonwear" in known)
+    labels = with_awakenings(labels, known.get("awake"))
     labels = compacted(labels)
     arrays = tuple(store.array(series_id, name) for name in features)
     return Series(meta, arrays, store.valid(series_id), labels)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data import events as event_files
-from sleepjax.data import features, nonwear, raw
+from sleepjax.data import features, raw, stretches
 from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
 from sleepjax.data.recording import Recording
@@ -36,11 +36,10 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     """
     total = 0 if quiet else raw.count_rows(files.series)
     events, counts = _read_events(files, settings["drop_bad"])  # before hours of work
-    unworn = (
-        nonwear.read_nonwear(files.nonwear, drop_bad=settings["drop_bad"])
-        if files.nonwear
-        else None
-    )
+    known = {
+        kind: stretches.read_stretches(path, kind, drop_bad=settings["drop_bad"])
+        for kind, path in files.stretches.items()
+    }
     entries, skipped, written = [], {}, 0
     with nullcontext() if quiet else Progress(total, "prepare", "rows") as progress:
         for series_id, n_rows, outcome in _outcomes(files, out, settings):
@@ -55,7 +54,8 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     if not entries:
         raise InputError(f"no series can be used; the first: {next(iter(skipped.values()))}")
     sizes = _write_events(events, counts, files, out, settings, entries, skipped)
-    sizes |= _write_nonwear(unworn, counts, files, out, settings, entries, skipped)
+    for kind, table in known.items():
+        sizes |= _write_stretches(kind, table, counts, out, settings, entries, skipped)
     disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
     manifest = {
         "format": disk.FORMAT,
@@ -201,25 +201,24 @@ def _write_events(
     return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}
 
 
-def _write_nonwear(
-    unworn: pl.DataFrame | None,
+def _write_stretches(
+    kind: str,
+    table: pl.DataFrame,
     counts: Counter,
-    files: raw.CohortFiles,
     out: Path,
     settings: Mapping,
     entries: list,
     skipped: Mapping,
 ) -> dict[str, int]:
-    """Write the non-wear file of phase train, where there is one. Returns {file: bytes}."""
-    if unworn is None or not files.nonwear:
-        return {}
-    located = nonwear.locate_nonwear(
-        unworn,
+    """Write the rows of a stretch file that fit the recordings. Returns {file: bytes}."""
+    located = stretches.locate_stretches(
+        table,
         {entry["series_id"]: entry_meta(entry) for entry in entries},
-        source=files.nonwear.name,
+        kind,
         left_out=skipped,
         drop_bad=settings["drop_bad"],
         counts=counts,
     )
-    write_table(out / disk.NONWEAR, located)
-    return {disk.NONWEAR: (out / disk.NONWEAR).stat().st_size}
+    path = out / stretches.KINDS[kind].stored
+    write_table(path, located)
+    return {path.name: path.stat().st_size}

@@ -32,7 +32,7 @@ EVENT_SCHEMA = {
     "timestamp": pl.String,
 }
 TRUTH_SCHEMA = {"series_id": pl.String, "event": pl.String, "step": pl.UInt32}
-NONWEAR_SCHEMA = {"series_id": pl.String, "start_step": pl.UInt32, "end_step": pl.UInt32}
+STRETCH_SCHEMA = {"series_id": pl.String, "start_step": pl.UInt32, "end_step": pl.UInt32}
 BED_SCHEMA = {
     "series_id": pl.String,
     "bed": pl.UInt32,
@@ -51,7 +51,8 @@ SCHEMAS = {
     "truth_beds.csv": BED_SCHEMA,
     "participants.csv": PARTICIPANT_SCHEMA,
     "train_events.csv": EVENT_SCHEMA,
-    "train_nonwear.csv": NONWEAR_SCHEMA,
+    "train_nonwear.csv": STRETCH_SCHEMA,
+    "train_awake.csv": STRETCH_SCHEMA,
 }
 # They appear in this order; the training series come last, so that where they are, all is.
 FILES = (
@@ -63,6 +64,7 @@ FILES = (
     "test_series.parquet",
     "train_events.csv",
     "train_nonwear.csv",
+    "train_awake.csv",
     "train_series.parquet",
 )
 
@@ -101,6 +103,7 @@ def write(
         keep(one)
         tables["train_events.csv"] += one.event_rows(truth)
         tables["train_nonwear.csv"] += one.nonwear_rows()
+        tables["train_awake.csv"] += one.awake_rows() if truth == "psg" else []
 
     path = partial(_partial, folder)
     _write_series(path("train_series.parquet"), map(recording, train), len(train), keep_labels)

@@ -11,7 +11,7 @@ from sleepjax.simulation.annotation import HALF_HOUR, NightLabel, Window
 from sleepjax.simulation.behaviour import Behaviour
 from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import Clock
-from sleepjax.simulation.truth import StepTruth, times_in_bed
+from sleepjax.simulation.truth import StepTruth, stretches, times_in_bed
 
 VERSIONS = {"competition": 1, "world": 4}
 """Raised whenever the same seed of a population gives other bytes."""
@@ -97,6 +97,17 @@ class SimulatedSeries:
         return [
             {"series_id": self.series_id, "start_step": start, "end_step": end}
             for start, end in self.steps.unworn() or [(None, None)]
+        ]
+
+    def awake_rows(self) -> list[dict[str, object]]:
+        """Rows of train_awake.csv: awake within the nights of `psg_labels`."""
+        nights = np.zeros(len(self.steps.asleep), bool)
+        for label in self.psg_labels():
+            if label.onset is not None:
+                nights[label.onset : label.wakeup] = True
+        return [
+            {"series_id": self.series_id, "start_step": start, "end_step": end}
+            for start, end in stretches(nights & ~self.steps.asleep) or [(None, None)]
         ]
 
     def step_truth(self) -> pl.DataFrame:

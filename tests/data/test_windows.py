@@ -243,7 +243,7 @@ def test_copied_stretches_are_known_to_have_no_event(tmp_path):
     meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
 
     class OneSeries:  # what load_series asks of a Store
-        nonwear = None
+        stretches = {}
         meta = staticmethod(lambda series_id: meta)
         array = staticmethod(lambda series_id, name: repeat)
         valid = staticmethod(lambda series_id: np.ones(n, bool))

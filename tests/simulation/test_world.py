@@ -239,6 +239,12 @@ def test_files_of_the_world(root):
         total = (rows["end_step"] - rows["start_step"]).sum()
         assert total == (unworn["end_step"].cast(pl.Int64) - unworn["start_step"]).sum()
         assert rows["start_step"].is_null().any() == (total == 0)
+    awake = pl.read_csv(root / "train_awake.csv").drop_nulls().rows()
+    assert awake
+    for series_id, start, end in awake:
+        runs = steps.filter(series_id=series_id)
+        asleep = runs.filter(pl.col("start_step") < end, pl.col("end_step") > start, "asleep")
+        assert asleep.is_empty()
     people = pl.read_csv(root / "participants.csv")
     assert people["series_id"][:10].to_list() == ids and len(people) == 13
     assert set(people["device"]) <= set(DEVICES)

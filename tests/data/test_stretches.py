@@ -1,4 +1,4 @@
-"""Stretches without the watch: read, checked, stored, and known to hold no sleep."""
+"""Stretches without the watch, or awake: read, checked, stored, and known to hold no sleep."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax.data import nonwear, windows
+from sleepjax.data import stretches, windows
 from sleepjax.data.labels import Labels, with_wear
 from sleepjax.data.store import open_store, prepare
 from sleepjax.types import InputError, SeriesMeta
@@ -29,12 +29,12 @@ def written(folder, *lines):
 
 
 def rows_of(table, name) -> Any:
-    return nonwear.stretches(table, METAS[name])
+    return stretches.rows_of(table, METAS[name])
 
 
 def located(folder, *lines, **kwargs):
-    table = nonwear.read_nonwear(written(folder, *lines))
-    return nonwear.locate_nonwear(table, METAS, source="train_nonwear.csv", **kwargs)
+    table = stretches.read_stretches(written(folder, *lines), "nonwear")
+    return stretches.locate_stretches(table, METAS, "nonwear", **kwargs)
 
 
 def test_rows_become_stretches_of_each_recording(tmp_path):
@@ -59,7 +59,7 @@ def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path
         (["b,49,60"], r"line 2: series 'b' .* from step 49 to 60; .* steps 50 to 150"),
         (["b,60,151"], r"line 2: series 'b' .* from step 60 to 151"),
         (["a,10,"], r"line 2: series 'a' has only one of start_step and end_step"),
-        (["a,1,2", "a,,"], r"line 3: series 'a' has an empty row \(worn throughout\) beside"),
+        (["a,1,2", "a,,"], r"line 3: series 'a' has an empty row \(the watch was worn throughout\) beside"),
         (["a,x,2"], r"line 2: start_step is 'x'; it must be a whole number .*or empty where the"),
         (["a,1,2.5"], r"line 2: end_step is '2.5'"),
         ([",1,2"], r"line 2: series_id is empty"),
@@ -74,11 +74,11 @@ def test_a_missing_column_and_renumbered_steps_are_named(tmp_path):
     path = tmp_path / "train_nonwear.csv"
     path.write_text("series_id,start,end_step\na,1,2\n")
     with pytest.raises(InputError, match="column 'start_step' is missing, did you mean 'start'"):
-        nonwear.read_nonwear(path)
+        stretches.read_stretches(path, "nonwear")
     meta = SeriesMeta("a", 100, 0, 0, ((0, 0),), {"n_step_mismatch": 3})
-    table = nonwear.read_nonwear(written(tmp_path, "a,1,2"))
+    table = stretches.read_stretches(written(tmp_path, "a,1,2"), "nonwear")
     with pytest.raises(InputError, match="steps disagree with its clock"):
-        nonwear.locate_nonwear(table, {"a": meta}, source="train_nonwear.csv")
+        stretches.locate_stretches(table, {"a": meta}, "nonwear")
 
 
 def test_drop_bad_makes_a_series_unknown_and_counts_it(tmp_path):
@@ -88,21 +88,20 @@ def test_drop_bad_makes_a_series_unknown_and_counts_it(tmp_path):
     assert rows_of(found, "b").tolist() == [[10, 20]]
     assert counts == {"n_nonwear_series": 1, "n_nonwear_dropped": 1}
     lines = ["a,10,20", "a,x,y", ",1,2", "b,60,70"]
-    table = nonwear.read_nonwear(written(tmp_path, *lines), drop_bad=True)
+    table = stretches.read_stretches(written(tmp_path, *lines), "nonwear", drop_bad=True)
     meta = SeriesMeta("a", 100, 0, 0, ((0, 0),), {})
     metas = {"a": meta, "b": meta}
-    found = nonwear.locate_nonwear(table, metas, source="train_nonwear.csv", drop_bad=True)
+    found = stretches.locate_stretches(table, metas, "nonwear", drop_bad=True)
     assert found.rows() == [("b", 60, 70)]
 
 
 def test_a_store_holds_it_and_follows_the_file(tmp_path):
     cohort = small_cohort(tmp_path / "raw")
     out = tmp_path / "out"
-    assert prepare(cohort, out, "train", quiet=True).nonwear is None
+    assert prepare(cohort, out, "train", quiet=True).stretches == {}
     written(cohort, "a1,0,100", "B/2,,")
     store = prepare(cohort, out, "train", quiet=True)
-    assert store.nonwear is not None
-    assert store.nonwear.rows() == [("a1", 0, 100), ("B/2", None, None)]
+    assert store.stretches["nonwear"].rows() == [("a1", 0, 100), ("B/2", None, None)]
     assert store.manifest["event_counts"]["n_nonwear_series"] == 2
     written(cohort, "a1,0,300", "B/2,,")
     prepare(cohort, out, "train", quiet=True)
@@ -115,7 +114,33 @@ def test_a_store_holds_it_and_follows_the_file(tmp_path):
     assert (other.worn == 1).all() and (last.worn == -1).all()
     (cohort / "train_nonwear.csv").unlink()
     prepare(cohort, out, "train", quiet=True)
-    assert open_store(out).nonwear is None
+    assert open_store(out).stretches == {}
+
+
+def test_minutes_awake_are_no_sleep(tmp_path):
+    """They change what is asleep within a night, and nothing else; unknown is all asleep."""
+    cohort = small_cohort(tmp_path / "raw")
+    load: Any = lambda store: [
+        dense(windows.load_series(store, s, ("enmo",), store.events).labels)
+        for s in store.series_ids
+    ]
+    before = load(prepare(cohort, tmp_path / "out", "train", quiet=True))
+    onset, wakeup = before[0].nights[0]
+    lines = [f"a1,{onset + 60},{onset + 180}", "B/2,,"]
+    text = "\n".join((HEADER, *lines)) + "\n"
+    (cohort / "train_awake.csv").write_text(text)
+    store = prepare(cohort, tmp_path / "out", "train", quiet=True)
+    assert store.manifest["event_counts"]["n_awake_series"] == 2
+    after = load(store)
+    assert not after[0].asleep[onset + 60 : onset + 180].any()
+    assert after[0].asleep[onset : onset + 60].all() and after[0].asleep[onset + 180]
+    for old, new in zip(before, after, strict=True):
+        assert (old.known == new.known).all() and (old.distance == new.distance).all()
+        assert new.worn is None
+    assert (before[1].asleep == after[1].asleep).all()
+    (cohort / "train_awake.csv").write_text(text + "a1,9,2\n")
+    with pytest.raises(InputError, match=r"train_awake.csv, line 4: .* said to be awake from"):
+        prepare(cohort, tmp_path / "out", "train", quiet=True)
 
 
 flags = lambda n: st.lists(st.booleans(), min_size=n, max_size=n)

@@ -1,14 +1,15 @@
-"""The non-wear file: the stretches of a recording in which nobody wore the watch.
+"""Files of stretches: when nobody wore the watch, and when a person was awake within a night.
 
-``train_nonwear.csv`` has one row for each stretch, from ``start_step`` up to, not including,
-``end_step``. A series with a single row whose steps are empty was worn throughout; of a series
-without a row nothing is known. Steps are those of the series file.
+Each has one row for each stretch, from ``start_step`` up to, not including, ``end_step``. A series
+with a single row whose steps are empty has no such stretch; of a series without a row nothing is
+known. Steps are those of the series file.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,32 @@ _REMEDY = (
 )
 
 
-def read_nonwear(path: str | Path, *, drop_bad: bool = False) -> pl.DataFrame:
-    """Read a non-wear csv; its three columns and ``line``, the line of the file, come back.
+@dataclass(frozen=True)
+class Kind:
+    """One kind of stretch."""
 
-    With ``drop_bad`` a cell that is no step is -1, which `locate_nonwear` refuses for its series,
+    file: str
+    """Name of the csv beside the training series."""
+    stored: str
+    """Name of the table in a feature store."""
+    state: str
+    """What a person is in a stretch, for error texts: "without their watch"."""
+    never: str
+    """What an empty row says of a series: "the watch was worn throughout"."""
+
+
+KINDS = {
+    "nonwear": Kind(
+        "train_nonwear.csv", "nonwear.parquet", "without the watch", "the watch was worn throughout"
+    ),
+    "awake": Kind("train_awake.csv", "awake.parquet", "awake", "nobody woke up within a night"),
+}
+
+
+def read_stretches(path: str | Path, kind: str, *, drop_bad: bool = False) -> pl.DataFrame:
+    """Read a csv of one of the `KINDS`: its three columns, and ``line``, the line of the file.
+
+    With ``drop_bad`` a cell that is no step is -1, which `locate_stretches` refuses for its series,
     and a row that does not name one is left out. Otherwise they raise InputError naming the file
     and line.
     """
@@ -40,7 +63,7 @@ def read_nonwear(path: str | Path, *, drop_bad: bool = False) -> pl.DataFrame:
         filled = [column.set(bad, -1) for column, bad in zip(columns, wrong, strict=True)]
         table = table.with_columns(filled)
     else:
-        empty = ", or empty where the watch was worn throughout"
+        empty = f", or empty where {KINDS[kind].never}"
         table = cells.whole_number_columns(table, dict.fromkeys(steps, empty), path.name)
         if nameless.any():
             row = int(nameless.arg_max() or 0)
@@ -48,43 +71,43 @@ def read_nonwear(path: str | Path, *, drop_bad: bool = False) -> pl.DataFrame:
     return table.with_row_index("line", offset=2).filter(~nameless).cast(COLUMNS)  # type: ignore
 
 
-def locate_nonwear(
+def locate_stretches(
     table: pl.DataFrame,
     metas: Mapping[str, SeriesMeta],
+    kind: str,
     *,
-    source: str,
     left_out: Collection[str] = (),
     drop_bad: bool = False,
     counts: Counter | None = None,
 ) -> pl.DataFrame:
-    """The rows of `read_nonwear` that fit the recordings, as series_id, start_step and end_step.
+    """The rows of `read_stretches` that fit the recordings, as series_id, start_step and end_step.
 
     Args:
       table: all rows of the file.
       metas: the recordings, by series id.
-      source: file name for the error text.
+      kind: one of the `KINDS`.
       left_out: series whose recordings could not be used; their rows are left out too.
       drop_bad: treat a series with an unusable row as one without a row, instead of raising.
-      counts: receives ``n_nonwear_series``, the series of which non-wear is known, and
-        ``n_nonwear_dropped``, those that ``drop_bad`` made unknown.
+      counts: receives ``n_{kind}_series``, the series of which such stretches are known, and
+        ``n_{kind}_dropped``, those that ``drop_bad`` made unknown.
     """
     counts = Counter() if counts is None else counts
     table = table.filter(~pl.col("series_id").is_in(list(left_out)))
     bad: set[str] = set()
     for (series_id,), rows in table.group_by("series_id", maintain_order=True):
-        fault = _fault(rows, metas.get(str(series_id)))
+        fault = _fault(rows, metas.get(str(series_id)), KINDS[kind])
         if fault and not drop_bad:
             line, text = fault
-            raise InputError(f"{source}, line {line}: series {series_id!r} {text}; {_REMEDY}.")
+            raise InputError(f"{KINDS[kind].file}, line {line}: series {series_id!r} {text}; {_REMEDY}.")
         if fault:
             bad.add(str(series_id))
     table = table.filter(~pl.col("series_id").is_in(list(bad)))
-    counts["n_nonwear_series"] += table["series_id"].n_unique()
-    counts["n_nonwear_dropped"] += len(bad)
+    counts[f"n_{kind}_series"] += table["series_id"].n_unique()
+    counts[f"n_{kind}_dropped"] += len(bad)
     return table.select(list(COLUMNS))
 
 
-def _fault(rows: pl.DataFrame, meta: SeriesMeta | None) -> tuple[int, str] | None:
+def _fault(rows: pl.DataFrame, meta: SeriesMeta | None, kind: Kind) -> tuple[int, str] | None:
     """(line, what is wrong) of the first row of one series that cannot be used."""
     line = int(rows["line"][0])
     if meta is None:
@@ -96,18 +119,18 @@ def _fault(rows: pl.DataFrame, meta: SeriesMeta | None) -> tuple[int, str] | Non
         if (start is None) != (end is None):
             return line, "has only one of start_step and end_step"
         if start is None and rows.height > 1:
-            return line, "has an empty row (worn throughout) beside other rows"
+            return line, f"has an empty row ({kind.never}) beside other rows"
         if start is not None and not first <= start < end <= last:
             return line, (
-                f"is said to be without its watch from step {start} to {end}; a stretch must lie "
+                f"is said to be {kind.state} from step {start} to {end}; a stretch must lie "
                 f"within steps {first} to {last} of the recording and end after its start"
             )
     return None
 
 
-def stretches(nonwear: pl.DataFrame, meta: SeriesMeta) -> np.ndarray | None:
+def rows_of(located: pl.DataFrame, meta: SeriesMeta) -> np.ndarray | None:
     """Rows [N,2] of a recording at which each stretch begins and ends; None where unknown."""
-    own = nonwear.filter(series_id=meta.series_id).select("start_step", "end_step")
+    own = located.filter(series_id=meta.series_id).select("start_step", "end_step")
     if not own.height:
         return None
     return own.drop_nulls().to_numpy().astype(np.int64).reshape(-1, 2) - meta.first_step
