@@ -212,7 +212,9 @@ def prepare(
         "repair": repair_code(),
         "tz": tz,
         "drop_bad": drop_bad,
-        "inputs": [_describe(p) for p in (*files.series, files.events, *files.stretches.values()) if p],
+        "inputs": [
+            _describe(p) for p in (*files.series, files.events, *files.stretches.values()) if p
+        ],
     }
     # Looked at before locking, and again after waiting for another process that did the same work.
     if not (store := _finished(out, settings)):

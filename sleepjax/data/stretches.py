@@ -98,7 +98,9 @@ def locate_stretches(
         fault = _fault(rows, metas.get(str(series_id)), KINDS[kind])
         if fault and not drop_bad:
             line, text = fault
-            raise InputError(f"{KINDS[kind].file}, line {line}: series {series_id!r} {text}; {_REMEDY}.")
+            raise InputError(
+                f"{KINDS[kind].file}, line {line}: series {series_id!r} {text}; {_REMEDY}."
+            )
         if fault:
             bad.add(str(series_id))
     table = table.filter(~pl.col("series_id").is_in(list(bad)))

@@ -14,7 +14,15 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data.compact import true_runs
-from sleepjax.data.labels import FAR, Array, Labels, compacted, make_labels, with_awakenings, with_wear
+from sleepjax.data.labels import (
+    FAR,
+    Array,
+    Labels,
+    compacted,
+    make_labels,
+    with_awakenings,
+    with_wear,
+)
 from sleepjax.data.store import Store
 from sleepjax.data.stretches import rows_of
 from sleepjax.types import InputError, SeriesMeta

@@ -59,7 +59,10 @@ def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path
         (["b,49,60"], r"line 2: series 'b' .* from step 49 to 60; .* steps 50 to 150"),
         (["b,60,151"], r"line 2: series 'b' .* from step 60 to 151"),
         (["a,10,"], r"line 2: series 'a' has only one of start_step and end_step"),
-        (["a,1,2", "a,,"], r"line 3: series 'a' has an empty row \(the watch was worn throughout\) beside"),
+        (
+            ["a,1,2", "a,,"],
+            r"line 3: series 'a' has an empty row \(the watch was worn throughout\) beside",
+        ),
         (["a,x,2"], r"line 2: start_step is 'x'; it must be a whole number .*or empty where the"),
         (["a,1,2.5"], r"line 2: end_step is '2.5'"),
         ([",1,2"], r"line 2: series_id is empty"),
