@@ -6,7 +6,8 @@ python scripts/simulate.py --out data/world --series 60 --days 10 --population w
 The folder holds train_series.parquet, train_events.csv, test_series.parquet,
 sample_submission.csv, and beside them train_nonwear.csv (when nobody wore the watch),
 train_awake.csv (awake within a night), what truly happened (latent_truth.csv, truth_beds.csv,
-truth_steps.parquet), participants.csv, and simulation.json, which marks the folder as simulated. See docs/simulation.md for what is modelled.
+truth_steps.parquet), participants.csv, and simulation.json, which marks the folder as simulated.
+See docs/simulation.md for what is modelled.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from sleepjax.data import clock, events, stretches, raw, repair, rest, zones
+from sleepjax.data import clock, events, raw, repair, rest, stretches, zones
 
 
 def repair_code() -> str:

@@ -29,7 +29,6 @@ import polars as pl
 from sleepjax import custom
 from sleepjax.data import qc, raw, writing
 from sleepjax.data.compact import Stored
-from sleepjax.data.stretches import KINDS
 from sleepjax.data.features import DEFAULT_FEATURES, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.recording import Recording
@@ -44,6 +43,7 @@ from sleepjax.data.store_files import (
     locked,
     read_json,
 )
+from sleepjax.data.stretches import KINDS
 from sleepjax.io import replacing
 from sleepjax.local_time import local_seconds
 from sleepjax.tables import read_table

@@ -78,7 +78,7 @@ def test_the_peak_decides_where_asleep_does_not():
 
 
 def test_a_restless_night_is_one_window():
-    """Unsure in three minutes of five, rather awake in the others: such a night does not fall apart."""
+    """A night does not fall apart whose minutes are unsure, and rather awake in two of five."""
     probs = curves(24, [(10, 18)], [(10, 0.2)], [(18, 0.2)], asleep=0.6)
     minute = np.arange(len(probs)) // STEPS_PER_MINUTE
     inside = (minute >= 600) & (minute < 1080)
