@@ -4,8 +4,8 @@ python benchmarks/causal.py --workdir runs/causal runs/spec1d --out runs/causal.
 
 Each run is scored on its own validation participants. At a latency, the prediction of a step comes
 from a window that ends at most that long after it; ``offline`` is prediction as usual, for runs
-that have no latency of their own. What was worn is known in hindsight here, as in the run's validation;
-in a stream a watch that lies still counts as worn for up to six hours.
+that have no latency of their own. What was worn is known in hindsight here, as in the run's
+validation; in a stream a watch that lies still counts as worn for up to six hours.
 """
 
 from __future__ import annotations

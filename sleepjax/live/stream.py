@@ -253,9 +253,12 @@ class Stream:
         Raises InputError for bytes that are none, damaged, of another format or another model.
         """
         facts, arrays = saved.from_bytes(data, saved.model_hash(predictor))
-        stream = cls(predictor, facts["series_id"], latency=facts["latency"], tz=facts["tz"])
-        if facts["state"] is not None:
-            stream.state = saved.state_in(facts["state"], arrays)
+        try:
+            stream = cls(predictor, facts["series_id"], latency=facts["latency"], tz=facts["tz"])
+            if facts["state"] is not None:
+                stream.state = saved.state_in(facts["state"], arrays)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise InputError(f"the saved stream lacks something ({error}).") from None
         return stream
 
 

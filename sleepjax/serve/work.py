@@ -1,0 +1,138 @@
+"""Work of the service: a file or samples in, what was found as plain values out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from sleepjax import devices
+from sleepjax.data import clock, qc
+from sleepjax.data.raw import recordings_from_frame
+from sleepjax.predict import Found, Predictor, figure
+from sleepjax.serve.limits import Limits
+from sleepjax.tables import column_names
+from sleepjax.types import STEPS_PER_DAY, InputError
+
+NAME = "upload"
+"""What a file is called here, whatever its sender calls it."""
+_DRAWING = threading.Lock()
+
+
+def of_file(
+    predictor: Predictor, limits: Limits, file: BinaryIO, name: str, tz: str | None, picture: bool
+) -> dict[str, Any]:
+    """What is found in the recordings of a file.
+
+    Args:
+      predictor: the model.
+      limits: of the service.
+      file: the contents.
+      name: what the sender calls it; only its end counts.
+      tz: zone of the wall clock, where the file does not say.
+      picture: whether to draw the nights.
+
+    Raises InputError where no recording can be used.
+    """
+    ending = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    if ending not in devices.SUFFIXES:
+        known = ", ".join(devices.SUFFIXES)
+        raise InputError(f"the name of the file must end in one of {known}; unpack what is packed.")
+    with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
+        path = Path(folder) / f"{NAME}{ending}"
+        with path.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        try:
+            _check_unpacked(path, limits)
+            frames = (converted.frame for converted in devices.recordings(path, tz=tz))
+            return _of_frames(predictor, limits, frames, tz, picture, path.name)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", "")) from None
+
+
+def of_samples(
+    predictor: Predictor, limits: Limits, frame: pl.DataFrame, tz: str | None, picture: bool
+) -> dict[str, Any]:
+    """What is found in a frame with the competition's columns; see `of_file`."""
+    return _of_frames(predictor, limits, iter([frame]), tz, picture, "the samples")
+
+
+def _check_unpacked(path: Path, limits: Limits) -> None:
+    """Raise InputError for a file that is large only when it is unpacked."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"\x1f\x8b":
+        raise InputError(f"{path.name}: it is compressed (gzip); unpack it first.")
+    if head == b"PAR1":
+        column_names(path)  # refuses what is damaged
+        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+        most = 100 * 86_400 * limits.days  # 100 Hz
+        if rows > most:
+            raise InputError(f"{path.name}: it has {rows} rows; at most {most}.")
+
+
+def _of_frames(
+    predictor: Predictor,
+    limits: Limits,
+    frames: Iterator[pl.DataFrame],
+    tz: str | None,
+    picture: bool,
+    name: str,
+) -> dict[str, Any]:
+    found, refused = [], []
+    for frame in frames:
+        try:
+            _check_span(frame, limits, tz, name)
+            for recording in recordings_from_frame(frame, tz=tz):
+                found.append(answer(predictor, predictor.find(recording), picture))
+        except InputError as error:
+            refused.append(str(error).replace("the given frame", name))
+    if not found:
+        raise InputError(refused[0] if refused else f"{name}: it holds no recording.")
+    return {"model": model_note(predictor), "recordings": found, "refused": refused}
+
+
+def _check_span(frame: pl.DataFrame, limits: Limits, tz: str | None, name: str) -> None:
+    """Raise InputError for a recording over more days than are taken: gaps are filled, too."""
+    if "timestamp" not in frame.columns or not len(frame):
+        return  # refused with a better text by who reads it
+    for part in frame.partition_by("series_id") if "series_id" in frame.columns else [frame]:
+        utc, _ = clock.parse(part["timestamp"], tz=tz, where=name)
+        days = (utc.max() - utc.min()) / 86_400_000
+        if days > limits.days:
+            raise InputError(
+                f"{name}: a recording spans {days:.0f} days; at most {limits.days}. Cut it."
+            )
+
+
+def answer(predictor: Predictor, found: Found, picture: bool) -> dict[str, Any]:
+    """What was found in one recording, as plain values."""
+    meta = found.recording.meta
+    return {
+        "series_id": meta.series_id,
+        "days": round(meta.n_steps / STEPS_PER_DAY, 2),
+        "notes": [line.strip() for line in qc.summary([meta])],
+        "windows": found.windows.to_dicts(),
+        "events": found.events.to_dicts(),
+        "picture": drawn(found, model_note(predictor)) if picture else None,
+    }
+
+
+def model_note(predictor: Predictor) -> str:
+    """What to know of the model before its answers are believed; empty where there is nothing."""
+    simulated = predictor.run.get("simulated")
+    return "trained on SIMULATED data; do not draw conclusions about people" if simulated else ""
+
+
+def drawn(found: Found, note: str) -> str:
+    """A picture of the nights: a PNG as a data address, which a page can show as it is."""
+    with _DRAWING, io.BytesIO() as file:
+        figure(found, note).savefig(file, format="png")
+        return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
