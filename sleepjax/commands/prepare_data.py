@@ -27,7 +27,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the feature store")
     parser.add_argument(
-        "--features", nargs="+", metavar="NAME", help="what to store (default: all of docs/data.md)"
+        "--features", nargs="+", metavar="NAME",
+        help="what to store (docs/data.md); other features are made where they are used",
     )  # fmt: skip
     parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument(
@@ -39,9 +40,9 @@ def main(argv: list[str]) -> int:
 
 
 def prepare_store(args: argparse.Namespace) -> int:
-    from sleepjax.data.features import DEFAULT_FEATURES
+    from sleepjax.data.features import PREPARED
     from sleepjax.data.store import prepare
 
-    names = args.features or DEFAULT_FEATURES
+    names = args.features or PREPARED
     print(prepare(args.data, args.out, args.phase, names, tz=args.tz, drop_bad=args.drop_bad))
     return 0

@@ -160,8 +160,11 @@ REACH: dict[str, tuple[int, int]] = {
 """
 
 DEFAULT_FEATURES = tuple(FEATURES)
-"""What prepare stores: everything, 72 bytes a step, beside 9 of signals; a config then picks what
-the model sees."""
+"""All that the package has; a config picks what the model sees."""
+
+PREPARED = ("repeat",)
+"""What prepare stores, 4 bytes a step beside 9 of signals. What looks at a single step is made of
+those (`sleepjax.data.derived`), the rest is computed when a config first names it."""
 
 
 REVERSALS = ("same", "negated", "forbidden")

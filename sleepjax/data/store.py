@@ -2,11 +2,11 @@
 
     manifest.json            what the store holds, written last: without it the store is unfinished
     <series>/series.json     what the folder holds, written last in the folder
-    <series>/<feature>.npy   float32 [T]
+    <series>/signal_anglez.npy, signal_enmo.npy   float32 [T], degrees and g
     <series>/valid.npy       bool [T]
-    <series>/signal_anglez.npy, signal_enmo.npy   float32 [T], degrees and g: what features that
-                             are not stored, such as user-defined ones, are computed from
-    computed/<definition>/   such features, one array per series, written where they are first used
+    <series>/<feature>.npy   float32 [T], of the features that were prepared
+    computed/<definition>/   other features that look at a whole recording, and user-defined
+                             ones: one array per series, written where they are first used
     events.parquet           phase train: the validated events, steps as in predictions
     nonwear.parquet          phase train, where given: stretches without the watch, likewise
     awake.parquet            phase train, where given: stretches awake within a night, likewise
@@ -28,8 +28,9 @@ import polars as pl
 
 from sleepjax import custom
 from sleepjax.data import qc, raw, writing
-from sleepjax.data.compact import Stored
-from sleepjax.data.features import DEFAULT_FEATURES, check_names, compute, definitions
+from sleepjax.data.compact import Sliced, Stored
+from sleepjax.data.derived import SIGNALS, derived
+from sleepjax.data.features import PREPARED, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.recording import Recording
 from sleepjax.data.store_files import (
@@ -37,7 +38,6 @@ from sleepjax.data.store_files import (
     EVENTS,
     FORMAT,
     MANIFEST,
-    SIGNALS,
     VERSION,
     check_sizes,
     locked,
@@ -79,16 +79,20 @@ class Store:
             raise InputError(f"{self.root} holds no series {series_id!r}.")
         return self._metas[series_id]
 
-    def array(self, series_id: str, feature: str) -> Stored | np.ndarray:
-        """One feature of one series, float32 [T], read from its file where it is sliced.
+    def array(self, series_id: str, feature: str) -> Sliced | np.ndarray:
+        """One feature of one series, float32 [T], read or made where it is sliced.
 
-        One that was not prepared is computed, and kept where the store can be written to.
+        One that was neither prepared nor looks at single steps is computed, and kept where the
+        store can be written to.
         """
         if feature in self.features:
             return self._stored(series_id, feature, np.dtype(np.float32))
+        meta = self.meta(series_id)
+        if made := derived(feature, meta, lambda name: self.signal(series_id, name)):
+            return made
         (definition,) = definitions([feature]).values()
         path = self.root / COMPUTED / definition / f"{self._entries[series_id]['folder']}.npy"
-        n = self.meta(series_id).n_steps
+        n = meta.n_steps
         if not path.is_file():
             column = compute(self.recording(series_id), [feature])[:, 0]
             try:
@@ -103,15 +107,16 @@ class Store:
     def recording(self, series_id: str) -> Recording:
         """One series as it was read and repaired."""
         meta = self.meta(series_id)
-        signals = {
-            name: np.asarray(self._stored(series_id, f"signal_{name}", np.dtype(np.float32)))
-            for name in SIGNALS
-        }
+        signals = {name: np.asarray(self.signal(series_id, name)) for name in SIGNALS}
         clock = (local_seconds(meta, np.arange(meta.n_steps)) * 1000).astype(np.int64)
         frame = pl.DataFrame(
             signals | {"clock": clock, "valid": np.asarray(self.valid(series_id))}
         ).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
         return Recording(meta, frame)
+
+    def signal(self, series_id: str, name: str) -> Stored:
+        """``anglez`` (degrees) or ``enmo`` (g) of one series, float32 [T], neutral where masked."""
+        return self._stored(series_id, f"signal_{name}", np.dtype(np.float32))
 
     def valid(self, series_id: str) -> Stored:
         """Which samples of one series were measured, bool [T], read where it is sliced."""
@@ -171,7 +176,7 @@ def prepare(
     data: str | Path,
     out: str | Path,
     phase: str,
-    features: Sequence[str] = DEFAULT_FEATURES,
+    features: Sequence[str] = PREPARED,
     *,
     tz: str | None = None,
     drop_bad: bool = False,
@@ -183,7 +188,7 @@ def prepare(
       data: folder with the competition's files (`raw.find_files`).
       out: folder of the store; created, continued or brought up to date.
       phase: ``train`` (with events) or ``test``.
-      features: names of the features to store.
+      features: names of the features to store; the others are made where they are used.
       tz: zone of timestamps without UTC offset.
       drop_bad: leave out series and nights that cannot be used, and list them, instead of raising.
       quiet: say nothing.

@@ -14,13 +14,12 @@ from sleepjax import io, lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 RECORD = "series.json"
 EVENTS = "events.parquet"
 LOCK = ".prepare.lock"
 COMPUTED = "computed"
-SIGNALS = ("anglez", "enmo")
 
 
 def folder_name(series_id: str) -> str:

@@ -21,6 +21,7 @@ from sleepjax.data import events as event_files
 from sleepjax.data import features, raw, stretches
 from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
+from sleepjax.data.derived import SIGNALS
 from sleepjax.data.recording import Recording
 from sleepjax.io import replacing, write_table
 from sleepjax.progress import Progress
@@ -141,7 +142,7 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     disk.remove_others(folder)
     columns = features.frame(recording, tuple(fingerprints))
     sizes = {}
-    signals = [recording.frame[name].alias(f"signal_{name}") for name in disk.SIGNALS]
+    signals = [recording.frame[name].alias(f"signal_{name}") for name in SIGNALS]
     for column in [*columns, recording.frame["valid"], *signals]:
         with replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
             np.save(file, column.to_numpy())

@@ -245,12 +245,9 @@ def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[t
     """(name, figure): the nights of each validation series."""
     for one in data.valid:
         series_id = one.meta.series_id
-        # A store may have been prepared without one of them; then it is drawn as nothing.
         anglez, enmo, repeat = (
-            np.asarray(data.store.array(series_id, name)) if name in data.store.features
-            else np.zeros(one.meta.n_steps, np.float32)
-            for name in ("anglez", "enmo", "repeat")
-        )  # fmt: skip
+            np.asarray(data.store.array(series_id, name)) for name in ("anglez", "enmo", "repeat")
+        )
         yield (
             f"nights_{series_id}",
             nights_figure(

@@ -123,22 +123,14 @@ def of_recording(recording: Recording, **known: Any) -> View:
 
 
 def of_store(store: Store, series_id: str, **known: Any) -> View:
-    """The view of a series of a feature store, whose z-scores are turned back to degrees and g."""
-
-    def signal(name: str) -> np.ndarray:
-        if name not in store.features:  # a store may have been prepared without it
-            return np.zeros(store.meta(series_id).n_steps, np.float32)
-        scale = store.normalisers.get(name, {"mean": 0.0, "std": 1.0})
-        values = np.asarray(store.array(series_id, name))
-        return values * np.float32(scale["std"]) + np.float32(scale["mean"])
-
+    """The view of a series of a feature store."""
     copied = np.zeros(store.meta(series_id).n_steps, bool)
     for first, stop in store.copied(series_id):
         copied[first:stop] = True
     return View(
         store.meta(series_id),
-        signal("anglez"),
-        signal("enmo"),
+        np.asarray(store.signal(series_id, "anglez")),
+        np.asarray(store.signal(series_id, "enmo")),
         np.asarray(store.valid(series_id)),
         copied,
         **known,

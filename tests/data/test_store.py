@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sleepjax.data import features, identity, raw, repair, rest, store_files, windows
+from sleepjax.data import derived, features, identity, raw, repair, rest, store_files, windows
 from sleepjax.data.store import Store, open_store, prepare
-from sleepjax.types import InputError
+from sleepjax.types import InputError, SeriesMeta
 from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
 
 SOME = ("anglez", "enmo", "hour_sin")
@@ -30,7 +32,7 @@ def test_the_store_holds_what_compute_gives_bit_for_bit(cohort, tmp_path):
     build(cohort, tmp_path / "out")
     store = open_store(tmp_path / "out")
     assert store.series_ids == ("a1", "B/2", "c3")
-    assert store.features == features.DEFAULT_FEATURES
+    assert store.features == features.PREPARED
     assert store.normalisers == features.NORMALISERS
     assert (store.phase, store.simulated) == ("train", False)
     for recording in raw.iter_recordings(cohort / "train_series.parquet"):
@@ -38,8 +40,8 @@ def test_the_store_holds_what_compute_gives_bit_for_bit(cohort, tmp_path):
         assert store.meta(series_id) == recording.meta
         np.testing.assert_array_equal(store.valid(series_id), recording.frame["valid"])
         assert store.recording(series_id).frame.equals(recording.frame)
-        x = features.compute(recording, store.features)
-        for f, name in enumerate(store.features):
+        x = features.compute(recording, features.DEFAULT_FEATURES)
+        for f, name in enumerate(features.DEFAULT_FEATURES):
             array = store.array(series_id, name)
             assert np.asarray(array).dtype == np.float32
             assert np.asarray(array).tobytes() == x[:, f].tobytes()
@@ -77,7 +79,7 @@ def test_version_and_missing_store(cohort, tmp_path):
     build(cohort, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
-    with pytest.raises(InputError, match="format version 99, this program reads 3; re-run prepare"):
+    with pytest.raises(InputError, match="format version 99, this program reads 4; re-run prepare"):
         open_store(tmp_path / "out")
 
 
@@ -106,18 +108,19 @@ def test_manifest_is_complete_json(cohort, tmp_path):
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["dtypes"] == dict.fromkeys(store.features, "float32") | {"valid": "bool"}
     entry = manifest["series"][1]
+    assert sum(entry["bytes"].values()) < 13 * entry["n_steps"] + 4 * 128 + 4_096
     meta = json.loads(json.dumps(asdict(store.meta("B/2"))))
     assert {key: entry[key] for key in meta} == meta
     assert entry["qc"]["n_gap_steps"] == 200
     assert len(entry["content"]) == 64
     assert (
-        entry["bytes"]["enmo.npy"]
-        == (tmp_path / "out" / entry["folder"] / "enmo.npy").stat().st_size
+        entry["bytes"]["repeat.npy"]
+        == (tmp_path / "out" / entry["folder"] / "repeat.npy").stat().st_size
     )
 
 
 def test_a_file_cut_short_while_it_is_read_is_an_error_not_a_crash(cohort, tmp_path):
-    store = build(cohort, tmp_path / "out")
+    store = build(cohort, tmp_path / "out", features=SOME)
     array, path = store.array("a1", "enmo"), tmp_path / "out" / "a1" / "enmo.npy"
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -135,7 +138,7 @@ def test_no_file_stays_open(cohort, tmp_path):
     store = build(cohort, tmp_path / "out")
     count = lambda: len(list(Path("/proc/self/fd").iterdir()))
     before = count()
-    kept = [store.array(s, f) for s in store.series_ids for f in store.features]
+    kept = [store.array(s, f) for s in store.series_ids for f in features.DEFAULT_FEATURES]
     assert all(len(array[:5]) for array in kept) and count() == before
 
 
@@ -176,3 +179,28 @@ def test_comments_and_docstrings_are_no_other_code():
     text = lambda body: identity._statements(f"def f(x):\n{body}    return x + 1\n")
     assert text("") == text('    """Words."""\n    # a remark\n')
     assert text("") != text("    x = 2 * x\n")
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_slices_of_derived_features_are_those_of_the_computed_ones(data):
+    """Across changes of the clock, at any second of the day, and for values at every edge."""
+    n, start = data.draw(st.integers(1, 40_000)), data.draw(st.integers(0, 2**31))
+    turns = data.draw(st.lists(st.integers(1, n), max_size=3, unique=True).map(sorted))
+    offset = st.integers(-56, 56).map(lambda quarter: quarter * 900)
+    offsets = tuple((row, data.draw(offset)) for row in (0, *(row for row in turns if row < n)))
+    meta = SeriesMeta("a", n, 0, start, offsets, {})
+    rng = np.random.default_rng(n)
+    signals = {
+        "anglez": rng.uniform(-90, 90, n).astype(np.float32),
+        "enmo": rng.choice([0.0, 0.02, 0.041315, 1.0, 1.0000001, 7.5], n).astype(np.float32),
+    }
+    recording = repair.filled(meta, np.stack(list(signals.values())), np.ones(n, bool))
+    rows = slice(*(data.draw(st.integers(-n, n)) for _ in "ab"), data.draw(st.integers(1, 5)))
+    for name in (*derived.SIGNALS, *derived.CLOCK):
+        found = derived.derived(name, meta, signals.__getitem__)
+        assert found is not None and len(found) == n
+        want = features.compute(recording, [name])[:, 0]
+        assert found[rows].dtype == np.float32
+        assert found[rows].tobytes() == want[rows].tobytes(), name
+    assert derived.derived("month_sin", meta, signals.__getitem__) is None
