@@ -11,7 +11,7 @@ import pytest
 
 from sleepjax import metrics
 from sleepjax.config import load_config
-from sleepjax.data import features, repair, source
+from sleepjax.data import features, rest, source
 from sleepjax.data.source import open_training_data, uses_simulation
 from sleepjax.data.store import prepare
 from sleepjax.evaluation import event_ap
@@ -90,9 +90,9 @@ def test_a_prepared_store_is_data_too_unless_other_code_made_it(
     config = tiny_config({"data.root": str(tmp_path / "store")})
     assert not uses_simulation(config.data)
     assert open_training_data(config.data, config.simulate).simulated
-    monkeypatch.setitem(features.FEATURES, "hour_sin", pl.col("enmo"))
-    monkeypatch.setattr(repair, "TURN", 9.0)
-    with pytest.raises(InputError, match="another version .* differs in hour_sin, repair; prepare"):
+    monkeypatch.setitem(features.FEATURES, "repeat", pl.col("enmo"))
+    monkeypatch.setattr(rest, "TURN", 9.0)
+    with pytest.raises(InputError, match="another version .* differs in repeat, repair; prepare"):
         open_training_data(config.data, config.simulate)
 
 
