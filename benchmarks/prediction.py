@@ -1,0 +1,141 @@
+r"""Where the time of a prediction goes, from a 5-s file to sleep windows.
+
+python benchmarks/prediction.py --series 40 --days 14 --out benchmarks/results/prediction.json
+
+Simulated recordings in one parquet file, the released weights. One part after the other, each over
+all recordings: seconds by the clock and of processor time, and days of recording per second. What
+compiling and starting take is apart; `whole` is `scripts/predict.py --no_figures` as a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sleepjax import postprocess
+from sleepjax.data import features, raw, windows
+from sleepjax.inference import Windowing, predict_series
+from sleepjax.predict import load
+from sleepjax.simulation import simulate_cohort
+from sleepjax.types import STEPS_PER_DAY
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Clock:
+    """Seconds of named parts."""
+
+    def __init__(self):
+        self.parts: dict[str, list[float]] = {}
+
+    def __call__(self, name: str, work):
+        """The result of ``work()``, timed."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        self.parts[name] = [time.perf_counter() - wall, time.process_time() - cpu]
+        return result
+
+
+def parts(path: Path, clock: Clock) -> float:
+    """Predict the recordings of a file part by part; returns their days."""
+    predictor = clock("load the weights", load)
+    rows = clock("read", lambda: list(raw.iter_rows(path)))
+    recordings = clock("check and repair", lambda: [one.recording() for one in rows])
+    names = [tuple(member.config.data.features) for member in predictor.members]
+    computed = clock(
+        "features", lambda: [[features.compute(one, n) for n in set(names)] for one in recordings]
+    )
+    valid = [one.frame["valid"].to_numpy() for one in recordings]
+    found = []
+    for i, member in enumerate(predictor.members):
+        kind = list(set(names)).index(names[i])
+        series = [
+            windows.Series(one.meta, tuple(x[kind].T), v)
+            for one, x, v in zip(recordings, computed, valid, strict=True)
+        ]
+        how = Windowing.of(member.config)
+        predict = lambda some, m=member, h=how: list(predict_series(some, m.predict_fn, h))
+        clock(f"compile {i}", lambda: predict(series[:1]))  # noqa: B023
+        found.append(clock(f"model {i}", lambda: predict(series)))  # noqa: B023
+    probs = clock("mean", lambda: [np.mean(each, axis=0) for each in zip(*found, strict=True)])
+    each = list(zip(probs, recordings, valid, strict=True))
+    clock(
+        "decode events",
+        lambda: [
+            postprocess.with_timestamps(
+                postprocess.decode_series(p, r.meta, valid=v, **predictor.post), r.meta
+            )
+            for p, r, v in each
+        ],
+    )
+    clock(
+        "choose windows",
+        lambda: [
+            postprocess.find_windows(p, r.meta, valid=v, spread=predictor.spread)
+            for p, r, v in each
+        ],
+    )
+    return sum(one.meta.n_steps for one in recordings) / STEPS_PER_DAY
+
+
+def whole(path: Path, folder: Path) -> dict[str, float]:
+    """The command as a user runs it: seconds, processor time, largest memory."""
+    command = [sys.executable, str(ROOT / "scripts" / "predict.py"), "--series", str(path)]
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [*command, "--out", str(folder / "found.csv"), "--no_figures"],
+        check=True,
+        capture_output=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = round(after.ru_maxrss / 1e3)
+    return {"seconds": time.perf_counter() - begin, "cpu_seconds": cpu, "peak_mb": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--series", type=int, default=40)
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--out", type=Path, help="write the results as JSON")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate_cohort(folder, series=args.series, days=args.days, seed=0)
+        path, clock = folder / "train_series.parquet", Clock()
+        days = parts(path, clock)
+        total: dict[str, Any] = whole(path, folder)
+    rows = {
+        part: dict(seconds=round(wall, 3), cpu_seconds=round(cpu, 3), days_per_s=round(days / wall))
+        for part, (wall, cpu) in clock.parts.items()
+    }
+    once = ("load the weights", "compile")
+    working = sum(wall for part, (wall, _) in clock.parts.items() if not part.startswith(once))
+    result = {
+        "days": round(days, 1),
+        "series": args.series,
+        "parts": rows,
+        "days_per_s_without_start": round(days / working, 1),
+        "whole": {key: round(value, 2) for key, value in total.items()},
+        "whole_days_per_s": round(days / total["seconds"], 1),
+        "data": "simulated",
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    print(json.dumps(result, indent=1))
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
