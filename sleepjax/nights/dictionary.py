@@ -91,7 +91,7 @@ def page() -> str:
 _HEAD = """# Data dictionary
 
 Columns of the tables that `sleepjax process` writes; [nights](nights.md) says how to read them.
-This page and `data_dictionary.csv`, which is written beside the results, are made from the same
+This page and `dictionary.csv`, which is written beside the results, are made from the same
 declarations as the tables (`python -m sleepjax.nights.dictionary`). A value outside of its bounds
 never leaves the program: it is removed, and its row gets the reason `impossible_value`. Cells are
 empty where nothing can be said. Definitions without a source are this project's.

@@ -22,8 +22,8 @@ from sleepjax.nights.reasons import NIGHT
 
 MAX_ROWS = 300
 """Of a table in the page; the csv files hold all."""
-DONE = "done"
-"""Status of an input that gave tables."""
+DONE, USED = "done", ("done", "partial", "duplicate")
+"""Status where nothing is to be said; those of inputs whose recordings are in the tables."""
 SHOWN = {
     "onset_clock_h": "Onset of main sleep, hours after midnight (local clock).",
     "wakeup_clock_h": "Wakeup from main sleep, hours after midnight (local clock).",
@@ -52,15 +52,15 @@ def write_study_report(
       path: the HTML file.
       nights: of `nights_table`, of all recordings.
       people: of `people_table`.
-      status: one row for each input: ``input`` (its name), ``status`` (``done`` or another word)
-        and ``reason`` (one line, null or empty where it is done).
+      status: one row for each input: ``input`` (its name), ``status`` (of `USED`, or another
+        word) and ``reason`` (one line, null or empty where there is nothing to say).
       expected: people who should be there, such as those of a diary.
       made_with: as of `write_person_report`.
       title: of the page.
     """
-    failed = status.filter(pl.col("status") != DONE)
+    failed = status.filter(~pl.col("status").is_in(USED))
     sections = [
-        ("Files that gave no result", _failed(failed, len(status))),
+        ("Files that were not used, or not wholly", _files(status, failed)),
         ("People who are missing", _missing(people, expected)),
         ("Nights that cannot be used", _unused(nights)),
         ("How people slept", _distributions(nights)),
@@ -70,20 +70,23 @@ def write_study_report(
     main = nights.filter(kind="main")
     lead = (
         f"{words.warning(made_with)}<p>{len(status)} files, of which <b>{len(failed)} gave no "
-        f"result</b>; {len(people)} people, {len(main)} nights with main sleep, of which "
+        f"result</b>; {len(people)} {'person' if len(people) == 1 else 'people'}, {len(main)} nights with main sleep, of which "
         f"<b>{len(clean(main))} can be used</b>.</p><p><small>{words.LIMITS}</small></p>"
     )
     write_text(path, page(title, lead, sections))
 
 
-def _failed(failed: pl.DataFrame, n: int) -> str:
-    if failed.is_empty():
-        return f"<p>None: all {n} files were read.</p>"
+def _files(status: pl.DataFrame, failed: pl.DataFrame) -> str:
+    """Files that failed, then those of which something is to be said."""
+    others = status.filter(pl.col("status").is_in(USED), pl.col("status") != DONE)
+    told = pl.concat([failed, others])
+    if told.is_empty():
+        return f"<p>None: all of {len(status)} files were used.</p>"
     rows = [
         [row["input"], row["status"], row["reason"] or None]
-        for row in failed.head(MAX_ROWS).iter_rows(named=True)
+        for row in told.head(MAX_ROWS).iter_rows(named=True)
     ]
-    return table(["file", "status", "why"], rows) + _more(len(failed))
+    return table(["file", "status", "why"], rows) + _more(len(told))
 
 
 def _missing(people: pl.DataFrame, expected: Iterable[str]) -> str:

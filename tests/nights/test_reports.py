@@ -116,9 +116,9 @@ def test_the_report_of_a_study(person, tmp_path):
     *_, nights, people = person
     status = pl.DataFrame(
         {
-            "input": ["a.gt3x", "b<.bin"],
-            "status": ["done", "failed"],
-            "reason": [None, "b<.bin: the file is empty (0 bytes)"],
+            "input": ["a.gt3x", "b<.bin", "c.csv"],
+            "status": ["done", "failed", "partial"],
+            "reason": [None, "b<.bin: the file is empty (0 bytes)", "series '2' is damaged"],
         }
     )
     path = tmp_path / "study.html"
@@ -128,8 +128,9 @@ def test_the_report_of_a_study(person, tmp_path):
     text, page = parsed(path)
     assert page.tags.count("img") == 6
     for said in (
-        "2 files, of which <b>1 gave no result</b>", "b&lt;.bin: the file is empty (0 bytes)",
-        "p09", "no recording", escape(NIGHT["recording_too_short"]), "1 people",
+        "3 files, of which <b>1 gave no result</b>", "series &#x27;2&#x27; is damaged",
+        "b&lt;.bin: the file is empty (0 bytes)",
+        "p09", "no recording", escape(NIGHT["recording_too_short"]), "1 person, 2 nights",
     ):  # fmt: skip
         assert said in text, said
 
