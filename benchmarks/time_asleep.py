@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--stages", required=True, help="series_id, step, asleep, parquet")
     args = parser.parse_args(argv)
     stages, predictor = pl.read_parquet(args.stages), sleepjax.load()
-    minutes: dict[str, list[tuple[float, float, float]]] = {}
+    minutes: dict[str, list[tuple[float, ...]]] = {}
     for recording in iter_recordings(args.series):
         found = predictor.find(recording)
         meta, probs = recording.meta, found.probabilities

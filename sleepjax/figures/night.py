@@ -88,14 +88,10 @@ def stretch_figure(
         _draw_probabilities(axes[2], view, rows, x, shown)
     for axis in axes:
         _shade(axis, view, begin, end)
-        for onset, wakeup, main in view.spans():
-            low, high = max(onset, begin), min(wakeup, end)
-            if low < high:
-                ends = low * STEP_SECONDS / HOUR, high * STEP_SECONDS / HOUR
-                axis.axvspan(*ends, color=SLEEP if main else NAP, alpha=0.12, lw=0, zorder=0)
         bare(axis)
         axis.set_xlim(x[0], end * STEP_SECONDS / HOUR)
         axis.yaxis.label.set_size(9)
+    _draw_windows(axes, view, begin, end)
     draw_events(axes, view, begin, end, min_score)
     clock_axis(axes[-1], view, begin, end)
     axes[-1].set_xlabel("local clock", fontsize=9)
@@ -135,6 +131,24 @@ def _shade(axis: Axes, view: View, begin: int, end: int) -> None:
             )  # fmt: skip
 
 
+def _draw_windows(axes, view: View, begin: int, end: int) -> None:
+    """Sleep windows as coloured ground, with the times of their ends above."""
+    for onset, wakeup, main in view.spans():
+        low, high = max(onset, begin), min(wakeup, end)
+        if low >= high:
+            continue
+        for axis in axes:
+            ends = low * STEP_SECONDS / HOUR, high * STEP_SECONDS / HOUR
+            axis.axvspan(*ends, color=SLEEP if main else NAP, alpha=0.12, lw=0, zorder=0)
+        for event, row in zip(EVENTS, (onset, wakeup), strict=True):
+            if begin <= row < end:
+                axes[0].annotate(
+                    _time(view.clock[row]), (row * STEP_SECONDS / HOUR, 1), (0, 3),
+                    xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9,
+                    color=COLOURS[event], ha="right" if event == "onset" else "left",
+                )  # fmt: skip
+
+
 def draw_events(axes, view: View, begin: int, end: int, min_score: float) -> None:
     """Labels as solid lines, found events as dashed ones, paler where less sure; times above."""
     for event in EVENTS:
@@ -147,8 +161,8 @@ def draw_events(axes, view: View, begin: int, end: int, min_score: float) -> Non
                 for axis in axes:
                     strength = 1.0 if word == "true" else max(0.35, min(1.0, float(score)))
                     axis.axvline(at, color=COLOURS[event], lw=1.6, ls=dash, alpha=strength)
-                if word == "found" and score < scores.max():
-                    continue  # words for the surest one only
+                if word == "found" and (score < scores.max() or view.windows is not None):
+                    continue  # words for the surest one only, or for windows
                 sure = "" if word == "true" else f" ({score:.2f})"
                 axes[0].annotate(
                     f"{word} {event} {_time(view.clock[row])}{sure}",

@@ -24,7 +24,7 @@ figure { margin: .6rem 0 1.4rem } .wide img { min-width: 34rem }
 figcaption { color: #555; font-size: .9rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 }
 td, th { padding: .2rem .6rem; text-align: right; white-space: nowrap }
-td:last-child { white-space: normal }
+td:last-child, th:last-child { white-space: normal }
 td:first-child, th:first-child { text-align: left } thead th { border-bottom: 1px solid #888 }
 tbody tr:nth-child(even) { background: #f4f4f4 } small { color: #555 }
 .big { font-size: 2.2rem; font-weight: bold }

@@ -70,8 +70,9 @@ def write_study_report(
     main = nights.filter(kind="main")
     lead = (
         f"{words.warning(made_with)}<p>{len(status)} files, of which <b>{len(failed)} gave no "
-        f"result</b>; {len(people)} {'person' if len(people) == 1 else 'people'}, {len(main)} nights with main sleep, of which "
-        f"<b>{len(clean(main))} can be used</b>.</p><p><small>{words.LIMITS}</small></p>"
+        f"result</b>; {len(people)} {'person' if len(people) == 1 else 'people'}, {len(main)} "
+        f"nights with main sleep, of which <b>{len(clean(main))} can be used</b>.</p>"
+        f"<p><small>{words.LIMITS}</small></p>"
     )
     write_text(path, page(title, lead, sections))
 

@@ -71,9 +71,9 @@ def night_text(row: Mapping[str, Any]) -> str:
         f"<b>{kind} from {row['onset'][11:16]} to {row['wakeup'][11:16]}</b>, "
         f"{duration(row['spt_min'])}, of which asleep {duration(row['tst_min'])} and awake "
         f"{duration(row['waso_min'])} in {_times(row['awakenings'])}.",
-        f"The model holds sleep for {percent(row['probability'])} likely on average of this time, "
-        f"the onset within 15 minutes for {percent(row['onset_probability'])} and the wakeup for "
-        f"{percent(row['wakeup_probability'])} likely.",
+        f"Probability by the model: {percent(row['probability'])} asleep on average over this "
+        f"window; {percent(row['onset_probability'])} that sleep began, and "
+        f"{percent(row['wakeup_probability'])} that it ended, within 15 minutes of these times.",
         _runner_up(row),
         f"{worn} {_worn(row)}" if row["kind"] == "main" else _worn(row),
     ]
@@ -94,7 +94,11 @@ def _runner_up(row: Mapping[str, Any]) -> str:
         for end in ("onset", "wakeup")
         if row[f"next_{end}"] is not None
     ]
-    return f"Next most likely: {', '.join(others)}." if others else "No other time is likely."
+    return (
+        f"Next most likely: {', '.join(others)}."
+        if others
+        else "No other onset or wakeup is likely."
+    )
 
 
 def _worn(row: Mapping[str, Any]) -> str:

@@ -141,6 +141,26 @@ def test_one_series_is_drawn():
         sleepjax.plot(two)
 
 
+def test_sleep_windows_and_non_wear_are_drawn():
+    hour = STEPS_PER_HOUR
+    windows = pl.DataFrame(
+        {
+            "onset_step": [10 * hour, 26 * hour],
+            "wakeup_step": [19 * hour, 27 * hour],
+            "main": [True, False],
+        }
+    )
+    nonwear = np.zeros(2 * STEPS_PER_DAY, bool)
+    nonwear[30 * hour : 33 * hour] = True
+    view = view_of(*AUTUMN, windows=windows, nonwear=nonwear)
+    figure = actogram(view, "one")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"main sleep that was found", "nap", "watch not worn"} <= set(words)
+    # From noon on the 3rd, an hour later by the clock from 01:00 on: 22:00 to 06:00.
+    night = night_figure(view, "2018-11-03", "one")
+    assert [text.get_text() for text in night.axes[0].texts] == ["22:00", "06:00"]
+
+
 def test_a_real_recording(real_recording):
     (recording,) = iter_recordings(real_recording)
     view = views.of_recording(recording)
