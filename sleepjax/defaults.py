@@ -28,6 +28,8 @@ def default_config(arg: SimpleNamespace) -> Any:
         tz="",  # zone of timestamps without UTC offset, like Europe/London
         drop_bad=False,  # leave out what cannot be used instead of stopping
         features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
+        subjects="",  # table of what is known of people: series_id, age, sex, ...
+        covariates=(),  # its columns that the model sees: ("age=18..90", "sex=female|male")
         duration=5_760,  # steps of 5 s in a window
         downsample=2,  # steps in a frame
         background=0.5,  # fraction of windows drawn anywhere, not around an event
@@ -45,6 +47,7 @@ def default_config(arg: SimpleNamespace) -> Any:
         worn=0.0,  # weight of a fourth output, whether the watch is worn; 0: no such output
     )
     c.augment = dict(reverse=0.0, cutmix=0.0, mixup=0.0)  # fraction of windows each changes
+    c.augment.hide = 0.3  # fraction of windows in which a column of data.covariates is unknown
     c.augment.more = ()  # user-defined ones, path/to/my_parts.py:name
     c.optim = dict(
         name="adamw",  # or lion, muon, adafactor, schedule_free

@@ -14,9 +14,10 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from sleepjax import postprocess, release
-from sleepjax.data import features, windows
+from sleepjax.data import features, subjects, windows
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
+from sleepjax.data.subjects import Subject
 from sleepjax.figures.curves import nights_figure
 from sleepjax.inference import Windowing, predict_recording
 from sleepjax.parallel import sharding
@@ -24,6 +25,9 @@ from sleepjax.runs import ensemble
 from sleepjax.training.build import build
 from sleepjax.training.weights import check_fit, read_run
 from sleepjax.types import CLASSES, WORN, InputError, SeriesMeta
+
+People = Mapping[str, Subject]
+"""Series id -> what is known of the person, column -> value."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ class Member:
     spread: float
     """Minutes over which its probability of a certain event is spread."""
 
+    def known(self, subject: Subject | None, meta: SeriesMeta) -> tuple[np.ndarray, ...]:
+        """Channels of what is known of a person, [T] each; none where the config names none."""
+        columns = subjects.parse(self.config.data.get("covariates", ()))
+        return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
+
     def probabilities(self, one: windows.Series) -> np.ndarray:
         """Float32 [T,K] of a recording with the features of the config."""
         return predict_recording(one, self.predict_fn, Windowing.of(self.config))
@@ -99,48 +108,81 @@ class Predictor:
         lines = [member.run.get("unfinished", "") for member in self.members]
         return [line for line in lines if line]
 
-    def predict(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
+    def predict(
+        self, series: pl.DataFrame, *, tz: str | None = None, subjects: People | None = None
+    ) -> pl.DataFrame:
         """Events of a frame with series_id, step, timestamp, anglez and enmo.
 
         ``tz`` is the IANA zone of the wall clock, where timestamps carry no UTC offset or are UTC.
+        ``subjects`` is what is known of people, series id -> column -> value, for models that were
+        trained with it (``data.covariates``); nothing need be known.
 
         Returns series_id, step, event, score, beside_unmeasured (`postprocess.decode_series`)
         and timestamp (local clock with its UTC offset).
         Raises InputError for recordings that cannot be used.
         """
-        return self._of_each(series, tz, lambda found: found.events)
+        return self._of_each(series, tz, subjects, lambda found: found.events)
 
-    def windows(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
+    def windows(
+        self, series: pl.DataFrame, *, tz: str | None = None, subjects: People | None = None
+    ) -> pl.DataFrame:
         """Sleep windows of a frame as in `predict`: when the person slept, main sleep and naps.
 
         Returns series_id, onset_step, wakeup_step, onset and wakeup (local times with UTC offset),
         main, score, worn_fraction and the runners-up; see `postprocess.find_windows`.
         """
-        return self._of_each(series, tz, lambda found: found.windows)
+        return self._of_each(series, tz, subjects, lambda found: found.windows)
 
-    def probabilities(self, series: pl.DataFrame, *, tz: str | None = None) -> pl.DataFrame:
+    def probabilities(
+        self, series: pl.DataFrame, *, tz: str | None = None, subjects: People | None = None
+    ) -> pl.DataFrame:
         """What the model says of every step of a frame as in `predict`, float32.
 
         Returns series_id, step, asleep, onset, wakeup, and worn where every member has it.
         """
-        return self._of_each(series, tz, lambda found: found.curves)
+        return self._of_each(series, tz, subjects, lambda found: found.curves)
 
     def _of_each(
-        self, series: pl.DataFrame, tz: str | None, part: Callable[[Found], pl.DataFrame]
+        self,
+        series: pl.DataFrame,
+        tz: str | None,
+        subjects: People | None,
+        part: Callable[[Found], pl.DataFrame],
     ) -> pl.DataFrame:
-        return pl.concat([part(self.find(one)) for one in recordings_from_frame(series, tz=tz)])
+        of = lambda one: (subjects or {}).get(one.meta.series_id)
+        recordings = recordings_from_frame(series, tz=tz)
+        return pl.concat([part(self.find(one, of(one))) for one in recordings])
 
-    def find(self, recording: Recording) -> Found:
+    def people(self, path: str | Path) -> People:
+        """What a table says of people, for `predict`, as far as any member was trained with it.
+
+        Raises InputError where no member takes any of it, and for a table that cannot be used.
+        """
+        every = [c for m in self.members for c in m.config.data.get("covariates", ())]
+        if not every:
+            raise InputError(
+                f"{path} would not be used: the model was trained without data.covariates."
+            )
+        found: dict[str, dict[str, Any]] = {}
+        for covariate in dict.fromkeys(every):
+            for series_id, row in subjects.read(path, subjects.parse([covariate])).items():
+                found.setdefault(series_id, {}).update(row)
+        return found
+
+    def find(self, recording: Recording, subject: Subject | None = None) -> Found:
         """Probabilities and events of one recording.
 
-        Raises InputError where the model gives no numbers.
+        ``subject`` is what is known of the person, column -> value, see `predict`. Raises
+        InputError where the model gives no numbers, and for a value that it was not trained with.
         """
         valid = recording.frame["valid"].to_numpy()
         computed = lru_cache(partial(features.compute, recording))  # alike in most members
         each = []
         for member in self.members:
             x = computed(tuple(member.config.data.features))  # [T,F]
-            each.append(member.probabilities(windows.Series(recording.meta, tuple(x.T), valid)))
+            known = member.known(subject, recording.meta)
+            one = windows.Series(recording.meta, (*x.T, *known), valid)
+            each.append(member.probabilities(one))
         common = min(probs.shape[1] for probs in each)  # worn only where all members have it
         probs = np.mean([probs[:, :common] for probs in each], axis=0)
         check_finite(probs, recording.meta)
@@ -207,6 +249,7 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     variables = jax.device_put(weights.variables, replicated)
     key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
+    key += str(config.data.get("covariates", ()))
     apply = compiled.setdefault(key, jax.jit(built.predict_step))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:

@@ -3,8 +3,10 @@ r"""Find sleep onsets and wakeups in new recordings with a trained run or an ens
 python scripts/predict.py --workdir runs/spec2d --series my_series.parquet --out submission.csv
 
 Writes the submission (row_id, series_id, step, event, score), beside it the same events with local
-clock times (<out>_events.csv), when each person slept, a row per sleep (<out>_windows.csv), and a
-picture of the nights of each series (<out>_figures/).
+clock times (<out>_events.csv), when each person slept, a row per sleep (<out>_windows.csv), a
+picture of the nights of each series (<out>_figures/), and with what all of it was made, with a
+methods sentence for a paper (<out>_provenance.json). With --probabilities also what the model says
+of every 5-s step: series_id, step, asleep, onset, wakeup, and worn where the model tells it.
 A series that cannot be used is left out and named; the others are predicted.
 
 Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3 some were left out.
@@ -13,6 +15,7 @@ Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -26,7 +29,7 @@ from sleepjax.types import STEPS_PER_DAY, InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from sleepjax.predict import Predictor
+    from sleepjax.predict import People, Predictor
 
 
 def main(argv: list[str]) -> int:
@@ -51,6 +54,10 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
     parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
+    parser.add_argument(
+        "--subjects", help="what is known of people (series_id, age, ...), if the model takes it"
+    )
+    parser.add_argument("--probabilities", help="file to write them to, ending in .parquet")
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     args = parser.parse_args(argv)
@@ -62,27 +69,31 @@ def predict(args: argparse.Namespace) -> int:
     events_path = out.with_name(f"{out.stem}_events.csv")
     windows_path = out.with_name(f"{out.stem}_windows.csv")
     figures_path = out.with_name(f"{out.stem}_figures")
-    outputs = (out, events_path, windows_path)
-    inputs = [Path(path) for path in (args.series, args.post) if path]
+    provenance_path = out.with_name(f"{out.stem}_provenance.json")
+    outputs = (out, events_path, windows_path, provenance_path)
+    inputs = [Path(path) for path in (args.series, args.post, args.subjects) if path]
     pictures = sorted(figures_path.glob("*.png"))  # would be replaced
     check_output(
         "--out", *outputs, *pictures[:1], suffix=".csv", overwrite=args.overwrite, inputs=inputs
     )
+    if args.probabilities:
+        check_output(
+            "--probabilities", Path(args.probabilities), suffix=".parquet",
+            overwrite=args.overwrite, inputs=inputs,
+        )  # fmt: skip
     if not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
     with reserved("--out", out, *outputs, overwrite=args.overwrite):
         return predict_into(args, outputs, figures_path)
 
 
-def predict_into(
-    args: argparse.Namespace, outputs: tuple[Path, Path, Path], figures_path: Path
-) -> int:
-    out, events_path, windows_path = outputs
+def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_path: Path) -> int:
+    out, events_path, windows_path, provenance_path = outputs
 
     # JAX is imported late: a wrong path or file is reported at once.
     import polars as pl
 
-    from sleepjax import postprocess
+    from sleepjax import postprocess, provenance
     from sleepjax.devices.series import count_rows
 
     n_rows = count_rows(Path(args.series))
@@ -93,6 +104,7 @@ def predict_into(
 
     use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)
+    people = predictor.people(args.subjects) if args.subjects else {}
     note = ""
     if predictor.run["simulated"]:
         note = "model trained on SIMULATED data"
@@ -100,9 +112,12 @@ def predict_into(
     for line in predictor.unfinished:
         print(f"WARNING: {line}", file=sys.stderr)
         note = ", ".join(filter(None, (note, "training unfinished")))
-    with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as drawn:
-        pictures = None if args.no_figures else Path(drawn)
-        events, windows, faults = find(args, predictor, n_rows, note, pictures)
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as scratch:
+        drawn, curves = Path(scratch) / "drawn", Path(scratch) / "curves"
+        drawn.mkdir()
+        curves.mkdir()
+        asked = (None if args.no_figures else drawn, curves if args.probabilities else None)
+        events, windows, faults = find(args, predictor, people, n_rows, note, *asked)
         if not events:
             raise InputError(faults[0])
         found, slept = pl.concat(events), pl.concat(windows)
@@ -112,13 +127,29 @@ def predict_into(
             postprocess.write_submission(found, new[0])
             found.write_csv(new[1])
             slept.write_csv(new[2])
+            results = {path.name: made for path, made in zip(outputs[:3], new, strict=False)}
+            if args.probabilities:
+                path = Path(args.probabilities)
+                results[path.name] = stack.enter_context(replacing(path))
+                join(curves, results[path.name])
+            made_with = provenance.record(
+                predictor,
+                inputs=[Path(p) for p in (args.series, args.post, args.subjects) if p],
+                results=results,
+                zone=args.tz,
+                series=len(events),
+            )
+            new[3].write_text(json.dumps(made_with, indent=2) + "\n", encoding="utf-8")
             out.unlink(missing_ok=True)
-            replace_pictures(figures_path, sorted(Path(drawn).iterdir()))
+            replace_pictures(figures_path, sorted(drawn.iterdir()))
     print(f"submission: {out} ({len(found)} rows)")
     print(f"events with local times: {events_path}")
     print(f"sleep windows: {windows_path} ({len(slept)} rows)")
+    if args.probabilities:
+        print(f"probabilities: {args.probabilities}")
     if not args.no_figures:
         print(f"figures: {figures_path}")
+    print(f"made with: {provenance_path}")
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0
@@ -134,8 +165,21 @@ def replace_pictures(folder: Path, pictures: list[Path]) -> None:
         picture.replace(folder / picture.name)
 
 
+def join(parts: Path, out: Path) -> None:
+    """One parquet file of those in a folder, in order, without reading them all at once."""
+    import polars as pl
+
+    pl.scan_parquet(sorted(parts.iterdir())).sink_parquet(out)
+
+
 def find(
-    args: argparse.Namespace, predictor: Predictor, n_rows: int, note: str, figures: Path | None
+    args: argparse.Namespace,
+    predictor: Predictor,
+    people: People,
+    n_rows: int,
+    note: str,
+    figures: Path | None,
+    curves: Path | None,
 ) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[str]]:
     """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
@@ -159,7 +203,7 @@ def find(
             series_id = rows.series_id
             try:
                 recording = rows.recording(args.tz)
-                found = predictor.find(recording)
+                found = predictor.find(recording, people.get(recording.meta.series_id))
             except InputError as error:
                 faults.append(str(error))
                 progress.advance(rows.frame.height if n_rows else 0)
@@ -172,6 +216,8 @@ def find(
             if figures:
                 picture = figures / f"{folder_name(meta.series_id)}.png"
                 save_figure(picture, figure(found, note))
+            if curves:
+                found.curves.write_parquet(curves / f"{len(events):09d}.parquet")
             events.append(found.events)
             windows.append(found.windows)
             progress.advance(rows.frame.height if n_rows else 0)

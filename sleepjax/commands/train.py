@@ -3,6 +3,7 @@ r"""Train a model, or resume a run that was interrupted.
 python scripts/train.py --config configs/spec2d.py:demo
 python scripts/train.py --config configs/spec2d.py --workdir runs/lr1e-3 --config.optim.lr=1e-3
 python scripts/train.py --config configs/spec2d.py --print_config
+python scripts/train.py --config configs/spec2d.py --dry_run      # a minute: does every part work?
 
 Every setting of the config can be given as --config.GROUP.NAME=VALUE; --print_config lists them.
 For your own data: --config.data.root=FOLDER, with train_series.parquet (or csv) and
@@ -43,6 +44,9 @@ def main(argv: list[str]) -> int:
         help="train the run in --workdir longer, on the learning rates of a run of N steps",
     )
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="run every part once on the data, say so and exit"
+    )
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: start(args, rest, stop)
@@ -80,6 +84,9 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     flag("--resident", "keep the training recordings on the device; cut windows inside the step")
     flag("--shard_optimizer", "split the optimiser's state over the devices")
     flag("--deterministic", "forbid GPU kernels that sum in any order; slower")
+    group.add_argument(
+        "--track", nargs="+", default=(), metavar="NAME", help="mirror the log to wandb or mlflow"
+    )
     group.add_argument("--profile_steps", metavar="A:B", help="trace steps A to B-1 into profile/")
     group = parser.add_argument_group("several processes (docs/scaling.md)")
     group.add_argument(
@@ -103,10 +110,16 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: Stop
         shard_optimizer=args.shard_optimizer,
         extend=bool(args.extend),
         profile=profiling.parse_steps(args.profile_steps) if args.profile_steps else None,
+        track=tuple(args.track),
     )
     if args.deterministic:
         runtime.use_deterministic_kernels()
     runtime.use_compilation_cache()
+    if args.dry_run:
+        from sleepjax.experiments import dry_run
+
+        print("\n".join(dry_run.run(config, how)))
+        return 0
     joined = (args.coordinator, args.num_processes, args.process_id)
     if args.distributed or joined != (None, None, None):
         processes.start(*joined)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from sleepjax.data import splits, windows
+from sleepjax.data import splits, subjects, windows
 from sleepjax.data.features import FEATURES, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.raw import find_files
@@ -37,12 +38,20 @@ class TrainingData:
     solution: pl.DataFrame
     """True events of the validation series."""
     features: tuple[str, ...]
-    """What the model sees."""
+    """What the model sees, beside what is known of the person."""
 
     @property
     def simulated(self) -> bool:
         """Whether the recordings are simulated."""
         return self.store.simulated
+
+    def with_one_validated(self) -> TrainingData:
+        """The same, with only the shortest validation series that has events."""
+        labelled = self.solution.drop_nulls("step")["series_id"].to_list()
+        some = [one for one in self.valid if one.meta.series_id in labelled]
+        one = min(some, key=lambda one: one.meta.n_steps)
+        solution = self.solution.filter(series_id=one.meta.series_id)
+        return replace(self, valid=(one,), solution=solution)
 
     def facts(self) -> dict[str, Any]:
         """What a run records of its data."""
@@ -55,7 +64,17 @@ class TrainingData:
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
             "labels": _hash(self.store.events, *self.store.stretches.values()),
+            **self._known_of_persons(),
         }
+
+    def _known_of_persons(self) -> dict[str, str]:
+        """Hash of what the model sees of each person; nothing where it sees nothing."""
+        extra = lambda one: [float(c[0]) for c in one.features[len(self.features) :]]
+        known = {one.meta.series_id: extra(one) for one in (*self.train, *self.valid)}
+        if not any(known.values()):
+            return {}
+        text = repr(sorted(known.items()))
+        return {"subjects": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _hash_contents(store: Store) -> str:
@@ -88,7 +107,8 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     if events is None:
         raise InputError(f"{store.root} has no events; training needs a store of phase 'train'.")
     load = lambda s: windows.load_series(store, s, data["features"], events)
-    series = {s: load(s) for s in store.series_ids}
+    known = _known_of(data, store)
+    series = {s: windows.with_channels(load(s), known(s)) for s in store.series_ids}
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}
     folds = splits.kfold(nights, data["folds"], data["split_seed"], store.content_groups)
     held_out = folds[data["fold"]]
@@ -104,6 +124,27 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
         events.filter(pl.col("series_id").is_in(held_out)),
         tuple(data["features"]),
     )
+
+
+def _known_of(data: Mapping[str, Any], store: Store) -> Callable[[str], tuple[np.ndarray, ...]]:
+    """Series id -> channels of what is known of the person; says for how many nothing is known."""
+    columns, path = subjects.parse(data.get("covariates", ())), data.get("subjects", "")
+    if bool(columns) != bool(path):
+        raise InputError(
+            f"data.subjects={path!r} and data.covariates={tuple(data.get('covariates', ()))} "
+            "belong together: the table, and the columns of it that the model sees."
+        )
+    table = subjects.read(path, columns) if columns else {}
+    absent = [s for s in store.series_ids if s not in table] if columns else []
+    if columns and len(absent) == len(store.series_ids):
+        raise InputError(f"{path} lists none of the series of {store.root}, such as {absent[0]!r}.")
+    if absent:
+        print(
+            f"WARNING: {path} lists nothing of {len(absent)} of {len(store.series_ids)} series, "
+            f"the first is {absent[0]!r}; the model sees them as unknown.",
+            file=sys.stderr,
+        )
+    return lambda s: subjects.channels(columns, table.get(s), store.meta(s).n_steps, s)
 
 
 def _check_duration(store: Store, duration: int) -> None:

@@ -7,7 +7,7 @@ number of processes does not change the data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,11 @@ def load_series(
     labels = compacted(labels)
     arrays = tuple(store.array(series_id, name) for name in features)
     return Series(meta, arrays, store.valid(series_id), labels)
+
+
+def with_channels(one: Series, channels: Sequence[Array]) -> Series:
+    """The recording with further channels behind its features."""
+    return replace(one, features=(*one.features, *channels))
 
 
 def make_sampler(

@@ -52,6 +52,11 @@ def check(post: Mapping[str, Any]) -> None:
             "post.pair chooses among the events of the whole recording, which a stream does not "
             'have; load the model with post={..., "pair": False}.'
         )
+    if post.get("more"):
+        raise InputError(
+            f"post.more={tuple(post['more'])} may look at the whole recording, which a stream does "
+            'not have; load the model with post={..., "more": ()}.'
+        )
 
 
 def events(

@@ -108,7 +108,7 @@ class Moment:
         recording = self.recording(begin, end)
         x = features.compute(recording, names)[first - begin : stop - begin]
         meta = replace(recording.meta, n_steps=stop - first)
-        one = windows.Series(meta, tuple(x.T), self.cut(first, stop))
+        one = windows.Series(meta, (*x.T, *member.known(None, meta)), self.cut(first, stop))
         data = member.config.data
         batch = windows.gather_batch(
             [(one, 0)] * jax.device_count(), data.duration, data.downsample

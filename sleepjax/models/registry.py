@@ -77,6 +77,7 @@ def build(
     downsample: int = 2,
     dtype: str = "float32",
     features: int | None = None,
+    covariates: int = 0,
     worn: bool = False,
     any_answer: bool = False,
     **settings: Any,
@@ -86,8 +87,9 @@ def build(
     ``build("spec1d", downsample=4, decoder=dict(name="unet1d", dropout=0.1))``; what is not given
     has the module's default. A name like ``my_parts.py:MyModel``, of the model or of a part, is a
     user-defined class (`sleepjax.custom`). ``features``, where given, is the F that its inputs must
-    have. With ``worn`` a model that answers per frame has a fourth logit, whether the watch is
-    worn. ``any_answer`` lets a user-defined model answer otherwise, for a user-defined loss.
+    have, beside ``covariates`` channels of what is known of the person. With ``worn`` a model that
+    answers per frame has a fourth logit, whether the watch is worn. ``any_answer`` lets a
+    user-defined model answer otherwise, for a user-defined loss.
 
     Raises InputError for an unknown name or setting, a value of another type or out of range, and
     a user-defined class that cannot be used.
@@ -97,6 +99,13 @@ def build(
     shared = {"downsample": downsample, "dtype": DTYPES[dtype], "features": features}
     bias = KEYPOINT_BIAS if name == "centernet" else WORN_BIAS if worn else CLASS_BIAS
     cls = _class("model", name, MODELS)
+    if covariates:
+        if "covariates" not in cls.__dataclass_fields__:
+            raise InputError(
+                f"data.covariates condition the decoder of a model, and {name!r} has none that "
+                "takes them; use spec1d or spec2d, or leave data.covariates empty."
+            )
+        shared["covariates"] = covariates
     if not custom.is_custom(name):  # the fields of a user-defined model are settings
         shared |= {"bias": bias}
     parts = {
@@ -108,7 +117,8 @@ def build(
     outside = custom.names({"name": name, **settings})
     if outside:
         answers = None if any_answer or name == "detr" else len(bias)
-        check_answer(outside[0], model, downsample, features, answers)
+        width = features if features is None else features + covariates
+        check_answer(outside[0], model, downsample, width, answers)
     return model
 
 

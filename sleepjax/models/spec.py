@@ -7,13 +7,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import Outputs
+from sleepjax.models.film import FiLM, split_subject
 
 
-def check_features(x: Array, features: int | None) -> None:
+def check_features(x: Array, features: int | None, covariates: int = 0) -> None:
     """Raise ValueError unless x is [B,T,F] with the F that the model was built for."""
-    if x.ndim != 3 or (features is not None and x.shape[-1] != features):
+    expected = None if features is None else features + covariates
+    if x.ndim != 3 or (expected is not None and x.shape[-1] != expected):
         raise ValueError(
-            f"input of shape {x.shape} must be [batch, steps, features={features}]; "
+            f"input of shape {x.shape} must be [batch, steps, features={expected}]; "
             "give the model the features it was trained on, in the same order."
         )
 
@@ -36,12 +38,17 @@ def prefixed(prefix: str, out: dict[str, Array]) -> dict[str, Array]:
 
 
 class Spec1D(nn.Module):
-    """An extractor straight into a decoder: [B,T,F] -> (logits [B,T',K], out)."""
+    """An extractor straight into a decoder: [B,T,F] -> (logits [B,T',K], out).
+
+    The last ``covariates`` of the F channels are what is known of the person
+    (`sleepjax.data.subjects`); they condition the decoder.
+    """
 
     extractor: nn.Module
     decoder: nn.Module
     downsample: int = 2
     features: int | None = None
+    covariates: int = 0
 
     @nn.compact
     def __call__(
@@ -52,10 +59,13 @@ class Spec1D(nn.Module):
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
         (`real_frames` unless given).
         """
-        check_features(x, self.features)
+        check_features(x, self.features, self.covariates)
+        x, subject = split_subject(x, self.covariates)
         mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames = image.reshape(*image.shape[:2], -1)  # [B,T',H*C]
+        if self.covariates:
+            frames = FiLM(name="film")(frames, subject)
         logits, out = self.decoder(frames, train=train, mask=mask)
         return logits, {"image": image, **prefixed("decoder", out)}
 
@@ -72,6 +82,7 @@ class Spec2DCNN(nn.Module):
     decoder: nn.Module
     downsample: int = 2
     features: int | None = None
+    covariates: int = 0
 
     @nn.compact
     def __call__(
@@ -82,10 +93,13 @@ class Spec2DCNN(nn.Module):
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
         (`real_frames` unless given).
         """
-        check_features(x, self.features)
+        check_features(x, self.features, self.covariates)
+        x, subject = split_subject(x, self.covariates)
         mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames, out2d = self.unet2d(image, train=train)  # [B,T',H]
+        if self.covariates:
+            frames = FiLM(name="film")(frames, subject)
         logits, out1d = self.decoder(frames, train=train, mask=mask)
         out = {"image": image, "frames": frames}
         return logits, out | prefixed("unet2d", out2d) | prefixed("decoder", out1d)

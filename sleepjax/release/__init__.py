@@ -153,6 +153,14 @@ def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> No
         )
 
 
+def digest(variables: Mapping[str, Any]) -> str:
+    """SHA-256 of the names and values of weights."""
+    found = hashlib.sha256()
+    for name, array in sorted(flat(variables).items()):
+        found.update(name.encode() + np.asarray(array).tobytes())
+    return found.hexdigest()
+
+
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Arrays of a nested dictionary by path: ``params/decoder/head/logits/kernel``."""
     found = {}

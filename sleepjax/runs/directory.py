@@ -39,7 +39,10 @@ from sleepjax.types import InputError
 FORMAT = 7
 READABLE = (6, FORMAT)
 ADDED: dict[str, Any] = {
+    "augment.hide": 0.0,
     "augment.more": [],
+    "data.covariates": [],
+    "data.subjects": "",
     "data.tail": 0,
     "eval.latency": 0,
     "evaluators": [],

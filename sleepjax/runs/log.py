@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sleepjax import io
+from sleepjax.runs.trackers import Trackers
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 class MetricWriter:
-    """Writes both files of a run directory; use as a context manager."""
+    """Writes both files of a run directory, and its trackers; use as a context manager."""
 
-    def __init__(self, workdir: Path, resume_step: int = 0):
+    def __init__(self, workdir: Path, resume_step: int = 0, track: Sequence[str] = ()):
         """Open, forgetting what an interrupted run wrote after the step that is resumed.
 
-        A line that cannot be read stays in the file and is reported.
+        ``track`` names trackers that mirror what is written (`sleepjax.runs.trackers`). A line
+        that cannot be read stays in the file and is reported.
         """
         self.workdir = Path(workdir)
         self.board = Board(self.workdir / BOARD, resume_step)
@@ -80,13 +82,16 @@ class MetricWriter:
         if odd:
             print(f"WARNING: {path}: unreadable lines, kept but not used: {odd}.", file=sys.stderr)
         self.file = path.open("a", encoding="utf-8")
+        self.trackers = Trackers(self.workdir, track)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """One line and one point per metric; numbers that are not finite are written as null."""
         clean = {k: float(v) if math.isfinite(v) else None for k, v in metrics.items()}
         self.file.write(json.dumps({"step": step, **clean}) + "\n")
         self.file.flush()
-        self.board.scalars(step, {k: v for k, v in clean.items() if v is not None})
+        numbers = {k: v for k, v in clean.items() if v is not None}
+        self.board.scalars(step, numbers)
+        self.trackers.metrics(step, numbers)
 
     def figures(self, step: int, drawn: Iterable[tuple[str, Figure]]) -> list[Path]:
         """Save each as figures/<name>.png and show it in TensorBoard; returns what was saved."""
@@ -97,6 +102,7 @@ class MetricWriter:
                 path.parent.mkdir(exist_ok=True)
                 figure.savefig(path)
                 paths.append(path)
+                self.trackers.figure(step, path)
                 self.board.image(step, name, np.asarray(figure.canvas.buffer_rgba()))  # pyright: ignore
         return paths
 
@@ -112,6 +118,7 @@ class MetricWriter:
     def __exit__(self, kind: type | None, *error: object) -> None:
         """Flush and close."""
         self.board.close()
+        self.trackers.close(finished=kind is None)
         # After an error, such as a full disk, the same error of a file says nothing new.
         with suppress(OSError) if kind else nullcontext():
             self.file.close()

@@ -23,7 +23,16 @@ from sleepjax.types import InputError
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
 ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
 
-FREE = ("log_every", "ckpt_every", "data.root", "data.store", "eval.", "post.", "evaluators")
+FREE = (
+    "early_stop.",
+    "log_every",
+    "ckpt_every",
+    "data.root",
+    "data.store",
+    "eval.",
+    "post.",
+    "evaluators",
+)
 """Settings, and beginnings of their names, that may change when a run is resumed.
 
 None changes the training. Where the data lie is one: `data.facts` says whether they are the same.

@@ -21,6 +21,10 @@ class Execution:
     """``total_steps`` may be more than the run in the directory was begun with."""
     profile: tuple[int, int] | None = None
     """First and stop step of a trace written below the run directory."""
+    track: tuple[str, ...] = ()
+    """Trackers that mirror the log: wandb, mlflow (see `sleepjax.runs.trackers`)."""
+    dry_run: bool = False
+    """Only the shortest validation series is validated (see `sleepjax.experiments.dry_run`)."""
 
 
 AS_USUAL = Execution()

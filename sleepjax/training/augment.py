@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from sleepjax import custom
+from sleepjax.data import subjects
 from sleepjax.data.features import user_defined as user_feature
 from sleepjax.data.windows import MASKS
 from sleepjax.objectives import Objective, Output
@@ -64,24 +65,32 @@ def make(
     reverse: float = 0.0,
     cutmix: float = 0.0,
     mixup: float = 0.0,
+    hide: float = 0.0,
     more: Sequence[str] = (),
 ) -> Augment:
     """One function that applies what is switched on, in the order of the arguments.
 
     Args:
-      features: names of the F features.
+      features: names of the F channels of x (`sleepjax.data.subjects.names`).
       duration: T steps; with ``reverse`` or ``cutmix`` a multiple of ``downsample``.
       downsample: steps per frame.
       loss: name of the objective; only ``segmentation`` has targets that can be mixed.
       reverse: fraction of the samples that are reversed in time.
       cutmix: fraction of the samples that get a piece of another one.
       mixup: fraction of the samples that are averaged with another one.
+      hide: fraction of the samples in which a column of what is known of the person is hidden,
+        each column for itself, so that a model learns to do without.
       more: names of user-defined augmentations, functions of (batch, key, features) that return a
         batch of the same arrays; they come first, before samples are mixed.
 
     Raises InputError for values out of range and settings that do not go together.
     """
-    for name, fraction in (("reverse", reverse), ("cutmix", cutmix), ("mixup", mixup)):
+    for name, fraction in (
+        ("reverse", reverse),
+        ("cutmix", cutmix),
+        ("mixup", mixup),
+        ("hide", hide),
+    ):
         if not 0 <= fraction <= 1:
             raise InputError(f"augment.{name}={fraction} must lie between 0 and 1.")
     if (reverse or cutmix) and duration % downsample:
@@ -95,13 +104,17 @@ def make(
             "only the targets of 'segmentation' can be mixed."
         )
     own = [user_defined(name, features) for name in more]
-    if not (reverse or cutmix or mixup or own):
+    columns = subjects.column_numbers(features)
+    hide = hide if columns.any() else 0.0
+    if not (reverse or cutmix or mixup or own or hide):
         return unchanged
     mirror = Mirror(features) if reverse else None
 
     def augment(batch: Batch, key: Key[Array, ""]) -> Batch:
         for i, function in enumerate(own):
             batch = function(batch, jax.random.fold_in(key, i))
+        if hide:
+            batch = hide_columns(batch, jax.random.fold_in(key, len(own)), hide, columns)
         u = jax.random.uniform(key, (6, len(batch["mask"])))  # one draw: each takes long to compile
         if mirror:
             batch = time_reversal(batch, u[0] < reverse, mirror)
@@ -137,6 +150,16 @@ def arcsine(u: Float[Array, " B"]) -> Float[Array, " B"]:
     return jnp.sin(0.5 * math.pi * u) ** 2
 
 
+def hide_columns(batch: Batch, key: Key[Array, ""], fraction: float, columns: np.ndarray) -> Batch:
+    """Hide columns of what is known of the person, each in some samples, as if nobody had told.
+
+    ``columns`` [F] are the numbers of `subjects.column_numbers`.
+    """
+    hidden = jax.random.bernoulli(key, fraction, (len(batch["mask"]), columns.max() + 1))
+    hidden = hidden[:, columns] & (columns > 0)[None]  # [B,F]
+    return batch | {"x": jnp.where(hidden[:, None], 0.0, batch["x"])}
+
+
 class Mirror:
     """What time reversal does to the values of F features: own * x + cross * x[partner] + shift."""
 
@@ -152,7 +175,10 @@ class Mirror:
                     "time reversal changes it: give it reversal='same' or 'negated', or leave one "
                     "of the two out."
                 )
-        unknown = set(names) - set(ORDERED) - {"hour_sin", "hour_cos", "step"} - own.keys()
+        constant = {name for name in names if name.startswith(subjects.PREFIX)}
+        unknown = (
+            set(names) - constant - set(ORDERED) - {"hour_sin", "hour_cos", "step"} - own.keys()
+        )
         if unknown:
             raise InputError(f"augment.reverse does not know how to reverse {sorted(unknown)}.")
         if len(clock) == 1:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from sleepjax import custom, models, objectives
+from sleepjax.data import subjects
 from sleepjax.objectives import Batch
 from sleepjax.parallel import sharding
 from sleepjax.runs.runtime import Execution
@@ -58,20 +59,24 @@ class Built:
 def build(config: Any) -> Built:
     """The functions of a config. Raises InputError for settings that name or allow no model."""
     cut = dict(duration=config.data.duration, downsample=config.data.downsample)
-    n_features = len(config.data.features)
+    names = subjects.names(config.data)
     worn = config.loss.get("worn", 0) > 0
     own_loss = custom.is_custom(config.loss.name)
     model = models.build(
-        **config.model, downsample=config.data.downsample, worn=worn, any_answer=own_loss
+        **config.model,
+        downsample=config.data.downsample,
+        covariates=len(names) - len(config.data.features),
+        worn=worn,
+        any_answer=own_loss,
     )
     objective = objectives.make(**config.loss, downsample=config.data.downsample)
     tx, lr_at = optim.make(total_steps=config.total_steps, **config.optim)
     augmentation = augment.make(
-        **config.get("augment", {}), **cut, features=config.data.features, loss=config.loss.name
+        **config.get("augment", {}), **cut, features=names, loss=config.loss.name
     )
 
     def init(key: jax.Array) -> TrainState:
-        x = jnp.zeros((1, config.data.duration, n_features))
+        x = jnp.zeros((1, config.data.duration, len(names)))
         return init_state(key, x, model=model, tx=tx, ema=config.ema)
 
     update = partial(
@@ -102,7 +107,7 @@ def check_user_defined(built: Built, config: Any) -> None:
     frames = -(-config.data.duration // config.data.downsample)
     of = lambda *shape: jax.ShapeDtypeStruct((2, *shape), jnp.float32)
     batch = {
-        "x": of(config.data.duration, len(config.data.features)),
+        "x": of(config.data.duration, len(subjects.names(config.data))),
         **{"asleep": of(frames), "distance": of(frames, 2), "mask": of(frames)},
         **{"worn": of(frames), "worn_mask": of(frames)},
     }

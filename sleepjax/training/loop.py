@@ -19,7 +19,7 @@ from sleepjax.evaluators import Evaluator, Validation, standard
 from sleepjax.inference import Windowing
 from sleepjax.parallel import processes, sharding
 from sleepjax.progress import Progress
-from sleepjax.runs import directory
+from sleepjax.runs import directory, trackers
 from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
@@ -50,8 +50,19 @@ def run(
 ) -> Result:
     """Train, validate, checkpoint; resume where ``workdir`` holds an unfinished run.
 
-    ``evaluators`` (name -> (function, every so many steps)) look at each validation; the default
-    is `evaluators.standard`. Every process of a distributed run calls this with the same arguments.
+    Where ``config.data.root`` is left at its default and holds nothing, recordings are simulated
+    (``config.simulate``), and said to be. A finished run is validated again, not trained.
+
+    Args:
+      config: of `sleepjax.load_config`; every setting is checked before anything is read.
+      workdir: the run directory: made, or continued if it was begun with the same settings.
+      execution: how it is computed, such as ``Execution(resident=True, track=("wandb",))``; it
+        may differ when a run is resumed (`sleepjax.runs.runtime.Execution`).
+      evaluators: name -> (function of a `sleepjax.evaluators.Validation`, every so many steps):
+        what looks at each validation; by default `evaluators.standard`, which saves, scores and
+        draws. Every process of a distributed run calls this with the same arguments.
+
+    Returns the `Result`: scores of the last validation, run directory, figures.
 
     Raises InputError for a config or data that cannot be used, OSError where the disk is full,
     DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
@@ -61,7 +72,9 @@ def run(
     checks.check(config)
     mesh, main = sharding.data_mesh(), processes.is_main()
     checks.check_batches(config, mesh.size)
+    trackers.check(execution.track)
     built, data = build(config), input_pipeline.open_data(config)
+    data = data.with_one_validated() if execution.dry_run else data
     feed = input_pipeline.make(data.train, config, mesh, resident=execution.resident)
     program = compiled(built, feed, mesh, execution)
     evaluators = standard(config) if evaluators is None else evaluators
@@ -81,12 +94,12 @@ def run(
                 say(loaded)
             say(parameter_table(state.params))
         else:
-            say(f"resuming {workdir} at step {int(state.step)} of {total}")
+            say(resumption(workdir, int(state.step), config))
         step = int(state.step)
         key, history = program.train_key(config.seed), read_metrics(workdir, step)
         meter = Meter(config, built.lr_at, feed.windows_at, workdir)
         with (
-            MetricWriter(workdir, step) if main else Mute() as writer,
+            MetricWriter(workdir, step, execution.track) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
             input_pipeline.Prefetch(
@@ -132,6 +145,8 @@ def run(
                             if not row.keys() <= row_at(history, step).keys():
                                 write(row)
                     if ending:
+                        if not last:
+                            progress.say(f"step {step} of {total}: {why_stalled(history, config)}")
                         processes.barrier("end")
                         figures = tuple(sorted((workdir / "figures").glob("*.png")))
                         return Result(evaluation.metrics, workdir, figures, data.simulated)
@@ -195,6 +210,36 @@ def has_stalled(history: Sequence[dict[str, float]], *, metric: str, patience: i
     sign = -1 if metric.endswith("loss") else 1
     values = [-math.inf if row.get(metric) is None else sign * row[metric] for row in rows]
     return len(values) - 1 - int(np.argmax(values)) >= patience
+
+
+def why_stalled(history: Sequence[dict[str, float]], config: Any) -> str:
+    """Why a run whose last validations improved nothing stops, in words."""
+    metric, patience = config.early_stop.metric, config.early_stop.patience
+    rows = [row for row in history if row.get(metric) is not None]
+    pick = min if metric.endswith("loss") else max
+    best = pick(rows, key=lambda row: row[metric], default=None)
+    reached = f"not improved on {best[metric]:.4f} of step {best['step']}" if best else "no value"
+    return (
+        f"early stopping: {metric} has {reached} in {patience} validations "
+        f"(early_stop.patience={patience})"
+    )
+
+
+def resumption(workdir: Path, step: int, config: Any) -> str:
+    """What happens to a run that is at ``step``: it is finished, or goes on, in words."""
+    total, history = config.total_steps, read_metrics(workdir, step)
+    again = "Nothing is left to train; it is validated again."
+    if has_stalled(history, **config.early_stop):
+        return (
+            f"{workdir} is finished at step {step} of {total}, {why_stalled(history, config)}. "
+            f"{again} A higher early_stop.patience lets it go on."
+        )
+    if step == total and "valid/loss" in row_at(history, step):
+        return (
+            f"{workdir} is finished at step {step} of {total}. {again} "
+            "--extend total_steps=N trains it longer."
+        )
+    return f"resuming {workdir} at step {step} of {total}"
 
 
 def say(text: str) -> None:

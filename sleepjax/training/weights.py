@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +102,6 @@ def origin(config: Any) -> dict[str, Any]:
     if not config.get("init"):
         return {}
     weights = read(config.init)
-    digest = hashlib.sha256()
-    for name, array in sorted(release.flat(weights.variables).items()):
-        digest.update(name.encode() + jax.device_get(array).tobytes())
+    digest = release.digest(jax.device_get(weights.variables))
     known = ("git_commit", "sleepjax", "simulated", "step")
-    return {"init": {k: weights.run.get(k) for k in known} | {"sha256": digest.hexdigest()}}
+    return {"init": {k: weights.run.get(k) for k in known} | {"sha256": digest}}

@@ -11,12 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 from sleepjax import models
 from sleepjax.config import load_config
+from sleepjax.data import source
+from sleepjax.experiments import dry_run
 from sleepjax.objectives import to_steps
 from sleepjax.parallel import sharding
 from sleepjax.runs import directory, log, resume, signals
+from sleepjax.runs.runtime import AS_USUAL
 from sleepjax.training import checks, loop
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables, init_state
@@ -262,12 +266,46 @@ def test_stalling():
     assert not stalled(4, "valid/event_ap", 0)
     assert not stalled(3, "valid/event_ap", 2) and stalled(4, "valid/event_ap", 2)
     assert not stalled(4, "valid/loss", 1) and stalled(3, "valid/loss", 1)
+    config = ConfigDict({"early_stop": {"metric": "valid/event_ap", "patience": 2}})
+    assert loop.why_stalled(rows, config) == (
+        "early stopping: valid/event_ap has not improved on 0.3000 of step 2 in 2 validations "
+        "(early_stop.patience=2)"
+    )
+    config.early_stop.metric = "valid/loss"
+    assert "valid/loss has not improved on 0.4000 of step 4" in loop.why_stalled(rows, config)
 
 
-def test_early_stopping_ends_the_run(tiny_config, tmp_path, monkeypatch):
+def test_early_stopping_ends_the_run_and_says_so_again(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(loop, "has_stalled", lambda history, **kw: len(history) >= 2)
     result = loop.run(tiny_config(), tmp_path, evaluators={})
     assert [row["step"] for row in log.read_metrics(result.workdir)] == [2, 2]
+    assert "step 2 of 4: early stopping: valid/event_ap has not improved" in capsys.readouterr().err
+    said = loop.resumption(tmp_path, 2, tiny_config())
+    assert said.startswith(f"{tmp_path} is finished at step 2 of 4, early stopping: valid/event_ap")
+    assert "Nothing is left to train" in said and "A higher early_stop.patience" in said
+
+
+def test_what_is_said_of_a_finished_run(finished, tiny_config):
+    said = loop.resumption(finished.workdir, 4, tiny_config())
+    assert "is finished at step 4 of 4. Nothing is left to train; it is validated again" in said
+    assert "at step 2 of 4" in loop.resumption(finished.workdir, 2, tiny_config())
+
+
+def test_a_dry_run_runs_every_part_and_leaves_nothing(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lines = dry_run.run(tiny_config(), AS_USUAL)
+    words = ("data", "batch", "model", "update", "validation", "report", "checkpoint", "loaded run")
+    assert all(any(line.strip().startswith(word) for line in lines) for word in words)
+    assert "1 of 2 validated, SIMULATED" in lines[1] and "x [4, 960, 5]" in lines[2]
+    assert not list(tmp_path.glob("sleepjax-dry-run-*"))
+
+
+def test_a_run_that_predicts_otherwise_than_it_was_trained(finished, tiny_config, monkeypatch):
+    data = source.open_training_data(tiny_config().data, tiny_config().simulate)
+    assert dry_run.check_saved(finished.workdir, data) > 0
+    monkeypatch.setattr(dry_run, "ALIKE", -1.0)
+    with pytest.raises(InputError, match="that was saved predicts otherwise than the one"):
+        dry_run.check_saved(finished.workdir, data)
 
 
 # ---- files of a run
