@@ -82,15 +82,17 @@ def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
 
     A row with both ends belongs to the main sleep that it overlaps most (`metrics.agreement`), a
     row with one end to that whose end is nearest, within six hours. Clock readings are compared,
-    so that neither side needs a time zone.
+    so that neither side needs a time zone. Sleep that by the clock ends before it begins, as on a
+    flight to the west, belongs to no row.
 
     Args:
       nights: of `nights_table`, of any number of people.
       diary: of `read_diary`.
     """
-    found = nights.filter(kind="main").with_columns(
-        *(_local(end).alias(f"{end}_s") for end in EVENTS)
-    )
+    ends = [_local(end).alias(f"{end}_s") for end in EVENTS]
+    found = nights.filter(kind="main").with_columns(ends)
+    found = found.filter(pl.col("wakeup_s") > pl.col("onset_s"))
+    people, mine = set(nights["person"]), _by_person(found)
     both = diary.drop_nulls(EVENTS).filter(pl.col("person").is_in(nights["person"].implode()))
     result = None if both.is_empty() else agreement(_steps(both, ""), _steps(found, "_s"))
     partner = {} if result is None else _partners(both, found, result)
@@ -99,13 +101,18 @@ def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
     for row in diary.iter_rows(named=True):
         index = partner.get(row["row"])
         if index is None and sum(row[end] is not None for end in EVENTS) == 1:
-            index = _nearest(row, found, taken)
+            index = _nearest(row, found, [i for i in mine.get(row["person"], ()) if i not in taken])
             taken |= set() if index is None else {index}
         night = None if index is None else found.row(index, named=True)
-        known = bool((nights["person"] == row["person"]).any())
-        rows.append(_compared(row, night, known))
-    kept = found["person"].is_in(diary["person"].implode()).sum()
-    return DiaryComparison(checked(rows, DIARY), result, int(kept) - len(taken))
+        rows.append(_compared(row, night, row["person"] in people))
+    n_found = sum(len(mine.get(person, ())) for person in diary["person"].unique())
+    return DiaryComparison(checked(rows, DIARY), result, n_found - len(taken))
+
+
+def _by_person(found: pl.DataFrame) -> dict[str, list[int]]:
+    """Person -> rows of a table."""
+    grouped = found.with_row_index("_row").group_by("person").agg("_row")
+    return dict(grouped.iter_rows())
 
 
 def _local(end: str) -> pl.Expr:
@@ -138,14 +145,12 @@ def _partners(both: pl.DataFrame, found: pl.DataFrame, result: Agreement) -> dic
     }
 
 
-def _nearest(row: Mapping[str, Any], found: pl.DataFrame, taken: set[int]) -> int | None:
-    """Index of the person's main sleep whose end is nearest to the one that the row has."""
+def _nearest(row: Mapping[str, Any], found: pl.DataFrame, free: list[int]) -> int | None:
+    """Which of the free main sleeps has its end nearest to the one that the row has."""
     end = next(end for end in EVENTS if row[end] is not None)
-    far = (found[f"{end}_s"] - row[end]).abs().to_numpy().astype(float)
-    far[(found["person"] != row["person"]).to_numpy()] = np.inf
-    far[list(taken)] = np.inf
-    best = int(far.argmin()) if len(far) else None
-    return best if best is not None and far[best] <= NEAR else None
+    away = {index: abs(found[f"{end}_s"][index] - row[end]) for index in free}
+    best = min(away, key=away.__getitem__, default=None)
+    return best if best is not None and away[best] <= NEAR else None
 
 
 def _compared(

@@ -210,6 +210,16 @@ def test_efficiency_and_latency_are_those_of_yasa(read, night):
     assert table["sleep_latency_min"][0] == pytest.approx(night["SOL"])
 
 
+def test_sleep_that_ends_before_it_begins_by_the_clock_belongs_to_no_row(read):
+    of = meta("2018-08-14 15:00", 24)
+    west = of.__class__("s", of.n_steps, 0, of.start, ((0, 3600), (12 * 720, -8 * 3600)), {})
+    nights = nights_table(*found(west, [(8 * 720, 16 * 720)]), person="p")
+    assert nights.filter(kind="main")["clock_change_h"].to_list() == [-9]
+    header = "person,date,onset,wakeup\n"
+    compared = compare_diary(nights, read(f"{header}p,2018-08-14,23:00,07:00\n"))
+    assert compared.nights[REASONS].to_list() == ["no_night_found"] and compared.extra == 0
+
+
 def test_a_reference_with_many_people(read, nights):
     """Whoever has no diary is left out, and nobody's nights are given to somebody else."""
     others = [nights.with_columns(person=pl.lit(name)) for name in ("q", "r")]

@@ -153,6 +153,6 @@ def test_a_hundred_thousand_nights_take_seconds():
     )
     one = checked([recording()], RECORDINGS)
     each = pl.concat([one] * 10_000).with_columns(person=pl.int_range(10_000).cast(pl.String))
-    began = time.perf_counter()
+    began = time.process_time()
     table = people_table(many, each)
-    assert len(table) == 10_000 and time.perf_counter() - began < 20
+    assert len(table) == 10_000 and time.process_time() - began < 20
