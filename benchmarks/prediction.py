@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from sleepjax import postprocess
-from sleepjax.data import features, raw, windows
+from sleepjax.data import features, raw
 from sleepjax.inference import Windowing, predict_series
 from sleepjax.predict import load
 from sleepjax.simulation import simulate_cohort
@@ -52,17 +52,14 @@ def parts(path: Path, clock: Clock) -> float:
     rows = clock("read", lambda: list(raw.iter_rows(path)))
     recordings = clock("check and repair", lambda: [one.recording() for one in rows])
     names = [tuple(member.config.data.features) for member in predictor.members]
-    computed = clock(
-        "features", lambda: [[features.compute(one, n) for n in set(names)] for one in recordings]
+    prepared = clock(
+        "features",
+        lambda: {n: [features.with_features(one, n) for one in recordings] for n in set(names)},
     )
-    valid = [one.frame["valid"].to_numpy() for one in recordings]
+    valid = [np.asarray(one.valid) for one in recordings]
     found = []
     for i, member in enumerate(predictor.members):
-        kind = list(set(names)).index(names[i])
-        series = [
-            windows.Series(one.meta, tuple(x[kind].T), v)
-            for one, x, v in zip(recordings, computed, valid, strict=True)
-        ]
+        series = prepared[names[i]]
         how = Windowing.of(member.config)
         predict = lambda some, m=member, h=how: list(predict_series(some, m.predict_fn, h))
         clock(f"compile {i}", lambda: predict(series[:1]))  # noqa: B023

@@ -82,8 +82,9 @@ def nights(run: Validation) -> Mapping[str, float]:
 
 def saved(run: Validation) -> Mapping[str, float]:
     """Save probabilities and true events, so that decoding can be tuned without the model."""
-    found, total = run.evaluation.probabilities, run.config.total_steps
-    files.save(run.workdir, run.data.valid, run.data.solution, found, total)
+    found = run.evaluation.probabilities
+    each = [files.Curves(one, found[one.meta.series_id]) for one in run.data.valid]
+    files.save(run.workdir, each, run.data.solution, run.config.total_steps)
     return {}
 
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from sleepjax.data import windows
+from sleepjax.data.recording import Recording
 from sleepjax.postprocess.stitch import centre_weights, latest, stitch
 
 Predict = Callable[[windows.Batch], jax.Array]
@@ -67,14 +68,14 @@ class Windowing:
         return slice(first, stop - self.trim), weight
 
 
-def predict_recording(one: windows.Series, predict: Predict, how: Windowing) -> np.ndarray:
+def predict_recording(one: Recording, predict: Predict, how: Windowing) -> np.ndarray:
     """Probabilities [T,K] float32 at every step of one recording."""
     found = list(_each_window([one], predict, how))
     return _stitched(found, one, how)
 
 
 def predict_series(
-    series: Sequence[windows.Series], predict: Predict, how: Windowing
+    series: Sequence[Recording], predict: Predict, how: Windowing
 ) -> Iterator[np.ndarray]:
     """Probabilities [T,K] float32 of each recording, in order; batches run across recordings."""
     found = _each_window(series, predict, how)
@@ -86,9 +87,7 @@ Part = tuple[tuple[int, int], np.ndarray]
 """((index of the series, start of the window), probabilities [duration,K])."""
 
 
-def _each_window(
-    series: Sequence[windows.Series], predict: Predict, how: Windowing
-) -> Iterator[Part]:
+def _each_window(series: Sequence[Recording], predict: Predict, how: Windowing) -> Iterator[Part]:
     """What is predicted of every window, in order.
 
     A batch has ``how.batch_size`` windows, or the next multiple of the devices: a run is not bound
@@ -117,7 +116,7 @@ def _each_window(
         yield from zip(where, np.asarray(probs), strict=False)
 
 
-def _stitched(found: list[Part], one: windows.Series, how: Windowing) -> np.ndarray:
+def _stitched(found: list[Part], one: Recording, how: Windowing) -> np.ndarray:
     starts = np.array([start for (_, start), _ in found])
     parts = np.stack([part for _, part in found])  # [N,T,K]
     if how.latency:

@@ -19,6 +19,7 @@ from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
 from sleepjax.figures.curves import nights_figure
+from sleepjax.figures.shown import View
 from sleepjax.inference import Windowing, predict_recording
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
@@ -45,9 +46,9 @@ class Found:
     @property
     def windows(self) -> pl.DataFrame:
         """When the person slept: the columns of `postprocess.windows.SCHEMA`."""
-        valid = self.recording.frame["valid"].to_numpy()
+        one, valid = self.recording, np.asarray(self.recording.valid)
         return postprocess.find_windows(
-            self.probabilities, self.recording.meta, valid=valid, spread=self.spread
+            self.probabilities, one.meta, valid=valid, spread=self.spread
         )
 
     @property
@@ -73,12 +74,12 @@ class Member:
     spread: float
     """Minutes over which its probability of a certain event is spread."""
 
-    def known(self, subject: Subject | None, meta: SeriesMeta) -> tuple[np.ndarray, ...]:
+    def known(self, subject: Subject | None, meta: SeriesMeta) -> dict[str, np.ndarray]:
         """Channels of what is known of a person, [T] each; none where the config names none."""
         columns = subjects.parse(self.config.data.get("covariates", ()))
         return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
 
-    def probabilities(self, one: windows.Series) -> np.ndarray:
+    def probabilities(self, one: Recording) -> np.ndarray:
         """Float32 [T,K] of a recording with the features of the config."""
         return predict_recording(one, self.predict_fn, Windowing.of(self.config))
 
@@ -175,17 +176,17 @@ class Predictor:
         ``subject`` is what is known of the person, column -> value, see `predict`. Raises
         InputError where the model gives no numbers, and for a value that it was not trained with.
         """
-        valid = recording.frame["valid"].to_numpy()
-        computed = lru_cache(partial(features.compute, recording))  # alike in most members
+        prepared = lru_cache(partial(features.with_features, recording))  # alike in most members
         each = []
         for member in self.members:
-            x = computed(tuple(member.config.data.features))  # [T,F]
-            known = member.known(subject, recording.meta)
-            one = windows.Series(recording.meta, (*x.T, *known), valid)
-            each.append(member.probabilities(one))
+            one = prepared(tuple(member.config.data.features))
+            each.append(
+                member.probabilities(one.with_features(member.known(subject, recording.meta)))
+            )
         common = min(probs.shape[1] for probs in each)  # worn only where all members have it
         probs = np.mean([probs[:, :common] for probs in each], axis=0)
         check_finite(probs, recording.meta)
+        valid = np.asarray(recording.valid)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
         events = postprocess.with_timestamps(events, recording.meta)
         return Found(recording, probs, events, self.spread)
@@ -260,14 +261,5 @@ def _member(weights: release.Weights, compiled: dict[str, Callable], source: str
 
 def figure(found: Found, note: str = "") -> Figure:
     """The nights of one recording with what was found in them."""
-    frame = found.recording.frame
-    return nights_figure(
-        found.recording.meta,
-        frame["anglez"].to_numpy(),
-        frame["enmo"].to_numpy(),
-        frame["valid"].to_numpy(),
-        found.events,
-        title=", ".join(filter(None, (found.recording.meta.series_id[:40], note))),
-        asleep=found.probabilities[:, CLASSES.index("asleep")],
-        copied=features.copied(found.recording),
-    )
+    view = View(found.recording, found=found.events, probabilities=found.probabilities)
+    return nights_figure(view, ", ".join(filter(None, (view.meta.series_id[:40], note))))

@@ -15,13 +15,13 @@ import polars as pl
 from sleepjax import postprocess
 from sleepjax.baselines import angle, logistic, signals
 from sleepjax.baselines.signals import FEATURES
-from sleepjax.data.windows import Series
+from sleepjax.data.recording import Recording
 from sleepjax.postprocess.windows import windows_frame
 
 __all__ = ["BASELINES", "FEATURES", "RULES", "as_windows", "find_events", "find_windows"]
 
-Predict = Callable[[Series], np.ndarray]
-Fit = Callable[[Sequence[Series], int], Predict]
+Predict = Callable[[Recording], np.ndarray]
+Fit = Callable[[Sequence[Recording], int], Predict]
 """(recordings with labels and `FEATURES`, seed) -> predict."""
 
 
@@ -32,7 +32,7 @@ def rule(periods: angle.Periods) -> Fit:
     share of the period in which the watch was worn. An end of the recording is no event.
     """
 
-    def predict(one: Series) -> np.ndarray:
+    def predict(one: Recording) -> np.ndarray:
         probs = np.zeros((one.meta.n_steps, 3), np.float32)
         worn = signals.worn(one)
         for onset, wakeup in periods(signals.measured(one, "anglez"), one.meta):
@@ -55,7 +55,7 @@ BASELINES: dict[str, Fit] = {
 
 
 def find_events(
-    predict: Predict, series: Sequence[Series], post: Mapping[str, Any]
+    predict: Predict, series: Sequence[Recording], post: Mapping[str, Any]
 ) -> pl.DataFrame:
     """Events of recordings: series_id, step, event, score; ``post`` as in a config."""
     return pl.concat(
@@ -64,7 +64,7 @@ def find_events(
     )
 
 
-def find_windows(name: str, predict: Predict, series: Sequence[Series]) -> pl.DataFrame:
+def find_windows(name: str, predict: Predict, series: Sequence[Recording]) -> pl.DataFrame:
     """Sleep windows of recordings: a rule's periods, else those of `postprocess.find_windows`."""
     if name not in RULES:
         frames = [
@@ -75,7 +75,7 @@ def find_windows(name: str, predict: Predict, series: Sequence[Series]) -> pl.Da
     return pl.concat(frames)
 
 
-def as_windows(periods: np.ndarray, one: Series) -> pl.DataFrame:
+def as_windows(periods: np.ndarray, one: Recording) -> pl.DataFrame:
     """Periods [N,2], half-open in rows, as `postprocess.find_windows` returns windows; no score."""
     worn, last = signals.worn(one), one.meta.n_steps - 1
     rows = [

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import median_filter
 
+from sleepjax.data.compact import true_runs
 from sleepjax.local_time import local_seconds
 from sleepjax.types import (
     STEPS_PER_DAY,
@@ -106,8 +107,7 @@ def longest_rest(anglez: np.ndarray) -> tuple[int, int] | None:
         *THRESHOLD_BOUNDS,
     )
     rest = measured & (activity < threshold)
-    edges = np.flatnonzero(np.diff(rest, prepend=False, append=False))
-    blocks = edges.reshape(-1, 2)
+    blocks = true_runs(rest)
     blocks = blocks[blocks[:, 1] - blocks[:, 0] > SHORTEST_BLOCK]
     if len(blocks) == 0:
         return None

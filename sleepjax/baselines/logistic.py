@@ -15,6 +15,8 @@ from scipy.special import expit
 
 from sleepjax.baselines import signals
 from sleepjax.data import windows
+from sleepjax.data.features import ENMO_CLIP
+from sleepjax.data.recording import Recording
 from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError
 
 FRAME = STEPS_PER_MINUTE
@@ -25,10 +27,10 @@ SIGMA = 60.0
 RIDGE = 1e-4
 MAX_FRAMES = 200_000
 
-Predict = Callable[[windows.Series], np.ndarray]
+Predict = Callable[[Recording], np.ndarray]
 
 
-def fit(series: Sequence[windows.Series], seed: int) -> Predict:
+def fit(series: Sequence[Recording], seed: int) -> Predict:
     """Fit to labelled recordings with `signals.FEATURES`.
 
     Returns a function from a recording to probabilities float32 [T,3]. Raises InputError where
@@ -53,7 +55,7 @@ def fit(series: Sequence[windows.Series], seed: int) -> Predict:
     x = design(x, mean, std)
     weights = np.stack([regress(x, y[:, k]) for k in range(len(CLASSES))], axis=-1)  # [1+S,3]
 
-    def predict(one: windows.Series) -> np.ndarray:
+    def predict(one: Recording) -> np.ndarray:
         frames = expit(design(statistics(one), mean, std) @ weights)  # [T',3]
         centre = np.arange(len(frames)) * FRAME + (FRAME - 1) / 2
         at = np.arange(one.meta.n_steps)
@@ -95,9 +97,10 @@ def regress(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return found.x
 
 
-def statistics(one: windows.Series) -> np.ndarray:
+def statistics(one: Recording) -> np.ndarray:
     """[T',S] per minute: movement and its surroundings, clock, and whether the watch was worn."""
-    anglez, enmo = signals.measured(one, "anglez"), signals.measured(one, "enmo")
+    anglez = signals.measured(one, "anglez")
+    enmo = np.minimum(signals.measured(one, "enmo"), ENMO_CLIP)  # as prepared recordings have it
     change = np.abs(np.diff(anglez, prepend=anglez[:1]))
     average = lambda x: windows.frames(x, FRAME).mean(axis=1)
     activity = (
@@ -113,8 +116,8 @@ def statistics(one: windows.Series) -> np.ndarray:
             around = window_mean(x, -span, span)
             spread = np.sqrt(np.maximum(window_mean(x * x, -span, span) - around**2, 0))
             columns += [around, after - before, spread, maximum_filter1d(x, 2 * span + 1)]
-    sine, cosine = (average(signals.feature(one, f"hour_{name}")) for name in ("sin", "cos"))
-    copied, missing = average(signals.feature(one, "repeat")), average(~np.asarray(one.valid))
+    sine, cosine = (average(np.asarray(one.features[f"hour_{name}"])) for name in ("sin", "cos"))
+    copied, missing = average(np.asarray(one.features["repeat"])), average(~np.asarray(one.valid))
     columns += [sine, cosine, 2 * sine * cosine, cosine**2 - sine**2, copied, missing]
     return np.column_stack(columns)
 

@@ -1,28 +1,21 @@
-"""Signals that the baselines see of a recording: the same prepared features as a model."""
+"""Signals that the baselines see of a recording."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sleepjax.data.features import NORMALISERS
-from sleepjax.data.windows import Series
+from sleepjax.data.recording import Recording
 
 FEATURES = ("anglez", "enmo", "hour_sin", "hour_cos", "repeat")
-"""Names of ``Series.features`` for every function of this package."""
+"""Features that a recording needs for every function of this package."""
 
 
-def feature(one: Series, name: str) -> np.ndarray:
-    """float32 [T]."""
-    return np.asarray(one.features[FEATURES.index(name)])
-
-
-def measured(one: Series, name: str) -> np.ndarray:
+def measured(one: Recording, name: str) -> np.ndarray:
     """``anglez`` in degrees or ``enmo`` in g, float64 [T]; NaN where it was not measured."""
-    scale = NORMALISERS[name]
-    values = feature(one, name).astype(np.float64) * scale["std"] + scale["mean"]
+    values = np.asarray(one.signals[name]).astype(np.float64)
     return np.where(np.asarray(one.valid), values, np.nan)
 
 
-def worn(one: Series) -> np.ndarray:
+def worn(one: Recording) -> np.ndarray:
     """bool [T]: measured, and no copy of another day."""
-    return np.asarray(one.valid) & (feature(one, "repeat") < 0.5)
+    return np.asarray(one.valid) & ~np.asarray(one.copied)

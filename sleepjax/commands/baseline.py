@@ -26,7 +26,7 @@ from sleepjax.types import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from sleepjax.data.windows import Series
+    from sleepjax.data.recording import Recording
 
 NAMES = ("hdcza", "vanhees2015", "logistic", "clock")
 
@@ -116,14 +116,11 @@ def score(args: argparse.Namespace) -> int:
 def apply(args: argparse.Namespace) -> int:
     from sleepjax import baselines, postprocess
     from sleepjax.data import features
-    from sleepjax.data.windows import Series
     from sleepjax.devices.series import iter_recordings
 
     series, refused = [], []
     for recording in iter_recordings(Path(args.series), tz=args.tz, refused=refused):
-        x = features.compute(recording, baselines.FEATURES)  # [T,F]
-        valid = recording.frame["valid"].to_numpy()
-        series.append(Series(recording.meta, tuple(x.T), valid))
+        series.append(features.with_features(recording, baselines.FEATURES))
     if not series:
         raise InputError(refused[0])
     if args.name == "clock":
@@ -147,7 +144,7 @@ def apply(args: argparse.Namespace) -> int:
     return 3 if refused else 0
 
 
-def constant_clock(args: argparse.Namespace, series: list[Series]) -> pl.DataFrame:
+def constant_clock(args: argparse.Namespace, series: list[Recording]) -> pl.DataFrame:
     """The window of each night at the median clock times of the truth."""
     import polars as pl
 

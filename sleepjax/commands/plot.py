@@ -107,7 +107,7 @@ def views(
     if not args.workdir:
         for recording in recordings:
             given = shown.given(events, recording.meta.series_id)
-            yield shown.of_recording(recording, **given), ""
+            yield shown.View(recording, **given), ""
         return
     from sleepjax.predict import load
 
@@ -123,7 +123,7 @@ def views(
             continue
         known = {"found": found.events, "probabilities": found.probabilities}
         given = shown.given(events, recording.meta.series_id)
-        yield shown.of_recording(recording, **known | given), note
+        yield shown.View(recording, **known | given), note
 
 
 def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:
@@ -141,10 +141,11 @@ def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[V
     store = open_training_data(config.data, config.simulate).store
     note = workdir.name + (", SIMULATED data" if run["simulated"] else "")
     for one in curves:
-        series_id = one.meta.series_id
+        series_id = one.recording.meta.series_id
         known = {
             "truth": solution.filter(series_id=series_id),
             "found": one.events(config.post),
             "probabilities": one.probabilities,
         }
-        yield shown.of_store(store, series_id, **known | shown.given(events, series_id)), note
+        recording = store.recording(series_id)
+        yield shown.View(recording, **known | shown.given(events, series_id)), note

@@ -30,6 +30,9 @@ class Sliced(ABC):
         return np.asarray(self[:], dtype=dtype)
 
 
+Array = np.ndarray | Sliced
+
+
 @dataclass(frozen=True)
 class Stored(Sliced):
     """One array [T] of a feature store, read from its file slice by slice.
@@ -64,6 +67,24 @@ class Stored(Sliced):
 
 
 _REMEDY = "run prepare again, then the same command."
+
+
+@dataclass(frozen=True)
+class Scaled(Sliced):
+    """A signal float32 [T] in its own unit, of the z-scores that are stored."""
+
+    zscores: Sliced
+    mean: float
+    std: float
+
+    def __len__(self) -> int:
+        """T."""
+        return len(self.zscores)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """The rows of a slice."""
+        values = self.zscores[rows].astype(np.float64) * self.std + self.mean
+        return values.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import polars as pl
 
 from sleepjax.data.compact import Sliced
 from sleepjax.data.features import ENMO_CLIP, FEATURES, NORMALISERS
+from sleepjax.data.recording import SIGNALS
 from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, SeriesMeta
 
-SIGNALS = ("anglez", "enmo")
 CLOCK = ("hour_sin", "hour_cos", "minute_sin", "minute_cos")
 
 _DAY = STEPS_PER_DAY * STEP_SECONDS

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -255,6 +255,12 @@ def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
     return np.stack([columns[name].to_numpy() for name in names], axis=-1)
 
 
+def with_features(recording: Recording, names: Sequence[str]) -> Recording:
+    """The recording with what a model sees of it; bit for bit what prepare stores."""
+    columns = frame(recording, names)
+    return replace(recording, features={name: columns[name].to_numpy() for name in names})
+
+
 def copied(recording: Recording) -> np.ndarray:
     """bool [T]: steps filled with a copy of another day, since the watch was not worn."""
     return compute(recording, ("repeat",))[:, 0] >= 0.5
@@ -288,14 +294,12 @@ def probe(names: Sequence[str]) -> dict[str, list[float]]:
     """
     n, t = 25 * STEPS_PER_HOUR, np.arange(25 * STEPS_PER_HOUR)
     active, source = t // 500 % 2, t % STEPS_PER_DAY
-    columns = {
+    signals = {
         "anglez": (60 * np.sin(source / 97) * active + source * 7919 % 13 / 10).astype(np.float32),
         "enmo": (0.002 + source * 104_729 % 1000 / 5000 * active).astype(np.float32),
-        "clock": (1_540_000_000 + 5 * t) * 1000,
-        "valid": t % 1000 < 990,
     }
-    signals = pl.DataFrame(columns).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
-    made_up = Recording(SeriesMeta("probe", n, 0, 1_540_000_000, ((0, 0),), {}), signals)
+    meta = SeriesMeta("probe", n, 0, 1_540_000_000, ((0, 0),), {})
+    made_up = Recording(meta, t % 1000 < 990, signals)
     x = compute(made_up, names)[::509]
     values = lambda f: [round(float(v), 5) for v in x[:, f]]
     return {custom.short(name): values(f) for f, name in enumerate(names)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import Sliced, runs_of
+from sleepjax.data.compact import Array, Sliced, runs_of
 from sleepjax.types import STEPS_PER_HOUR
 
 FAR = 10**6
@@ -20,9 +20,6 @@ FAR = 10**6
 SURE_AWAKE = 8 * STEPS_PER_HOUR
 """Next to a night without labels, wakefulness is certain only this close to a labelled event
 (in the competition's data 99 % of the waking times between two nights are longer than 11.5 h)."""
-
-
-Array = np.ndarray | Sliced
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data import clock, rest
-from sleepjax.data.features import NORMALISERS
-from sleepjax.data.recording import Recording
-from sleepjax.local_time import local_seconds
+from sleepjax.data.features import NORMALISERS, copied
+from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.types import (
     STEP_SECONDS,
     STEPS_PER_DAY,
@@ -281,7 +280,8 @@ def _assemble(
         offsets=tuple((int(row), int(offset[row])) for row in turns),
         qc=qc | {"n_clock_changes": len(turns) - 1},
     )
-    return filled(meta, signals, valid)
+    recording = filled(meta, signals, valid)
+    return replace(recording, copied=copied(recording))
 
 
 def filled(meta: SeriesMeta, signals: np.ndarray, valid: np.ndarray) -> Recording:
@@ -289,6 +289,4 @@ def filled(meta: SeriesMeta, signals: np.ndarray, valid: np.ndarray) -> Recordin
     if not valid.all():
         neutral = np.array([[NORMALISERS[name]["mean"]] for name in RANGES], np.float32)
         signals = np.where(valid, signals, neutral)
-    local = 1000 * local_seconds(meta, np.arange(len(valid)))
-    frame = pl.DataFrame({"anglez": signals[0], "enmo": signals[1], "clock": local, "valid": valid})
-    return Recording(meta, frame.with_columns(pl.col("clock").cast(pl.Datetime("ms"))))
+    return Recording(meta, valid, dict(zip(SIGNALS, signals, strict=True)))

@@ -16,6 +16,7 @@ from sleepjax.data import splits, subjects, windows
 from sleepjax.data.features import FEATURES, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.raw import find_files
+from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
 from sleepjax.simulation import Cohort, simulate_cohort
@@ -33,8 +34,8 @@ class TrainingData:
     """Recordings to train on and recordings to validate on; no series is in both."""
 
     store: Store
-    train: tuple[windows.Series, ...]
-    valid: tuple[windows.Series, ...]
+    train: tuple[Recording, ...]
+    valid: tuple[Recording, ...]
     solution: pl.DataFrame
     """True events of the validation series."""
     features: tuple[str, ...]
@@ -69,7 +70,11 @@ class TrainingData:
 
     def _known_of_persons(self) -> dict[str, str]:
         """Hash of what the model sees of each person; nothing where it sees nothing."""
-        extra = lambda one: [float(c[0]) for c in one.features[len(self.features) :]]
+        extra = lambda one: [
+            float(values[:1][0])
+            for name, values in one.features.items()
+            if name.startswith(subjects.PREFIX)
+        ]
         known = {one.meta.series_id: extra(one) for one in (*self.train, *self.valid)}
         if not any(known.values()):
             return {}
@@ -106,9 +111,9 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     events = store.events
     if events is None:
         raise InputError(f"{store.root} has no events; training needs a store of phase 'train'.")
-    load = lambda s: windows.load_series(store, s, data["features"], events)
+    load = lambda s: windows.load_labelled(store, s, data["features"], events)
     known = _known_of(data, store)
-    series = {s: windows.with_channels(load(s), known(s)) for s in store.series_ids}
+    series = {s: load(s).with_features(known(s)) for s in store.series_ids}
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}
     folds = splits.kfold(nights, data["folds"], data["split_seed"], store.content_groups)
     held_out = folds[data["fold"]]

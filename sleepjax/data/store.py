@@ -28,11 +28,11 @@ import polars as pl
 
 from sleepjax import custom
 from sleepjax.data import qc, raw, writing
-from sleepjax.data.compact import Sliced, Stored
-from sleepjax.data.derived import SIGNALS, derived
+from sleepjax.data.compact import Sliced, Stored, runs_of
+from sleepjax.data.derived import derived
 from sleepjax.data.features import PREPARED, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
-from sleepjax.data.recording import Recording
+from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.data.store_files import (
     COMPUTED,
     EVENTS,
@@ -45,7 +45,6 @@ from sleepjax.data.store_files import (
 )
 from sleepjax.data.stretches import KINDS
 from sleepjax.io import replacing
-from sleepjax.local_time import local_seconds
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -79,6 +78,23 @@ class Store:
             raise InputError(f"{self.root} holds no series {series_id!r}.")
         return self._metas[series_id]
 
+    def recording(self, series_id: str, features: Sequence[str] = ()) -> Recording:
+        """One series as it was read and repaired, with the named features.
+
+        All arrays are read or made where they are sliced.
+        """
+        meta = self.meta(series_id)
+        copied = np.zeros(meta.n_steps, bool)
+        for first, stop in self.copied(series_id):
+            copied[first:stop] = True
+        return Recording(
+            meta,
+            self.valid(series_id),
+            {name: self.signal(series_id, name) for name in SIGNALS},
+            runs_of(copied),
+            {name: self.array(series_id, name) for name in features},
+        )
+
     def array(self, series_id: str, feature: str) -> Sliced | np.ndarray:
         """One feature of one series, float32 [T], read or made where it is sliced.
 
@@ -103,16 +119,6 @@ class Store:
                 return column
         dtype = np.dtype(np.float32)
         return Stored(path, dtype, n, path.stat().st_size - n * dtype.itemsize)
-
-    def recording(self, series_id: str) -> Recording:
-        """One series as it was read and repaired."""
-        meta = self.meta(series_id)
-        signals = {name: np.asarray(self.signal(series_id, name)) for name in SIGNALS}
-        clock = (local_seconds(meta, np.arange(meta.n_steps)) * 1000).astype(np.int64)
-        frame = pl.DataFrame(
-            signals | {"clock": clock, "valid": np.asarray(self.valid(series_id))}
-        ).with_columns(pl.col("clock").cast(pl.Datetime("ms")))
-        return Recording(meta, frame)
 
     def signal(self, series_id: str, name: str) -> Stored:
         """``anglez`` (degrees) or ``enmo`` (g) of one series, float32 [T], neutral where masked."""

@@ -141,7 +141,9 @@ def encode(columns: Sequence[Column], subject: Subject | None, whose: str) -> li
 
 def channels(
     columns: Sequence[Column], subject: Subject | None, n_steps: int, whose: str
-) -> tuple[np.ndarray, ...]:
-    """The channels of a recording, float32 [T] each, without the memory of T numbers."""
+) -> dict[str, np.ndarray]:
+    """The channels of a recording by name, float32 [T] each, without the memory of T numbers."""
     values = encode(columns, subject, whose)
-    return tuple(np.broadcast_to(np.float32(value), (n_steps,)) for value in values)
+    channel_names = (name for column in columns for name in column.channels)
+    constant = lambda value: np.broadcast_to(np.float32(value), (n_steps,))
+    return {n: constant(value) for n, value in zip(channel_names, values, strict=True)}

@@ -14,35 +14,16 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data.compact import true_runs
-from sleepjax.data.labels import (
-    FAR,
-    Array,
-    Labels,
-    compacted,
-    make_labels,
-    with_awakenings,
-    with_wear,
-)
+from sleepjax.data.labels import FAR, compacted, make_labels, with_awakenings, with_wear
+from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store
 from sleepjax.data.stretches import rows_of
-from sleepjax.types import InputError, SeriesMeta
+from sleepjax.types import InputError
 
 Batch = dict[str, np.ndarray]
 
 MASKS = {"mask", "worn_mask"}
 """Arrays of a batch that say which frames count."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One recording as windows see it."""
-
-    meta: SeriesMeta
-    features: tuple[Array, ...]
-    """F arrays, float32 [T], often read on demand."""
-    valid: Array
-    """bool [T]: False where a sample was missing or impossible."""
-    labels: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -87,33 +68,25 @@ class Sampler:
         return series, rng.integers(lowest, highest, endpoint=True)
 
 
-def load_series(
+def load_labelled(
     store: Store, series_id: str, features: Sequence[str], events: pl.DataFrame
-) -> Series:
-    """Features and validity, both read on demand, and labels of one recording.
+) -> Recording:
+    """One recording of a store with its labels, to train on or to validate.
 
     ``events`` are the store's. What is known does not depend on the features that are chosen.
     """
-    meta = store.meta(series_id)
+    recording = store.recording(series_id, features)
+    meta = recording.meta
     labels = make_labels(events.filter(series_id=series_id), meta.n_steps, meta.first_step)
-    copied = np.zeros(meta.n_steps, bool)
-    for first, stop in store.copied(series_id):
-        copied[first:stop] = True
     known = {kind: rows_of(table, meta) for kind, table in store.stretches.items()}
+    copied = np.asarray(recording.copied)
     labels = with_wear(labels, copied, known.get("nonwear"), target="nonwear" in known)
     labels = with_awakenings(labels, known.get("awake"))
-    labels = compacted(labels)
-    arrays = tuple(store.array(series_id, name) for name in features)
-    return Series(meta, arrays, store.valid(series_id), labels)
-
-
-def with_channels(one: Series, channels: Sequence[Array]) -> Series:
-    """The recording with further channels behind its features."""
-    return replace(one, features=(*one.features, *channels))
+    return replace(recording, labels=compacted(labels))
 
 
 def make_sampler(
-    series: Sequence[Series], duration: int, background: float, tail: int = 0
+    series: Sequence[Recording], duration: int, background: float, tail: int = 0
 ) -> Sampler:
     """Collect the anchors of all series. Raises InputError when no night is labelled."""
     events, runs = [], []
@@ -132,13 +105,13 @@ def make_sampler(
     return Sampler(lengths, nights, stretches_known, duration, background, tail)
 
 
-def gather(one: Series, start: int, duration: int, downsample: int) -> Batch:
+def gather(one: Recording, start: int, duration: int, downsample: int) -> Batch:
     """One window: x [T,F], asleep [T'], distance [T',2], mask [T'] (see `gather_batch`)."""
     return {k: v[0] for k, v in gather_batch([(one, start)], duration, downsample).items()}
 
 
 def gather_batch(
-    where: Sequence[tuple[Series, int]], duration: int, downsample: int, tail: int = 0
+    where: Sequence[tuple[Recording, int]], duration: int, downsample: int, tail: int = 0
 ) -> Batch:
     """Windows of (series, start): x [B,T,F], asleep [B,T'], distance [B,T',2], mask [B,T'].
 
@@ -162,7 +135,7 @@ def gather_batch(
     for k, (one, start) in enumerate(where):
         here = slice(max(start, 0), min(start + duration, one.meta.n_steps))
         n, every = here.stop - here.start, slice(here.start, here.stop, downsample)
-        for f, array in enumerate(one.features):
+        for f, array in enumerate(one.features.values()):
             x[k, :n, f] = array[here]
         usable[k, :n] = one.valid[here]
         if tail:
@@ -195,7 +168,7 @@ def frames(x: np.ndarray, downsample: int, axis: int = 0) -> np.ndarray:
 
 
 def train_batch(
-    series: Sequence[Series],
+    series: Sequence[Recording],
     sampler: Sampler,
     *,
     seed: int,
@@ -230,7 +203,7 @@ def eval_starts(n_steps: int, duration: int, stride: int, latency: int = 0) -> n
 
 
 def eval_batches(
-    series: Sequence[Series],
+    series: Sequence[Recording],
     *,
     duration: int,
     stride: int,

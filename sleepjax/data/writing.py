@@ -21,8 +21,7 @@ from sleepjax.data import events as event_files
 from sleepjax.data import features, raw, stretches
 from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
-from sleepjax.data.derived import SIGNALS
-from sleepjax.data.recording import Recording
+from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.io import replacing, write_table
 from sleepjax.progress import Progress
 from sleepjax.types import InputError, SeriesMeta
@@ -128,7 +127,7 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     identity = asdict(recording.meta) | {
         "folder": folder.name,
         "content": _content_hash(recording),
-        "copied": true_runs(features.copied(recording)).tolist(),
+        "copied": true_runs(np.asarray(recording.copied)).tolist(),
         "fingerprints": fingerprints,
     }
     identity = json.loads(json.dumps(identity))  # tuples become lists, as in the file
@@ -142,11 +141,13 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
     disk.remove_others(folder)
     columns = features.frame(recording, tuple(fingerprints))
     sizes = {}
-    signals = [recording.frame[name].alias(f"signal_{name}") for name in SIGNALS]
-    for column in [*columns, recording.frame["valid"], *signals]:
-        with replacing(folder / f"{column.name}.npy") as path, path.open("wb") as file:
-            np.save(file, column.to_numpy())
-            sizes[f"{column.name}.npy"] = file.tell()
+    arrays = {column.name: column.to_numpy() for column in columns}
+    arrays |= {"valid": recording.valid}
+    arrays |= {f"signal_{name}": recording.signals[name] for name in SIGNALS}
+    for name, values in arrays.items():
+        with replacing(folder / f"{name}.npy") as path, path.open("wb") as file:
+            np.save(file, np.asarray(values))
+            sizes[f"{name}.npy"] = file.tell()
     record_size = disk.write_json(folder / disk.RECORD, identity | {"bytes": sizes})
     return identity | {"bytes": sizes | {disk.RECORD: record_size}}, True
 
@@ -162,8 +163,8 @@ def _intact(folder: Path, sizes: Mapping[str, int]) -> bool:
 def _content_hash(recording: Recording) -> str:
     """Hash of the signals and their validity, whatever the series is called."""
     digest = hashlib.sha256()
-    for name in ("anglez", "enmo", "valid"):
-        digest.update(np.ascontiguousarray(recording.frame[name].to_numpy()).data)
+    for values in (*(recording.signals[name] for name in SIGNALS), recording.valid):
+        digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
 
 

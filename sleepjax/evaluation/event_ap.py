@@ -13,6 +13,7 @@ import polars as pl
 
 from sleepjax import metrics, postprocess
 from sleepjax.data import windows
+from sleepjax.data.recording import Recording
 from sleepjax.inference import Windowing, predict_series
 from sleepjax.types import EVENTS, TOLERANCES
 
@@ -31,7 +32,7 @@ class Evaluation:
 
 
 def evaluate(
-    series: Sequence[windows.Series],
+    series: Sequence[Recording],
     solution: pl.DataFrame,
     eval_fn: Callable[[windows.Batch], tuple[jax.Array, jax.Array, jax.Array]],
     *,

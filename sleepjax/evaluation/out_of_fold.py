@@ -60,7 +60,7 @@ def evaluate(folds: Sequence[Sequence[Path]], post: Mapping[str, Any]) -> OutOfF
         curves += mean
         solutions.append(solution)
         averaged.append(events)
-    ids = [one.meta.series_id for one in curves]
+    ids = [one.recording.meta.series_id for one in curves]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise InputError(f"series {twice!r} is in the validation of two folds; train them anew.")
@@ -87,7 +87,7 @@ def _fold(
         events += [one.events(post) for one in curves]
         if not mean:
             mean = [replace(one, probabilities=np.zeros_like(one.probabilities)) for one in curves]
-        if [one.meta for one in mean] != [one.meta for one in curves]:
+        if [one.recording.meta for one in mean] != [one.recording.meta for one in curves]:
             raise InputError(f"{run} and {runs[0]} were validated on different series.")
         for total, one in zip(mean, curves, strict=True):
             total.probabilities[:] += one.probabilities / len(runs)
@@ -96,5 +96,4 @@ def _fold(
 
 def save(workdir: Path, found: OutOfFold) -> None:
     """Keep the mean probabilities in ``workdir`` as a run keeps those of its validation."""
-    probabilities = {one.meta.series_id: one.probabilities for one in found.curves}
-    validation.save(workdir, found.curves, found.solution, probabilities)
+    validation.save(workdir, found.curves, found.solution)

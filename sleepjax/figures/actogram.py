@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sleepjax.data.compact import true_runs
 from sleepjax.figures.night import night_figure
 from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, SHADES, View, of_frame, runs
+from sleepjax.figures.shown import DAY, HOUR, SHADES, View, of_frame
 from sleepjax.types import CLASSES, EVENTS, STEPS_PER_MINUTE
 
 BIN = 2 * STEPS_PER_MINUTE
@@ -102,7 +103,7 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score:
             face, hatch, _ = SHADES[kind]
             bars = [
                 (hour[a], hour[b - 1] - hour[a])
-                for a, b in runs(mask[low:high])
+                for a, b in true_runs(mask[low:high]).tolist()
                 if b - a >= BIN or kind == "copied"
             ]
             axis.broken_barh(
@@ -232,7 +233,7 @@ def _legend(view: View) -> list[Line2D | Patch]:
                 Line2D([], [], marker=MARKERS[event], color=COLOURS[event], ls="", label=label)
             )
     for kind, mask in view.stretches.items():
-        if any(high - low >= BIN for low, high in runs(mask)):
+        if any(high - low >= BIN for low, high in true_runs(mask)):
             face, hatch, words = SHADES[kind]
             handles.append(Patch(fc=to_rgba(face, 0.6), ec="#BBBBBB", hatch=hatch, label=words))
     return handles

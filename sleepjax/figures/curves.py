@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sleepjax.data.compact import true_runs
 from sleepjax.figures.palette import COLOURS, DARK, GREY, SHADE, bare, picture
-from sleepjax.figures.shown import runs
-from sleepjax.local_time import local_seconds
+from sleepjax.figures.shown import DAY, View
 from sleepjax.metrics import APResult
 from sleepjax.types import (
     CLASSES,
@@ -24,50 +23,30 @@ from sleepjax.types import (
     STEPS_PER_HOUR,
     STEPS_PER_MINUTE,
     TOLERANCES,
-    SeriesMeta,
 )
 
 if TYPE_CHECKING:
     from sleepjax.data.source import TrainingData
     from sleepjax.evaluation.event_ap import Evaluation
 
-DAY = 86_400
 SHORTEST_NOTE = 4 * STEPS_PER_HOUR
 """Shorter stretches without labels are not named."""
 
 
-def nights_figure(
-    meta: SeriesMeta,
-    anglez: np.ndarray,
-    enmo: np.ndarray,
-    valid: np.ndarray,
-    found: pl.DataFrame,
-    *,
-    title: str,
-    asleep: np.ndarray,
-    copied: np.ndarray,
-    truth: pl.DataFrame | None = None,
-    known: np.ndarray | None = None,
-    max_days: int = 14,
-    min_score: float = 0.1,
-) -> Figure:
+def nights_figure(view: View, title: str, *, max_days: int = 14, min_score: float = 0.1) -> Figure:
     """One row per day from noon to noon, local clock: signal, P(asleep), true and found events.
 
     Args:
-      meta: the recording; events are placed by its first step.
-      anglez: degrees or z-scored, [T].
-      enmo: g or z-scored, [T].
-      valid: bool [T]; invalid stretches are left blank.
-      found: step, event, score; drawn from ``min_score`` on, more solid with a higher score.
+      view: the recording with what was found; of its labels, stretches that the annotators left
+        empty are marked *not labelled*.
       title: shown above; says *simulated* for simulated data.
-      asleep: probability [T].
-      copied: bool [T]; stretches that repeat another day are shaded: the watch was not worn.
-      truth: step and event of the annotations.
-      known: bool [T]; stretches that the annotators left empty are marked *not labelled*.
       max_days: later days are left out, and the title says so.
-      min_score: weaker events are not drawn.
+      min_score: weaker events are not drawn; others the more solid, the higher their score.
     """
-    clock = local_seconds(meta, np.arange(meta.n_steps)) - DAY // 2  # days begin at noon
+    assert view.probabilities is not None
+    asleep = view.probabilities[:, CLASSES.index("asleep")]
+    labels, anglez, enmo, valid = view.recording.labels, view.anglez, view.enmo, view.valid
+    clock = view.clock - DAY // 2  # days begin at noon
     day = clock // DAY - clock[0] // DAY
     days = int(min(day[-1] + 1, max_days))
     figure = picture(11, 1.3 + 0.75 * days)
@@ -86,13 +65,13 @@ def nights_figure(
         shown = np.where(valid[rows], 1.0, np.nan)
         angle = np.clip((anglez[rows] - low) / max(high - low, 1e-9), 0, 1)
         moved = np.clip((enmo[rows] - np.nanmin(enmo)) / max(top - np.nanmin(enmo), 1e-9), 0, 1)
-        axis.fill_between(hour, 0, 1, where=copied[rows], color=SHADE, lw=0)
+        axis.fill_between(hour, 0, 1, where=view.copied[rows], color=SHADE, lw=0)
         axis.fill_between(hour, 0, 0.45 * moved * shown, color=DARK, lw=0, alpha=0.6)
         axis.plot(hour, (0.45 + 0.5 * angle) * shown, color=GREY, lw=0.4)
         axis.fill_between(hour, 0, asleep[rows] * shown, color=COLOURS["asleep"], alpha=0.35, lw=0)
-        if known is not None:
-            _draw_unlabelled(axis, clock, (day == k) & ~known)
-        _draw_events(axis, meta, clock, day == k, found, truth, min_score)
+        if labels is not None:
+            _draw_unlabelled(axis, clock, (day == k) & ~np.asarray(labels.known))
+        _draw_events(axis, view, clock, day == k, min_score)
         label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
             f"{label:%a %d}\n{label:%b %Y}", rotation=0, ha="right", va="center", fontsize=8
@@ -102,13 +81,13 @@ def nights_figure(
     ticks = np.arange(0, 25, 3)
     axes[-1].set_xticks(ticks, [f"{(12 + t) % 24:02d}:00" for t in ticks], fontsize=8)
     axes[-1].set_xlabel("local clock", fontsize=8)
-    _legend(figure, bool(copied.any()), truth is not None)
+    _legend(figure, bool(view.copied.any()), view.truth is not None)
     return figure
 
 
 def _draw_unlabelled(axis: Axes, clock: np.ndarray, rows: np.ndarray) -> None:
     """A line with two words over the longer stretches of ``rows``, bool [T], of one day."""
-    for low, high in runs(rows):
+    for low, high in true_runs(rows):
         if high - low >= SHORTEST_NOTE:
             begin, end = (clock[[low, high - 1]] % DAY) / 3600
             axis.hlines(0.98, begin, end, color=DARK, lw=1, ls=(0, (1, 2)))
@@ -119,39 +98,20 @@ def _draw_unlabelled(axis: Axes, clock: np.ndarray, rows: np.ndarray) -> None:
 
 
 def _draw_events(
-    axis: Axes,
-    meta: SeriesMeta,
-    clock: np.ndarray,
-    today: np.ndarray,
-    found: pl.DataFrame,
-    truth: pl.DataFrame | None,
-    min_score: float,
+    axis: Axes, view: View, clock: np.ndarray, today: np.ndarray, min_score: float
 ) -> None:
     """True events as solid lines, found ones as triangles at the top whose opacity is the score."""
     for event in EVENTS:
-        if truth is not None:
-            rows = _rows_today(truth.filter(event=event), meta, today)[0]
-            hours = (clock[rows] % DAY) / 3600
-            axis.vlines(hours, 0, 1, color=COLOURS[event], lw=1.6)
-        rows, scores = _rows_today(found.filter(event=event), meta, today)
-        strong = scores >= min_score
+        rows, _ = view.rows(view.truth, event)
+        hours = (clock[rows[today[rows]]] % DAY) / 3600
+        axis.vlines(hours, 0, 1, color=COLOURS[event], lw=1.6)
+        rows, scores = view.rows(view.found, event)
+        strong = today[rows] & (scores >= min_score)
         rgba = np.tile(to_rgba(COLOURS[event]), (int(strong.sum()), 1))
         rgba[:, 3] = np.clip(scores[strong], 0.15, 1.0)
         hours = (clock[rows[strong]] % DAY) / 3600
         height = np.full(len(hours), 1.05)
         axis.scatter(hours, height, marker="v", s=34, c=rgba, lw=0, clip_on=False, zorder=5)
-
-
-def _rows_today(
-    events: pl.DataFrame, meta: SeriesMeta, today: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, scores) of the events that fall on one day."""
-    events = events.filter(pl.col("step").is_not_null())
-    rows = events["step"].to_numpy().astype(np.int64) - meta.first_step
-    scores = events["score"].to_numpy() if "score" in events.columns else np.ones(len(rows))
-    inside = (rows >= 0) & (rows < meta.n_steps)
-    inside[inside] = today[rows[inside]]
-    return rows[inside], scores[inside]
 
 
 def _legend(figure: Figure, has_copies: bool, has_truth: bool) -> None:
@@ -245,21 +205,10 @@ def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[t
     """(name, figure): the nights of each validation series."""
     for one in data.valid:
         series_id = one.meta.series_id
-        anglez, enmo, repeat = (
-            np.asarray(data.store.array(series_id, name)) for name in ("anglez", "enmo", "repeat")
+        view = View(
+            one,
+            truth=data.solution.filter(series_id=series_id),
+            found=evaluation.events.filter(series_id=series_id),
+            probabilities=evaluation.probabilities[series_id],
         )
-        yield (
-            f"nights_{series_id}",
-            nights_figure(
-                one.meta,
-                anglez,
-                enmo,
-                np.asarray(one.valid),
-                evaluation.events.filter(series_id=series_id),
-                title=f"{series_id[:40]}, {title}",
-                asleep=evaluation.probabilities[series_id][:, CLASSES.index("asleep")],
-                copied=repeat >= 0.5,
-                truth=data.solution.filter(series_id=series_id),
-                known=None if one.labels is None else np.asarray(one.labels.known),
-            ),
-        )
+        yield f"nights_{series_id}", nights_figure(view, f"{series_id[:40]}, {title}")

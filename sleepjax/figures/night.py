@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from sleepjax.data.compact import true_runs
 from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, SHADES, View, runs
+from sleepjax.figures.shown import DAY, HOUR, SHADES, View
 from sleepjax.types import (
     CLASSES,
     EVENTS,
@@ -122,7 +123,7 @@ def _shade(axis: Axes, view: View, begin: int, end: int) -> None:
     place = lambda row: (begin + row) * STEP_SECONDS / HOUR
     for kind, mask in view.stretches.items():
         face, hatch, _ = SHADES[kind]
-        for low, high in runs(mask[begin:end]):
+        for low, high in true_runs(mask[begin:end]).tolist():
             if high - low < STEPS_PER_MINUTE and kind != "copied":
                 continue  # thinner than a line
             axis.axvspan(

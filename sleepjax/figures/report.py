@@ -18,7 +18,7 @@ from sleepjax.figures.curves import precision_recall_figure
 from sleepjax.figures.night import stretch_figure
 from sleepjax.figures.page import image, page, row, table
 from sleepjax.figures.palette import COLOURS, DARK
-from sleepjax.figures.shown import View, of_store
+from sleepjax.figures.shown import View
 from sleepjax.io import write_text
 from sleepjax.metrics import APResult, Bootstrap, bootstrap, evaluate
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, STEPS_PER_MINUTE
@@ -53,10 +53,11 @@ def write(
       title: of the page.
     """
 
+    recordings = {one.meta.series_id: one for one in data.valid}
+
     def view(series_id: str) -> View:
-        return of_store(
-            data.store,
-            series_id,
+        return View(
+            recordings[series_id],
             truth=data.solution.filter(series_id=series_id),
             found=evaluation.events.filter(series_id=series_id),
             probabilities=evaluation.probabilities[series_id],

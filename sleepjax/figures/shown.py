@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,17 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data import features
+from sleepjax.data.compact import true_runs
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
-from sleepjax.data.store import Store
-from sleepjax.local_time import local_seconds
 from sleepjax.tables import as_polars, require_columns
-from sleepjax.types import (
-    STEPS_PER_HOUR,
-    InputError,
-    SeriesMeta,
-)
+from sleepjax.types import STEPS_PER_HOUR, InputError, SeriesMeta
 
 HOUR, DAY = 3600, 86_400
 MOTIONLESS = 3 * STEPS_PER_HOUR
@@ -37,17 +30,9 @@ SHADES = {
 
 @dataclass(frozen=True)
 class View:
-    """One recording of T steps."""
+    """A recording of T steps with what is drawn beside its signals."""
 
-    meta: SeriesMeta
-    anglez: np.ndarray
-    """float32 [T], degrees."""
-    enmo: np.ndarray
-    """float32 [T], g."""
-    valid: np.ndarray
-    """bool [T]: False where nothing was measured."""
-    copied: np.ndarray
-    """bool [T]: an exact copy of another day stands in for a watch that was not worn."""
+    recording: Recording
     truth: pl.DataFrame | None = None
     """event and step of the annotations."""
     found: pl.DataFrame | None = None
@@ -59,10 +44,39 @@ class View:
     nonwear: np.ndarray | None = None
     """bool [T]: a rule or a model says that the watch was not worn."""
 
-    @cached_property
+    @property
+    def meta(self) -> SeriesMeta:
+        """That of the recording."""
+        return self.recording.meta
+
+    @property
     def clock(self) -> np.ndarray:
-        """int64 [T]: local clock, seconds since 1970-01-01 00:00 local time."""
-        return local_seconds(self.meta, np.arange(self.meta.n_steps))
+        """That of the recording, int64 [T]."""
+        return self.recording.clock
+
+    @cached_property
+    def anglez(self) -> np.ndarray:
+        """float32 [T], degrees."""
+        return self._signal("anglez")
+
+    @cached_property
+    def enmo(self) -> np.ndarray:
+        """float32 [T], g."""
+        return self._signal("enmo")
+
+    def _signal(self, name: str) -> np.ndarray:
+        # A store may have been prepared without it; then it is drawn as nothing.
+        return np.asarray(self.recording.signals.get(name, np.zeros(self.meta.n_steps, np.float32)))
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """bool [T]: False where nothing was measured."""
+        return np.asarray(self.recording.valid)
+
+    @cached_property
+    def copied(self) -> np.ndarray:
+        """bool [T]: an exact copy of another day stands in for a watch that was not worn."""
+        return np.asarray(self.recording.copied)
 
     @cached_property
     def day(self) -> np.ndarray:
@@ -75,7 +89,7 @@ class View:
         moved = np.abs(np.diff(self.anglez, prepend=self.anglez[:1])) > STILL_DEGREES
         still = ~moved & self.valid & ~self.copied
         long = np.zeros(len(still), bool)
-        for low, high in runs(still):
+        for low, high in true_runs(still):
             long[low:high] = high - low >= MOTIONLESS
         return long
 
@@ -103,40 +117,6 @@ class View:
         return rows[inside], scores[inside]
 
 
-def runs(mask: np.ndarray) -> Iterator[tuple[int, int]]:
-    """(first, end) of each stretch of True in a bool array [T]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def of_recording(recording: Recording, **known: Any) -> View:
-    """The view of a recording; ``known`` are the fields of `View` that a recording lacks."""
-    frame = recording.frame
-    return View(
-        recording.meta,
-        frame["anglez"].to_numpy(),
-        frame["enmo"].to_numpy(),
-        frame["valid"].to_numpy(),
-        features.copied(recording),
-        **known,
-    )
-
-
-def of_store(store: Store, series_id: str, **known: Any) -> View:
-    """The view of a series of a feature store."""
-    copied = np.zeros(store.meta(series_id).n_steps, bool)
-    for first, stop in store.copied(series_id):
-        copied[first:stop] = True
-    return View(
-        store.meta(series_id),
-        np.asarray(store.signal(series_id, "anglez")),
-        np.asarray(store.signal(series_id, "enmo")),
-        np.asarray(store.valid(series_id)),
-        copied,
-        **known,
-    )
-
-
 def of_frame(
     series: pl.DataFrame, events: pl.DataFrame | None, truth: pl.DataFrame | None, tz: str | None
 ) -> View:
@@ -156,10 +136,10 @@ def of_frame(
     if truth is not None:
         labels = as_polars(truth, "the given truth").drop("score", strict=False)
         known |= given(labels, recording.meta.series_id)
-    return of_recording(recording, **known)
+    return View(recording, **known)
 
 
-def given(events: pl.DataFrame | None, series_id: str) -> dict[str, pl.DataFrame]:
+def given(events: pl.DataFrame | None, series_id: str) -> dict[str, Any]:
     """Events of one series as ``{"found": ...}``, or as ``{"truth": ...}`` if they have no score.
 
     A frame without the column series_id is about this series. Raises InputError for columns that

@@ -79,7 +79,7 @@ def events(
     if not len(ended):
         return given, no_events()
     end = given.events_to + int(ended[-1]) + 1
-    valid = recording.frame["valid"].to_numpy()
+    valid = np.asarray(recording.valid)
     part = {"begun": given.onset_seen, "goes_on": True}
     found = postprocess.decode_series(probs, meta, valid=valid, **post, **part)
     found = postprocess.with_timestamps(found, meta)
@@ -96,7 +96,7 @@ def windows(
     ``main`` is judged by the windows of the kept days.
     """
     meta = recording.meta
-    valid = recording.frame["valid"].to_numpy()
+    valid = np.asarray(recording.valid)
     found = postprocess.find_windows(probs, meta, valid=valid, spread=spread)
     ended = pl.col("wakeup_step") <= meta.first_step + meta.n_steps - AFTER_WINDOW
     found = found.filter(ended, pl.col("onset_step") >= given.windows_to)

@@ -105,10 +105,11 @@ class Moment:
         rows, names = self.rows, member.config.data.features
         before, after = reach(member)
         begin, end = max(first - before, rows.first), min(stop + after, rows.stop)
-        recording = self.recording(begin, end)
-        x = features.compute(recording, names)[first - begin : stop - begin]
-        meta = replace(recording.meta, n_steps=stop - first)
-        one = windows.Series(meta, (*x.T, *member.known(None, meta)), self.cut(first, stop))
+        seen = features.with_features(self.recording(begin, end), names)
+        meta = replace(seen.meta, n_steps=stop - first)
+        x = {name: values[first - begin : stop - begin] for name, values in seen.features.items()}
+        one = Recording(meta, self.cut(first, stop), features=x)
+        one = one.with_features(member.known(None, meta))
         data = member.config.data
         batch = windows.gather_batch(
             [(one, 0)] * jax.device_count(), data.duration, data.downsample

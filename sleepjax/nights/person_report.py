@@ -17,7 +17,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.figures.actogram import actogram
 from sleepjax.figures.night import stretch_figure
 from sleepjax.figures.page import image, page, table
-from sleepjax.figures.shown import View, of_recording
+from sleepjax.figures.shown import View
 from sleepjax.io import write_text
 from sleepjax.local_time import timestamps
 from sleepjax.nights import scoring, words
@@ -59,7 +59,7 @@ def write_person_report(
     """
     person = nights["person"][0]
     worn = scoring.wear(recording, probabilities, nonwear).worn
-    view = of_recording(
+    view = View(
         recording,
         probabilities=probabilities,
         found=_events(windows),

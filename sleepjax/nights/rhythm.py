@@ -17,7 +17,6 @@ from __future__ import annotations
 import numpy as np
 
 from sleepjax.data.recording import Recording
-from sleepjax.local_time import local_seconds
 from sleepjax.types import STEPS_PER_HOUR
 
 HOURS = 24
@@ -32,10 +31,10 @@ def hourly(recording: Recording, worn: np.ndarray) -> tuple[np.ndarray, int]:
     An hour of the clock that comes twice, where summer time ends, is one hour here; one that
     does not exist is NaN.
     """
-    hour = local_seconds(recording.meta, np.arange(recording.meta.n_steps)) // 3600
+    hour = recording.clock // 3600
     first = int(hour.min())
     hour = hour[worn] - first
-    enmo = recording.frame["enmo"].to_numpy()[worn].astype(np.float64)
+    enmo = np.asarray(recording.signals["enmo"])[worn].astype(np.float64)
     steps = np.bincount(hour)
     total = np.bincount(hour, weights=enmo)
     mean = np.full(len(steps), np.nan)

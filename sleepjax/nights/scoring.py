@@ -46,7 +46,7 @@ def wear(recording: Recording, probabilities: np.ndarray, nonwear: np.ndarray | 
     """Wear from a recording, probabilities [T,K] and non-wear at the raw rate, bool [T]."""
     has_worn = probabilities.shape[1] > len(CLASSES)
     return Wear(
-        measured=recording.frame["valid"].to_numpy(),
+        measured=np.asarray(recording.valid),
         model=probabilities[:, len(CLASSES)] >= SURE if has_worn else None,
         raw=None if nonwear is None else ~np.asarray(nonwear, bool),
     )
@@ -66,7 +66,7 @@ def states(
       windows: (row of the onset, row of the wakeup) of each.
       worn: bool [T].
     """
-    anglez = np.where(worn, recording.frame["anglez"].to_numpy(), np.nan)
+    anglez = np.where(worn, np.asarray(recording.signals["anglez"]), np.nan)
     still, inside = np.zeros(len(worn), bool), np.zeros(len(worn), bool)
     for first, end in sustained_inactivity(anglez):
         still[first:end] = True

@@ -19,7 +19,7 @@ import polars as pl
 from ml_collections import ConfigDict
 
 from sleepjax import postprocess
-from sleepjax.data.windows import Series
+from sleepjax.data.recording import Recording
 from sleepjax.io import replacing, write_json, write_table
 from sleepjax.runs import checkpoints, directory, resume
 from sleepjax.tables import read_table
@@ -30,25 +30,20 @@ FOLDER = "validation"
 
 @dataclass(frozen=True)
 class Curves:
-    """Probabilities of one series."""
+    """Probabilities of one recording, whose signals are not saved."""
 
-    meta: SeriesMeta
+    recording: Recording
     probabilities: np.ndarray
     """float32 [T,K]: asleep, onset, wakeup, and worn where the model has it."""
-    valid: np.ndarray
-    """bool [T]."""
 
     def events(self, post: Mapping) -> pl.DataFrame:
         """What `postprocess.decode_series` finds with the settings ``post``."""
-        return postprocess.decode_series(self.probabilities, self.meta, valid=self.valid, **post)
+        one, valid = self.recording, np.asarray(self.recording.valid)
+        return postprocess.decode_series(self.probabilities, one.meta, valid=valid, **post)
 
 
 def save(
-    workdir: Path,
-    series: Sequence[Series | Curves],
-    solution: pl.DataFrame,
-    probabilities: Mapping[str, np.ndarray],
-    total_steps: int = 0,
+    workdir: Path, curves: Sequence[Curves], solution: pl.DataFrame, total_steps: int = 0
 ) -> None:
     """Write the folder ``validation`` of a run of so many steps, or replace it."""
     folder = workdir / FOLDER
@@ -56,16 +51,16 @@ def save(
     index = folder / "series.json"
     index.unlink(missing_ok=True)
     write_table(folder / "solution.parquet", solution)
-    for i, one in enumerate(series):
-        probs = probabilities[one.meta.series_id].astype(np.float32, copy=False)
+    for i, one in enumerate(curves):
+        probs = one.probabilities.astype(np.float32, copy=False)
         with replacing(folder / f"{i}.npz") as partial, partial.open("wb") as file:
-            np.savez(file, probabilities=probs, valid=np.asarray(one.valid))
+            np.savez(file, probabilities=probs, valid=np.asarray(one.recording.valid))
     # The list comes last: a folder that has it is complete.
-    names = ["solution.parquet", *(f"{i}.npz" for i in range(len(series)))]
+    names = ["solution.parquet", *(f"{i}.npz" for i in range(len(curves)))]
     contents = {
         "total_steps": total_steps,
         "files": {name: checkpoints.file_hash(folder / name) for name in names},
-        "series": [dataclasses.asdict(one.meta) for one in series],
+        "series": [dataclasses.asdict(one.recording.meta) for one in curves],
     }
     write_json(index, contents)
 
@@ -131,7 +126,8 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
         for i, meta in enumerate(contents["series"]):
             meta["offsets"] = tuple(map(tuple, meta["offsets"]))
             with np.load(folder / f"{i}.npz") as arrays:
-                curves.append(Curves(SeriesMeta(**meta), arrays["probabilities"], arrays["valid"]))
+                recording = Recording(SeriesMeta(**meta), arrays["valid"])
+                curves.append(Curves(recording, arrays["probabilities"]))
         return curves, read_table(folder / "solution.parquet")
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(

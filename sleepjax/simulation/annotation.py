@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from sleepjax.data.compact import true_runs
 from sleepjax.simulation.behaviour import Behaviour, Night
 from sleepjax.simulation.recording_clock import DAY, Clock
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE
@@ -48,10 +49,9 @@ def sleep_windows(asleep: np.ndarray, clock: Clock, by_day: bool = False) -> lis
     ``asleep`` is bool [T]. A window belongs to the night, noon to noon, of its middle; one that
     does not reach half an hour into 19:00-10:00 belongs to none, unless sleep ``by_day`` counts.
     """
-    change = np.flatnonzero(np.diff(asleep, prepend=False, append=False))
-    if len(change) == 0:
+    starts, ends = true_runs(asleep).T
+    if len(starts) == 0:
         return []
-    starts, ends = change[::2], change[1::2]
     joined = starts[1:] - ends[:-1] <= HALF_HOUR
     starts = starts[np.concatenate([[True], ~joined])]
     ends = ends[np.concatenate([~joined, [True]])]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from sleepjax.data.compact import true_runs
 from sleepjax.simulation.annotation import HALF_HOUR, NightLabel, Window
 from sleepjax.simulation.behaviour import Behaviour
 from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import Clock
-from sleepjax.simulation.truth import StepTruth, stretches, times_in_bed
+from sleepjax.simulation.truth import StepTruth, times_in_bed
 
 VERSIONS = {"competition": 1, "world": 4}
 """Raised whenever the same seed of a population gives other bytes."""
@@ -107,7 +108,7 @@ class SimulatedSeries:
                 nights[label.onset : label.wakeup] = True
         return [
             {"series_id": self.series_id, "start_step": start, "end_step": end}
-            for start, end in stretches(nights & ~self.steps.asleep) or [(None, None)]
+            for start, end in true_runs(nights & ~self.steps.asleep).tolist() or [(None, None)]
         ]
 
     def step_truth(self) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sleepjax.data.compact import true_runs
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 PERSISTENT_STEPS = 10 * STEPS_PER_MINUTE
@@ -31,7 +32,7 @@ class StepTruth:
 
     def unworn(self) -> list[tuple[int, int]]:
         """[start, end) of every stretch in which nobody wears the watch."""
-        return stretches(~self.worn)
+        return [(start, end) for start, end in true_runs(~self.worn).tolist()]
 
     def runs(self) -> dict[str, np.ndarray]:
         """Run-length form: ``start_step``, ``end_step`` and the three states of each run [R]."""
@@ -58,12 +59,6 @@ class TimeInBed:
     """The watch was worn from the first to the last sleep, and both lie inside the recording."""
 
 
-def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """[start, end) of every run of True in bool [T]."""
-    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).reshape(-1, 2)
-    return [(int(start), int(end)) for start, end in edges]
-
-
 def persistent_sleep(asleep: np.ndarray) -> tuple[int, int] | None:
     """[start, end) of persistent sleep in bool [T], from the first to the last step of sleep in it.
 
@@ -82,7 +77,7 @@ def persistent_sleep(asleep: np.ndarray) -> tuple[int, int] | None:
 def times_in_bed(truth: StepTruth) -> list[TimeInBed]:
     """Every time in bed that holds sleep, up to an hour out of bed included."""
     beds: list[tuple[int, int]] = []
-    for start, end in stretches(truth.in_bed):
+    for start, end in true_runs(truth.in_bed).tolist():
         if beds and start - beds[-1][1] <= OUT_OF_BED:
             beds[-1] = (beds[-1][0], end)
         else:

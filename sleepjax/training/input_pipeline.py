@@ -23,6 +23,7 @@ from jax.sharding import Mesh
 
 from sleepjax.data import source, windows
 from sleepjax.data.labels import FAR
+from sleepjax.data.recording import Recording
 from sleepjax.objectives import Batch
 from sleepjax.parallel import processes, sharding
 from sleepjax.types import InputError
@@ -65,9 +66,7 @@ def open_data(config: Any) -> source.TrainingData:
     return data
 
 
-def make(
-    series: Sequence[windows.Series], config: Any, mesh: Mesh, *, resident: bool = False
-) -> Feed:
+def make(series: Sequence[Recording], config: Any, mesh: Mesh, *, resident: bool = False) -> Feed:
     """Batches of random windows of labelled series, as the config says.
 
     ``resident`` keeps the series on the devices of the mesh and sends only indices.
@@ -109,7 +108,7 @@ def make(
     return Feed(indices, windows_at, store, expand)
 
 
-def flatten(series: Sequence[windows.Series], duration: int) -> Store:
+def flatten(series: Sequence[Recording], duration: int) -> Store:
     """All recordings end to end, as NumPy arrays: N = their steps and ``duration`` of padding.
 
     x float32 [N,F], asleep bool [N], distance int32 [N,2], usable bool [N], where non-wear is known
@@ -131,7 +130,7 @@ def flatten(series: Sequence[windows.Series], duration: int) -> Store:
     for one, first, length in zip(series, store["first"], lengths, strict=True):
         assert one.labels is not None
         here = slice(first, first + length)
-        for i, feature in enumerate(one.features):
+        for i, feature in enumerate(one.features.values()):
             store["x"][here, i] = feature
         store["asleep"][here] = one.labels.asleep
         store["distance"][here] = one.labels.distance

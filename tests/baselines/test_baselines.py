@@ -1,6 +1,7 @@
 """Rules on the angle equal their definition at any length and clock; a regression that fits."""
 
 import datetime as dt
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from sleepjax import baselines, metrics
 from sleepjax.baselines import angle, constant, logistic
+from sleepjax.data.recording import Recording
 from sleepjax.data.source import open_training_data
-from sleepjax.data.windows import Series
 from sleepjax.postprocess.windows import SCHEMA
 from sleepjax.tables import read_table
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
@@ -166,12 +167,11 @@ def test_a_period_becomes_peaks_whose_score_is_the_share_worn():
     n_steps = 1000
     meta = SeriesMeta("a", n_steps, 100, 0, ((0, 0),), {})
     periods = np.array([[0, 100], [300, 500], [900, 1000]])
-    repeat = np.zeros(n_steps, np.float32)
-    repeat[400:500] = 0.9
+    copied = np.zeros(n_steps, bool)
+    copied[400:500] = True
     valid = np.ones(n_steps, bool)
     valid[:25] = False
-    blank = np.zeros(n_steps, np.float32)
-    one = Series(meta, (blank, blank, blank, blank, repeat), valid)
+    one = Recording(meta, valid, {"anglez": np.zeros(n_steps, np.float32)}, copied)
     predict = baselines.rule(lambda anglez, meta: periods)([], 0)
     probs = predict(one)
     assert probs.dtype == np.float32
@@ -196,16 +196,13 @@ def test_every_baseline_beats_chance_on_held_out_participants(data, tiny_config,
 
 def test_rules_on_a_real_recording(real_recording):
     """Against estimates by another implementation of HDCZA, which are not truth."""
-    from sleepjax.data import features
     from sleepjax.data.raw import recordings_from_frame
     from tests.support.real_recording import ONSETS, WAKEUPS
 
     (real,) = recordings_from_frame(pl.read_parquet(real_recording))
-    x = features.compute(real, baselines.FEATURES)
-    one = Series(real.meta, tuple(x.T), real.frame["valid"].to_numpy())
     clock = real.frame["clock"]
     for name, bound in (("hdcza", 1.5), ("vanhees2015", 17)):
-        events = baselines.find_events(baselines.BASELINES[name]([], 0), [one], {})
+        events = baselines.find_events(baselines.BASELINES[name]([], 0), [real], {})
         for event, estimates in (("onset", ONSETS), ("wakeup", WAKEUPS)):
             rows = events.filter(event=event)["step"].to_numpy() - real.meta.first_step
             found = [clock[int(row)] for row in rows]
@@ -223,17 +220,25 @@ def test_window_means_equal_their_definition(x, first, length):
     np.testing.assert_allclose(found, reference.window_mean(x, first, first + length), atol=1e-9)
 
 
+def noise(x, valid=None):
+    """A recording of two signals and three features, [5,T]."""
+    n = x.shape[1]
+    meta = SeriesMeta("a", n, 0, 0, ((0, 0),), {})
+    signals = {"anglez": 35 * x[0], "enmo": x[1] / 10}
+    features = {"hour_sin": x[2], "hour_cos": x[3], "repeat": x[4]}
+    valid = np.ones(n, bool) if valid is None else valid
+    return Recording(meta, valid, signals, features=features)
+
+
 def test_statistics_move_with_the_signal_and_take_any_length():
     rng = np.random.default_rng(0)
     shift, n = 7, 4000
     long = rng.random((5, n + shift * logistic.FRAME)).astype(np.float32)
-    meta = lambda n: SeriesMeta("a", n, 0, 0, ((0, 0),), {})
-    make = lambda x: Series(meta(x.shape[1]), tuple(x), np.ones(x.shape[1], bool))
-    later, earlier = logistic.statistics(make(long)), logistic.statistics(make(long[:, 84:]))
+    later, earlier = logistic.statistics(noise(long)), logistic.statistics(noise(long[:, 84:]))
     inner = slice(130, 200)  # minutes that see no end
     np.testing.assert_allclose(later[137:207], earlier[inner], rtol=1e-4, atol=1e-4)
     for n in (1, 11, 12, 13, 100):
-        assert logistic.statistics(make(long[:, :n])).shape == (-(-n // 12), later.shape[1])
+        assert logistic.statistics(noise(long[:, :n])).shape == (-(-n // 12), later.shape[1])
     assert np.isfinite(later).all()
 
 
@@ -245,9 +250,7 @@ def test_statistics_do_not_take_missing_minutes_for_rest():
     valid = np.ones(n, bool)
     valid[first:last] = False
     signals[:2, first:last] = 0.0  # as a recording is filled
-    meta = SeriesMeta("a", n, 0, 0, ((0, 0),), {})
-    found = logistic.statistics(Series(meta, tuple(signals), valid))
-    whole = logistic.statistics(Series(meta, tuple(signals), np.ones(n, bool)))
+    found, whole = logistic.statistics(noise(signals, valid)), logistic.statistics(noise(signals))
     gap, outside = slice(first // 12, last // 12), np.r_[0:30, 280:333]
     each = 1 + 4 * len(logistic.SPANS)  # columns of one kind of activity
     for column in (0, each):  # movement and change of angle of the minute itself
@@ -255,7 +258,7 @@ def test_statistics_do_not_take_missing_minutes_for_rest():
     assert whole[gap, each][1:].max() < -4  # what no data would pass for without `valid`
     columns = [0, each]
     np.testing.assert_allclose(found[outside][:, columns], whole[outside][:, columns], rtol=1e-6)
-    none = logistic.statistics(Series(meta, tuple(signals), np.zeros(n, bool)))
+    none = logistic.statistics(noise(signals, np.zeros(n, bool)))
     assert np.isfinite(found).all() and np.isfinite(none).all()
 
 
@@ -277,10 +280,7 @@ def test_the_regression_is_at_the_minimum_of_its_loss():
 
 
 def test_regression_needs_labels(data):
-    unlabelled = [
-        Series(one.meta, one.features, np.zeros(one.meta.n_steps, bool), one.labels)
-        for one in data.train[:1]
-    ]
+    unlabelled = [replace(one, valid=np.zeros(one.meta.n_steps, bool)) for one in data.train[:1]]
     with pytest.raises(ValueError, match="needs more than 0 labelled minutes"):
         logistic.fit(unlabelled, 0)
 

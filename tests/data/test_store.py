@@ -152,7 +152,7 @@ def test_what_is_known_does_not_depend_on_the_features_that_are_stored(tmp_path)
     for out, names in (("with", ("enmo", "repeat")), ("without", ("enmo",))):
         store = build(cohort, tmp_path / out, features=names)
         assert store.events is not None and len(store.copied("a1")) == 1
-        labels = windows.load_series(store, "a1", ("enmo",), store.events).labels
+        labels = windows.load_labelled(store, "a1", ("enmo",), store.events).labels
         assert labels is not None
         known.append(np.asarray(labels.known))
     assert known[0][20_000:34_000].all()

@@ -110,7 +110,7 @@ def test_a_store_holds_it_and_follows_the_file(tmp_path):
     prepare(cohort, out, "train", quiet=True)
     store: Any = prepare(cohort, tmp_path / "fresh", "train", quiet=True)
     assert tree(out) == tree(tmp_path / "fresh")
-    load: Any = lambda s: dense(windows.load_series(store, s, ("enmo",), store.events).labels)
+    load: Any = lambda s: dense(windows.load_labelled(store, s, ("enmo",), store.events).labels)
     one, other, last = map(load, store.series_ids)
     assert one.worn[:300].max() == 0 and one.worn[300:].min() == 1
     assert one.known[:300].all() and not one.asleep[:300].any()
@@ -124,7 +124,7 @@ def test_minutes_awake_are_no_sleep(tmp_path):
     """They change what is asleep within a night, and nothing else; unknown is all asleep."""
     cohort = small_cohort(tmp_path / "raw")
     load: Any = lambda store: [
-        dense(windows.load_series(store, s, ("enmo",), store.events).labels)
+        dense(windows.load_labelled(store, s, ("enmo",), store.events).labels)
         for s in store.series_ids
     ]
     before = load(prepare(cohort, tmp_path / "out", "train", quiet=True))

@@ -53,7 +53,7 @@ def test_a_table(tmp_path):
 
 
 def test_channels_take_no_memory_and_columns_are_hidden_whole():
-    age, known, *_ = subjects.channels(COLUMNS, {"age": 70}, 10**9, "a")
+    age, known, *_ = subjects.channels(COLUMNS, {"age": 70}, 10**9, "a").values()
     assert len(age) == 10**9 and age[5:7].tolist() == [0.5, 0.5] and known[3] == 1
     names = subjects.names({"features": ("enmo", "step"), "covariates": COVARIATES})
     numbers = subjects.column_numbers(names)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sleepjax.data import windows
 from sleepjax.data.labels import Labels, make_labels
+from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store
 from sleepjax.types import InputError, SeriesMeta
 from tests.reference import windows as reference
@@ -23,10 +24,11 @@ def make_series(n_steps, nights, name="s", features=2, invalid=()):
     valid = np.ones(n_steps, bool)
     valid[list(invalid)] = False
     labels = make_labels(events_frame(dict(enumerate(nights))), n_steps)
-    return windows.Series(meta, tuple(ramp + 1000 * f for f in range(features)), valid, labels)
+    x = {f"x{f}": ramp + 1000 * f for f in range(features)}
+    return Recording(meta, valid, features=x, labels=labels)
 
 
-def labels_of(one: windows.Series):
+def labels_of(one: Recording):
     return dense(one.labels)
 
 
@@ -140,11 +142,11 @@ def test_a_window_may_end_before_it_is_full_and_count_at_its_end_only(start, tai
     kept = {
         name: np.asarray(getattr(labels, name))[:end] for name in ("asleep", "distance", "known")
     }
-    nothing_after = windows.Series(
+    nothing_after = Recording(
         replace(one.meta, n_steps=end),
-        tuple(np.asarray(feature)[:end] for feature in one.features),
         np.asarray(one.valid)[:end],
-        replace(labels, **kept),
+        features={name: np.asarray(values)[:end] for name, values in one.features.items()},
+        labels=replace(labels, **kept),
     )
     batch = windows.gather_batch([(one, start)], DURATION, downsample, tail)
     expected = windows.gather_batch([(nothing_after, first)], DURATION, downsample)
@@ -238,18 +240,17 @@ def test_no_labelled_night():
 
 def test_copied_stretches_are_known_to_have_no_event(tmp_path):
     n = 3_000
-    repeat = np.zeros(n, np.float32)
-    repeat[2_000:2_500] = 1
+    copied = np.zeros(n, bool)
+    copied[2_000:2_500] = True
     meta = SeriesMeta("s", n, 0, 0, ((0, 0),), {})
 
-    class OneSeries:  # what load_series asks of a Store
+    class OneSeries:  # what load_labelled asks of a Store
         stretches = {}
-        meta = staticmethod(lambda series_id: meta)
-        array = staticmethod(lambda series_id, name: repeat)
-        valid = staticmethod(lambda series_id: np.ones(n, bool))
-        copied = staticmethod(lambda series_id: np.array([[2_000, 2_500]]))
+        recording = staticmethod(
+            lambda series_id, features: Recording(meta, np.ones(n, bool), copied=copied)
+        )
 
     events = events_frame({1: (None, None)}).with_columns(series_id=pl.lit("s"))
-    labels = labels_of(windows.load_series(cast(Store, OneSeries()), "s", ("repeat",), events))
-    np.testing.assert_array_equal(labels.known, repeat >= 0.5)
+    labels = labels_of(windows.load_labelled(cast(Store, OneSeries()), "s", (), events))
+    np.testing.assert_array_equal(labels.known, copied)
     assert not labels.asleep.any()

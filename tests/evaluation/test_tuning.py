@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics, postprocess
+from sleepjax.data.recording import Recording
 from sleepjax.evaluation import tuning
 from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import validation
@@ -32,7 +33,7 @@ def problem():
             for k, row, height in ((1, onset, 0.5), (2, wakeup, 0.8), (1, onset - 300, 0.55)):
                 probs[row - 60 : row + 61, k] += (height + 0.01 * rng.random()) * bump
             events += [(f"s{i}", "onset", onset + 100), (f"s{i}", "wakeup", wakeup + 100)]
-        curves.append(validation.Curves(meta, probs, np.ones(meta.n_steps, bool)))
+        curves.append(validation.Curves(Recording(meta, np.ones(meta.n_steps, bool)), probs))
     events.append(("s0", "onset", None))  # an unlabelled night
     return curves, pl.DataFrame(events, ["series_id", "event", "step"], orient="row")
 
@@ -67,7 +68,9 @@ def test_folds_are_scored_on_series_they_were_not_chosen_on(problem, tuned):
     assert sorted(held_out) == [f"s{i}" for i in range(6)]
     for fold in tuned.folds:
         for name, post in (("outer", fold.post), ("own", OWN)):
-            parts = [one.events(post) for one in curves if one.meta.series_id in fold.series]
+            parts = [
+                one.events(post) for one in curves if one.recording.meta.series_id in fold.series
+            ]
             truth = solution.filter(pl.col("series_id").is_in(fold.series))
             expected = metrics.event_detection_ap(truth, pl.concat(parts))
             assert getattr(fold, name) == pytest.approx(expected)
@@ -119,7 +122,7 @@ def test_a_run_leaves_what_tuning_needs(finished):
     """Decoding the saved probabilities with the run's settings gives the reported score."""
     curves, solution = validation.load(finished.workdir)
     run = json.loads((finished.workdir / "run.json").read_text())
-    assert [one.meta.series_id for one in curves] == run["valid_series"]
+    assert [one.recording.meta.series_id for one in curves] == run["valid_series"]
     assert all(one.probabilities.dtype == np.float32 for one in curves)
     config = json.loads((finished.workdir / "config.json").read_text())
     events = pl.concat([one.events(config["post"]) for one in curves])
@@ -127,19 +130,15 @@ def test_a_run_leaves_what_tuning_needs(finished):
 
 
 def test_saving_and_loading_changes_nothing(problem, tmp_path):
-    from sleepjax.data.windows import Series
-
     curves, solution = problem
-    series = [Series(one.meta, (), one.valid) for one in curves]
     for _ in range(2):  # the second replaces the first
-        probs = {one.meta.series_id: one.probabilities for one in curves}
-        validation.save(tmp_path, series, solution, probs)
+        validation.save(tmp_path, curves, solution)
     again, truth = validation.load(tmp_path)
     assert truth.equals(solution)
-    assert [one.meta for one in again] == [one.meta for one in curves]
+    assert [one.recording.meta for one in again] == [one.recording.meta for one in curves]
     for before, after in zip(curves, again, strict=True):
         np.testing.assert_array_equal(after.probabilities, before.probabilities)
-        np.testing.assert_array_equal(after.valid, before.valid)
+        np.testing.assert_array_equal(after.recording.valid, before.recording.valid)
     (tmp_path / "validation" / "1.npz").write_bytes(b"broken")
     with pytest.raises(InputError, match="validation cannot be read"):
         validation.load(tmp_path)

@@ -44,7 +44,7 @@ SPRING = ("2018-03-10T17:00:00", ((0, -5), (14 * STEPS_PER_HOUR, -4)))  # 02:00 
 
 def view_of(start, offsets, days=2.0, **known):
     (recording,) = recordings_from_frame(frame(days, start, offsets))
-    return views.of_recording(recording, **known)
+    return views.View(recording, **known)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_sleep_windows_and_non_wear_are_drawn():
 
 def test_a_real_recording(real_recording):
     (recording,) = iter_recordings(real_recording)
-    view = views.of_recording(recording)
+    view = views.View(recording)
     # The watch was taken off and posted on 21 November.
     assert {str(np.datetime64(int(d), "D")) for d in np.unique(view.day[~view.valid])} == {
         "2013-11-21",

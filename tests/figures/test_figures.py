@@ -1,13 +1,19 @@
 """Figures of a run: what a reader needs to know is on them, whatever a series is called."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from sleepjax import metrics
+from sleepjax.data.labels import make_labels
+from sleepjax.data.recording import Recording
 from sleepjax.figures.curves import nights_figure, precision_recall_figure
 from sleepjax.figures.palette import printable
+from sleepjax.figures.shown import View
 from sleepjax.types import STEPS_PER_DAY, SeriesMeta
+from tests.reference.labels import events_frame
 
 T = 2 * STEPS_PER_DAY
 NOON = 1_514_808_000  # 2018-01-01 12:00 UTC
@@ -18,17 +24,11 @@ def nights(name="a1", **more):
         {"step": [7_000, 12_000], "event": ["onset", "wakeup"], "score": [0.9, 0.2]}
     )
     ones = np.ones(T, np.float32)
-    return nights_figure(
-        SeriesMeta(name, T, 0, NOON, ((0, 0),), {}),
-        np.sin(np.arange(T, dtype=np.float32)),
-        ones,
-        ones > 0,
-        found,
-        title=name,
-        asleep=ones / 2,
-        copied=ones < 0,
-        **more,
-    )
+    signals = {"anglez": np.sin(np.arange(T, dtype=np.float32)), "enmo": ones}
+    meta = SeriesMeta(name, T, 0, NOON, ((0, 0),), {})
+    recording = Recording(meta, ones > 0, signals, ones < 0, **more)
+    view = View(recording, found=found, probabilities=np.full((T, 3), 0.5, np.float32))
+    return nights_figure(view, name)
 
 
 def words(figure) -> list[str]:
@@ -48,7 +48,7 @@ def test_nights_without_labels_are_marked():
     known = np.ones(T, bool)
     known[20_000:] = False  # most of the second day
     known[3_000:4_000] = False  # an hour and a half is not worth a word
-    figure = nights(known=known)
+    figure = nights(labels=replace(make_labels(events_frame({}), T), known=known))
     assert [len(axis.texts) for axis in figure.axes] == [0, 1]
     assert words(figure) == ["not labelled"]
 

@@ -29,7 +29,7 @@ import polars as pl
 import pytest
 
 from sleepjax.data.store import open_store
-from sleepjax.data.windows import load_series
+from sleepjax.data.windows import load_labelled
 from sleepjax.tables import read_table
 from tests.fuzz.changes import CHANGES, ZONES, files
 from tests.support.scripts import script
@@ -252,8 +252,8 @@ def check_result(case: Case, out: str, folder: Path) -> None:
         store = open_store(target)
         assert store.events is not None
         for series_id in store.series_ids:
-            one = load_series(store, series_id, store.features, store.events)
-            assert all(np.isfinite(np.asarray(x)).all() for x in one.features), series_id
+            one = load_labelled(store, series_id, store.features, store.events)
+            assert all(np.isfinite(np.asarray(x)).all() for x in one.features.values()), series_id
     elif case.command == "plot":
         for picture in target.glob("*.png"):
             assert picture.read_bytes()[:4] == b"\x89PNG", picture

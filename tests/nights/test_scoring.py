@@ -1,6 +1,7 @@
 """Sleep within a window: the stated rule, YASA's sums, and the slow reference."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -89,8 +90,8 @@ def test_asleep_needs_a_window_the_model_and_stillness():
 def test_four_minutes_between_two_turns_are_awake():
     of = meta("2018-08-14 15:00", 24)
     recording, probs, windows = found(of, [(8 * HOUR, 16 * HOUR)])
-    anglez = recording.frame["anglez"].to_numpy().copy()
+    anglez = np.array(recording.signals["anglez"])
     anglez[10 * HOUR + 3 * MINUTE : 10 * HOUR + 7 * MINUTE] += 6
-    turned = recording.__class__(of, recording.frame.with_columns(anglez=pl.Series(anglez)))
+    turned = replace(recording, signals={**recording.signals, "anglez": anglez})
     row = nights_table(turned, probs, windows).row(0, named=True)
     assert row["waso_min"] == pytest.approx(7)  # and the three minutes before, since the last turn

@@ -12,7 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from sleepjax import objectives
 from sleepjax.data.labels import make_labels
-from sleepjax.data.windows import Series, gather_batch
+from sleepjax.data.recording import Recording
+from sleepjax.data.windows import gather_batch
 from sleepjax.objectives import interval_queries as detr
 from sleepjax.objectives import keypoints as centernet
 from sleepjax.objectives import losses
@@ -82,8 +83,9 @@ def window(nights, start=0, steps=400, total=4000, downsample=D):
     schema = {"night": pl.Int64, "event": pl.String, "step": pl.Int64}
     labels = make_labels(pl.DataFrame(rows, schema=schema), total)
     meta = SeriesMeta("s", total, 0, 0, ((0, 0),), {})
-    series = Series(meta, (np.zeros(total, np.float32),), np.ones(total, bool), labels)
-    batch = gather_batch([(series, start)], steps, downsample)
+    x = {"x": np.zeros(total, np.float32)}
+    one = Recording(meta, np.ones(total, bool), features=x, labels=labels)
+    batch = gather_batch([(one, start)], steps, downsample)
     return {k: jnp.asarray(v) for k, v in batch.items()} | {"mask": jnp.ones(batch["mask"].shape)}
 
 

@@ -11,7 +11,7 @@ def gather(one, start, duration, downsample):
     inside = lambda step: start + step < n
     x = np.zeros((duration, len(one.features)), np.float32)
     for step in filter(inside, range(duration)):
-        x[step] = [array[start + step] for array in one.features]
+        x[step] = [array[start + step] for array in one.features.values()]
     asleep, distance, mask, worn, worn_mask = [], [], [], [], []
     for first in range(0, duration, downsample):
         # The last frame is filled up with its last step.

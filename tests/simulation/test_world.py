@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleepjax.data import windows
+from sleepjax.data.compact import true_runs
 from sleepjax.data.source import open_training_data
 from sleepjax.simulation import Cohort, simulate, simulate_cohort, simulate_series
 from sleepjax.simulation.annotation import HALF_HOUR
@@ -17,7 +18,7 @@ from sleepjax.simulation.behaviour import HOUR, MINUTE
 from sleepjax.simulation.devices import DEVICES, draw_device, rectified, report, schmitt
 from sleepjax.simulation.movement import Motion
 from sleepjax.simulation.people import PEOPLE
-from sleepjax.simulation.truth import StepTruth, persistent_sleep, stretches, times_in_bed
+from sleepjax.simulation.truth import StepTruth, persistent_sleep, times_in_bed
 from sleepjax.simulation.wear import Unworn, lay_down
 from sleepjax.simulation.world import RECORDINGS
 from sleepjax.types import STEPS_PER_DAY, InputError
@@ -218,7 +219,7 @@ def test_a_watch_on_a_table_is_still_but_for_jolts():
     before = motion.angle.copy()
     lay_down(rng, motion, [Unworn(HOUR, n - HOUR, "table")])
     inside = slice(HOUR, n - HOUR)
-    assert motion.moving[inside].mean() < 0.01 and len(stretches(motion.moving[inside])) > 4
+    assert motion.moving[inside].mean() < 0.01 and len(true_runs(motion.moving[inside])) > 4
     assert np.median(motion.enmo[inside]) == 0
     assert np.array_equal(motion.angle[:HOUR], before[:HOUR])
 

@@ -11,7 +11,6 @@ import polars as pl
 
 from sleepjax import postprocess
 from sleepjax.data.recording import Recording
-from sleepjax.local_time import local_seconds
 from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR, STEPS_PER_MINUTE, SeriesMeta
 
 HOUR = STEPS_PER_HOUR
@@ -62,8 +61,6 @@ def found(
     anglez = ((turns * 37) % 120 - 60).astype(np.float32)
     enmo = np.where(moving, 0.05, 0.001).astype(np.float32)
     valid = np.ones(n, bool) if valid is None else valid
-    clock = pl.Series(local_seconds(of, rows) * 1000).cast(pl.Datetime("ms"))
-    frame = pl.DataFrame({"anglez": anglez, "enmo": enmo, "clock": clock, "valid": valid})
     probs = np.zeros((n, 3 if worn is None else 4), np.float32)
     probs[:, 0] = np.where(asleep, 0.98, 0.02)
     for column, ends in ((1, [a for a, _ in sleeps]), (2, [b for _, b in sleeps])):
@@ -74,4 +71,4 @@ def found(
     if worn is not None:
         probs[:, 3] = worn
     windows = postprocess.find_windows(probs, of, valid=valid)
-    return Recording(of, frame), probs, windows
+    return Recording(of, valid, {"anglez": anglez, "enmo": enmo}), probs, windows

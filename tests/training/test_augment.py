@@ -18,6 +18,7 @@ from sleepjax import objectives
 from sleepjax.data import features as features_of_data
 from sleepjax.data import windows
 from sleepjax.data.labels import make_labels
+from sleepjax.data.recording import Recording
 from sleepjax.objectives import losses
 from sleepjax.parallel import sharding
 from sleepjax.training import augment
@@ -73,7 +74,7 @@ def window_of(rows, n_steps, downsample):
     labels = make_labels(events, n_steps)
     meta = SeriesMeta("a", n_steps, 0, 0, ((0, 0),), {})
     x = np.arange(n_steps, dtype=np.float32)
-    one = windows.Series(meta, (x,), np.ones(n_steps, bool), labels)
+    one = Recording(meta, np.ones(n_steps, bool), features={"x": x}, labels=labels)
     return windows.gather_batch([(one, 0)], n_steps, downsample)
 
 

@@ -128,5 +128,5 @@ def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
     by_id = {one.meta.series_id: one for one in data.train}
     x = made.batch_at(5)["x"]
     for row, (series, start) in zip(x, made.windows_at(5), strict=True):
-        window = by_id[series].features[0][start : start + 960]
+        window = by_id[series].features["anglez"][start : start + 960]
         np.testing.assert_array_equal(row[: len(window), 0], window)
