@@ -71,6 +71,12 @@ def default_config(arg: SimpleNamespace) -> Any:
     c.simulate = dict(  # stands in where root holds no recordings
         population="competition", series=80, days=14, seed=0, truth="annotated", devices=()
     )
+    _shrink(c, arg)
+    return c
+
+
+def _shrink(c: Any, arg: SimpleNamespace) -> None:
+    """Change what ``:demo`` and ``:tiny`` change."""
     if arg.demo:  # minutes on two CPU cores
         c.update(total_steps=1_000, batch_size=4, ema=0.99, ckpt_every=250)
         c.update(data=dict(duration=17_280, downsample=12), optim=dict(lr=4e-3, warmup=50))
@@ -81,4 +87,3 @@ def default_config(arg: SimpleNamespace) -> Any:
         c.update(data=dict(duration=960, downsample=12, folds=3), optim=dict(warmup=1))
         c.update(eval=dict(every=2, batch_size=4, stride=720, trim=60))
         c.update(simulate=dict(series=6, days=3))
-    return c

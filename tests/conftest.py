@@ -31,7 +31,9 @@ jaxtyping.install_import_hook(
     [
         "sleepjax.models",
         "sleepjax.objectives",
+        "sleepjax.metrics.matching",
         "sleepjax.postprocess.semi_markov",
+        "sleepjax.postprocess.suppression",
         "sleepjax.postprocess.unmeasured",
         "sleepjax.training.augment",
         "sleepjax.training.optim",

@@ -1,1 +1,1 @@
-"""From recordings and events to windows: reading, validating, features, store, labels, splits."""
+"""Data: files of recordings and events, read, validated, prepared and cut into windows."""

@@ -1,4 +1,4 @@
-"""From timestamps to UTC milliseconds and the UTC offset of the wall clock, every one validated.
+"""Timestamps, each validated: UTC milliseconds and the UTC offset of the wall clock.
 
 Accepted: ISO 8601 text with a UTC offset (``2018-08-14T15:30:00-0400``; ``-04:00``, ``Z``, a space
 for the T and fractions of a second too), text without an offset when a time zone is named, and

@@ -1,4 +1,4 @@
-"""Read the event file, and find each event's place in the recordings.
+"""The event file: its rows, checked, and each event's place in the recordings.
 
 A row is one onset or wakeup of one night; an empty step says that the night was not labelled, which
 is not the same as a night without sleep. A night with only one of the two events keeps its row, and

@@ -18,7 +18,7 @@ import polars as pl
 from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.data.recording import Recording
-from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 
 NORMALISERS = {
     "anglez": {"mean": -8.810476, "std": 35.521877},
@@ -284,22 +284,3 @@ def definitions(names: Sequence[str]) -> dict[str, str]:
         custom.short(name): hashlib.sha256(text(name).encode()).hexdigest()[:16]
         for name in check_names(names)
     }
-
-
-def probe(names: Sequence[str]) -> dict[str, list[float]]:
-    """Values of each feature on a fixed made-up recording of 25 hours, the last like the first.
-
-    They change where a definition does, and unlike a hash of `definitions` are the same with every
-    version of polars.
-    """
-    n, t = 25 * STEPS_PER_HOUR, np.arange(25 * STEPS_PER_HOUR)
-    active, source = t // 500 % 2, t % STEPS_PER_DAY
-    signals = {
-        "anglez": (60 * np.sin(source / 97) * active + source * 7919 % 13 / 10).astype(np.float32),
-        "enmo": (0.002 + source * 104_729 % 1000 / 5000 * active).astype(np.float32),
-    }
-    meta = SeriesMeta("probe", n, 0, 1_540_000_000, ((0, 0),), {})
-    made_up = Recording(meta, t % 1000 < 990, signals)
-    x = compute(made_up, names)[::509]
-    values = lambda f: [round(float(v), 5) for v in x[:, f]]
-    return {custom.short(name): values(f) for f, name in enumerate(names)}

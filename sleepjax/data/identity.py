@@ -1,14 +1,23 @@
-"""A hash that identifies code: no comment changes it, and nobody has to remember to raise it."""
+"""Identity of code and of features: hashes and values that change with what they stand for.
+
+No comment changes them, and nobody has to remember to raise a number.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from sleepjax.data import clock, events, raw, repair, rest, stretches, zones
+import numpy as np
+
+from sleepjax import custom
+from sleepjax.data import clock, events, features, raw, repair, rest, stretches, zones
+from sleepjax.data.recording import Recording
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
 
 
 def repair_code() -> str:
@@ -18,6 +27,25 @@ def repair_code() -> str:
     docstrings and layout do not count; a change that only renames does.
     """
     return _hash(raw, clock, zones, repair, rest, events, stretches)
+
+
+def probe(names: Sequence[str]) -> dict[str, list[float]]:
+    """Values of each feature on a fixed made-up recording of 25 hours, the last like the first.
+
+    They change where a definition does, and unlike a hash of `definitions` are the same with every
+    version of polars.
+    """
+    n, t = 25 * STEPS_PER_HOUR, np.arange(25 * STEPS_PER_HOUR)
+    active, source = t // 500 % 2, t % STEPS_PER_DAY
+    signals = {
+        "anglez": (60 * np.sin(source / 97) * active + source * 7919 % 13 / 10).astype(np.float32),
+        "enmo": (0.002 + source * 104_729 % 1000 / 5000 * active).astype(np.float32),
+    }
+    meta = SeriesMeta("probe", n, 0, 1_540_000_000, ((0, 0),), {})
+    made_up = Recording(meta, t % 1000 < 990, signals)
+    x = features.compute(made_up, names)[::509]
+    values = lambda f: [round(float(v), 5) for v in x[:, f]]
+    return {custom.short(name): values(f) for f, name in enumerate(names)}
 
 
 def _hash(*modules: ModuleType) -> str:

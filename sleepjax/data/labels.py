@@ -1,4 +1,4 @@
-"""From events to per-step arrays: who is asleep, how far the nearest event is, and what is known.
+"""Labels of each step: asleep or not, distance to the nearest event, and what is known.
 
 A night the annotators left empty says nothing: its steps are unknown and carry mask 0. Soft targets
 are functions of the signed distance, computed inside the jitted step (`objectives.losses`).

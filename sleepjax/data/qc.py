@@ -1,4 +1,4 @@
-"""Says what validation masked, repaired and left out, in words and with the series named."""
+"""Reports of what validation masked, repaired and left out, with the series named."""
 
 from __future__ import annotations
 

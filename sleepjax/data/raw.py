@@ -1,4 +1,4 @@
-"""Find and read series files: check their columns, stream one series at a time.
+"""Series files: found, their columns checked, read one series at a time.
 
 The competition's columns are ``series_id, step, timestamp, anglez, enmo``, in parquet or csv. Rows
 of a series stand together. Memory is bounded by the largest series, whatever the files' size. What

@@ -1,4 +1,4 @@
-"""Writes a feature store: streaming, two series at a time, every file put in place whole.
+"""Writing of a feature store: streaming, two series at a time, every file put in place whole.
 
 A series counts as done once its ``series.json`` stands, the store once its manifest stands.
 """

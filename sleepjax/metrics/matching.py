@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int, Real
 
 from sleepjax.metrics.tables import EventArrays, stable_order
 
@@ -28,12 +29,12 @@ from sleepjax.metrics.tables import EventArrays, stable_order
 class Pairs(NamedTuple):
     """Matches at one tolerance: detection ``det[i]`` took ground-truth event ``truth[i]``."""
 
-    det: np.ndarray
-    truth: np.ndarray
+    det: Int[np.ndarray, " P"]
+    truth: Int[np.ndarray, " P"]
 
 
-def match(arrays: EventArrays, tolerances: np.ndarray) -> list[Pairs]:
-    """Match at each of the K ascending tolerances (in steps); one `Pairs` per tolerance."""
+def match(arrays: EventArrays, tolerances: Real[np.ndarray, " K"]) -> list[Pairs]:
+    """Match at each of the ascending tolerances (in steps); one `Pairs` per tolerance."""
     right = _insertion(arrays)
     widest = tolerances[-1]
     gap = np.diff(arrays.truth_step)
@@ -58,10 +59,12 @@ def match(arrays: EventArrays, tolerances: np.ndarray) -> list[Pairs]:
     return pairs
 
 
-def propose(arrays: EventArrays, det: np.ndarray, right: np.ndarray, tolerance: float) -> Pairs:
-    """Match detections ``det`` [M] (ascending indices) by rounds of simultaneous proposals.
+def propose(
+    arrays: EventArrays, det: Int[np.ndarray, " M"], right: Int[np.ndarray, " M"], tolerance: float
+) -> Pairs:
+    """Match detections ``det`` (ascending indices) by rounds of simultaneous proposals.
 
-    ``right`` [M] is the index of the first ground-truth event at or after each detection within
+    ``right`` is the index of the first ground-truth event at or after each detection within
     its series. Correct for any ground truth; its cost grows with the rounds of rejections.
     """
     left, right = right - 1, right.copy()
@@ -90,10 +93,10 @@ def propose(arrays: EventArrays, det: np.ndarray, right: np.ndarray, tolerance: 
 
 def _match_isolated(
     n_truth: int,
-    tolerances: np.ndarray,
-    det: np.ndarray,
-    truth: np.ndarray,
-    error: np.ndarray,
+    tolerances: Real[np.ndarray, " K"],
+    det: Int[np.ndarray, " M"],
+    truth: Int[np.ndarray, " M"],
+    error: Real[np.ndarray, " M"],
 ) -> list[Pairs]:
     """Match detections that can reach one event only, at all tolerances in one pass."""
     n_tol = len(tolerances)
@@ -116,8 +119,8 @@ def _match_isolated(
     return [Pairs(det[mask], truth[mask]) for mask in masks]
 
 
-def _insertion(arrays: EventArrays) -> np.ndarray:
-    """Index [D] of the first ground-truth event at or after each detection within its series.
+def _insertion(arrays: EventArrays) -> Int[np.ndarray, " D"]:
+    """Index of the first ground-truth event at or after each detection within its series.
 
     It is one past the series' last event for detections after that.
     """

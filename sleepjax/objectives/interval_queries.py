@@ -56,11 +56,8 @@ def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objectiv
         query = jax.lax.stop_gradient(assign(cost, true.real))  # [B,N]
 
         pick = lambda a: jnp.take_along_axis(a, query[:, None], axis=1)[:, 0]  # [B,Q,N] -> [B,N]
-        taken = (
-            jnp.zeros(found.shape[:2])
-            .at[jnp.arange(len(found))[:, None], query]
-            .max(true.real.astype(jnp.float32))
-        )
+        window = jnp.arange(len(found))[:, None]
+        taken = jnp.zeros(found.shape[:2]).at[window, query].max(true.real.astype(jnp.float32))
         # Where nobody knows, a query that says sleep is neither right nor wrong.
         sure = jnp.maximum(taken, known_fraction(ends, batch["mask"], downsample))
         is_interval = optax.sigmoid_binary_cross_entropy(found[..., 0], taken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,7 @@ def decode_series(
       day_cut_hour: local hour at which a day begins for ``daily``.
       prune: drop events that cannot have a partner, `decoders.prune_impossible`.
       pair: keep only events paired into sleep periods, `decoders.pair`.
-      begun: these rows are part of a recording that had an onset before them.
-      goes_on: the recording goes on after these rows.
+      begun, goes_on: the recording had an onset before these rows; it has more rows after them.
       more: names of user-defined steps, ``my_parts.py:name``: functions of (onset, wakeup, meta)
         that return (onset, wakeup), `decoders.Candidates`.
 
@@ -86,32 +86,15 @@ def decode_series(
       minutes of the half hours around the event were not measured. Such an event is reported only
       where the model saw sleep on its measured side (`unmeasured`).
 
-    Raises:
-      InputError: probs of another shape or NaN, or a parameter out of range.
+    Raises InputError for probs of another shape or NaN, and a parameter out of range.
     """
     probs = check_probabilities(probs, meta, valid)
     check_settings(height, distance, soft, daily)
-    if probs.shape[1] > len(CLASSES):
-        worn = probs[:, len(CLASSES)] >= WORN_FROM
-        valid = worn if valid is None else valid & worn
-    curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
-    if valid is not None:
-        curves = np.where(valid, curves, -np.inf)
-    found = decoders.pick(curves, height=height, distance=distance, soft=soft)
-    if valid is not None:
-        asleep = probs[:, CLASSES.index("asleep")]
-        found = [
-            c.keep(unmeasured.believable(event, c.position, asleep, valid))
-            for event, c in zip(EVENTS, found, strict=True)
-        ]
+    valid = _worn(probs, valid)
+    onset, wakeup = _candidates(probs, valid, height=height, distance=distance, soft=soft)
     if daily is not None:
-        found = [
-            decoders.normalise_daily(
-                c, local_seconds(meta, c.position), cut_hour=day_cut_hour, constant=daily
-            )
-            for c in found
-        ]
-    onset, wakeup = found
+        normalise = partial(decoders.normalise_daily, cut_hour=day_cut_hour, constant=daily)
+        onset, wakeup = (normalise(c, local_seconds(meta, c.position)) for c in (onset, wakeup))
     if prune:
         onset, wakeup = decoders.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
     if pair:
@@ -123,6 +106,29 @@ def decode_series(
         free = np.ones(len(probs), bool) if valid is None else valid
         onset, wakeup = (decoders.snap_off_minute(c, row, free) for c in (onset, wakeup))
     return _frame(meta, (onset, wakeup), valid)
+
+
+def _worn(probs: np.ndarray, valid: np.ndarray | None) -> np.ndarray | None:
+    """Rows [T] at which an event may be reported; None where that is all of them."""
+    if probs.shape[1] == len(CLASSES):
+        return valid
+    worn = probs[:, len(CLASSES)] >= WORN_FROM
+    return worn if valid is None else valid & worn
+
+
+def _candidates(
+    probs: np.ndarray, valid: np.ndarray | None, *, height: float, distance: float, soft: float
+) -> list[decoders.Candidates]:
+    """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
+    curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
+    if valid is None:
+        return decoders.pick(curves, height=height, distance=distance, soft=soft)
+    curves, asleep = np.where(valid, curves, -np.inf), probs[:, CLASSES.index("asleep")]
+    found = decoders.pick(curves, height=height, distance=distance, soft=soft)
+    return [
+        c.keep(unmeasured.believable(event, c.position, asleep, valid))
+        for event, c in zip(EVENTS, found, strict=True)
+    ]
 
 
 def _user_defined(

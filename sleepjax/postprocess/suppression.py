@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Bool, Int, Real
 
 PRODUCTIVE = 0.9
 """Rounds of suppression go on while they leave at most this fraction of the peaks undecided."""
 
 
-def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.ndarray:
-    """Boolean [N]: which peaks (ascending positions) stay when each removes its lower neighbours.
+def unsuppressed(
+    peaks: Int[np.ndarray, " N"], heights: Real[np.ndarray, " N"], distance: float
+) -> Bool[np.ndarray, " N"]:
+    """Which peaks (ascending positions) stay when each removes its lower neighbours.
 
     From the highest down (earlier first of equal ones), a peak that is still there removes all
     others less than ``distance`` away. Whoever is the highest within its own reach stays whatever
@@ -41,8 +44,8 @@ def unsuppressed(peaks: np.ndarray, heights: np.ndarray, distance: float) -> np.
 
 
 def _highest_in_reach(
-    position: np.ndarray, height: np.ndarray, distance: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    position: Int[np.ndarray, " N"], height: Real[np.ndarray, " N"], distance: int
+) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
     """Peaks higher than all others less than ``distance`` away, and the slices of those others."""
     summits = _summits(position, height, distance)
     top = height[summits]
@@ -62,7 +65,9 @@ def _highest_in_reach(
     return best[wins], first[wins], last[wins]
 
 
-def _summits(position: np.ndarray, height: np.ndarray, distance: int) -> np.ndarray:
+def _summits(
+    position: Int[np.ndarray, " N"], height: Real[np.ndarray, " N"], distance: int
+) -> Int[np.ndarray, " S"]:
     """Indices of peaks that neither the one before nor the one after removes."""
     near = position[1:] - position[:-1] < distance
     rising = height[1:] > height[:-1]
@@ -72,21 +77,25 @@ def _summits(position: np.ndarray, height: np.ndarray, distance: int) -> np.ndar
     return np.flatnonzero(summit)
 
 
-def _ranges(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _ranges(begin: Int[np.ndarray, " G"], end: Int[np.ndarray, " G"]) -> Int[np.ndarray, " R"]:
     """All integers from begin[i] to before end[i], one range after the other."""
     length = (end - begin).clip(min=0)
     offset = np.repeat(begin - (np.cumsum(length) - length), length)
     return offset + np.arange(len(offset))
 
 
-def _first_maxima(height: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
+def _first_maxima(
+    height: Real[np.ndarray, " N"], begin: Int[np.ndarray, " G"], size: Int[np.ndarray, " G"]
+) -> Int[np.ndarray, " G"]:
     """Index of the first highest of the ``size[i]`` entries from ``begin[i]`` on, for each i."""
     highest = np.repeat(np.maximum.reduceat(height, begin), size)
     candidates = np.flatnonzero(height == highest)
     return candidates[np.searchsorted(candidates, begin)]
 
 
-def slice_max(x: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def slice_max(
+    x: Real[np.ndarray, " N"], first: Int[np.ndarray, " G"], last: Int[np.ndarray, " G"]
+) -> Real[np.ndarray, " G"]:
     """Maximum of x[first[i]:last[i]] for each i, -inf for empty slices."""
     if not len(x):
         return np.full(len(first), -np.inf)
@@ -97,7 +106,11 @@ def slice_max(x: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 
 def _take_turns(
-    peaks: np.ndarray, heights: np.ndarray, left: np.ndarray, distance: int, keep: np.ndarray
+    peaks: Int[np.ndarray, " N"],
+    heights: Real[np.ndarray, " N"],
+    left: Int[np.ndarray, " L"],
+    distance: int,
+    keep: Bool[np.ndarray, " N"],
 ) -> None:
     """Suppress the peaks ``left`` one by one: along a monotone flank a round keeps only one."""
     position = peaks[left]

@@ -103,8 +103,7 @@ def find_windows(
       given. ``next_onset`` is the most probable other onset before the wakeup and after the window
       before, more than 30 minutes away, with its probability; null where there is none to speak of.
 
-    Raises:
-      InputError: probs of another shape or NaN, or a parameter out of range.
+    Raises InputError for probs of another shape or NaN, and a parameter out of range.
     """
     probs = check_probabilities(probs, meta, valid)
     for name, value in (("correlation", correlation), ("spread", spread)):
@@ -125,23 +124,20 @@ def find_windows(
     for before, first, last, after in zip(
         edges[:-2:2], edges[1:-1:2], edges[2::2], edges[3::2], strict=True
     ):
-        next_onset = _runner_up(p_onset, first, before, last - SHORTEST)
-        next_wakeup = _runner_up(p_wakeup, last, first + SHORTEST, after)
         begin, end = int(onset_row[first]), int(wakeup_row[last])
-        rows.append(
-            {
-                "onset_step": begin,
-                "wakeup_step": end,
-                "score": sleeping[first:last].mean(),
-                "worn_fraction": on_wrist[begin:end].mean(),
-                "onset_score": _mass(p_onset, first),
-                "wakeup_score": _mass(p_wakeup, last),
-                "next_onset_step": None if next_onset is None else int(onset_row[next_onset]),
-                "next_onset_score": None if next_onset is None else _mass(p_onset, next_onset),
-                "next_wakeup_step": None if next_wakeup is None else int(wakeup_row[next_wakeup]),
-                "next_wakeup_score": None if next_wakeup is None else _mass(p_wakeup, next_wakeup),
-            }
-        )
+        row = {
+            "onset_step": begin,
+            "wakeup_step": end,
+            "score": sleeping[first:last].mean(),
+            "worn_fraction": on_wrist[begin:end].mean(),
+            "onset_score": _mass(p_onset, first),
+            "wakeup_score": _mass(p_wakeup, last),
+        }
+        at = _runner_up(p_onset, first, before, last - SHORTEST)
+        row |= _runner_up_columns("onset", at, p_onset, onset_row)
+        at = _runner_up(p_wakeup, last, first + SHORTEST, after)
+        row |= _runner_up_columns("wakeup", at, p_wakeup, wakeup_row)
+        rows.append(row)
     return windows_frame(rows, meta)
 
 
@@ -181,6 +177,16 @@ def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
     at = at[(p[at] > p[at - 1]) & (p[at] >= p[at + 1]) & (np.abs(at - chosen) > 2 * NEAR)]
     best = int(at[np.argmax(p[at])]) if len(at) else chosen
     return None if best == chosen or _mass(p, best) < UNLIKELY else best
+
+
+def _runner_up_columns(
+    event: str, at: int | None, p: np.ndarray, row: np.ndarray
+) -> dict[str, float | int | None]:
+    """Columns of the second most probable event, at boundary ``at``; None where there is none."""
+    return {
+        f"next_{event}_step": None if at is None else int(row[at]),
+        f"next_{event}_score": None if at is None else _mass(p, at),
+    }
 
 
 def _mass(p: np.ndarray, at: int) -> float:

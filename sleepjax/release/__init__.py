@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 
 from sleepjax import custom
 from sleepjax.config import from_json
-from sleepjax.data import features
+from sleepjax.data import identity
 from sleepjax.io import write_json, write_text
 from sleepjax.types import InputError
 
@@ -79,7 +79,7 @@ def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], car
     code = custom.copy([configs, dict(post)], folder)
     facts = {
         "format": FORMAT,
-        "features": features.probe(sorted(names)),
+        "features": identity.probe(sorted(names)),
         "post": custom.renamed(dict(post), custom.short),
         "members": [
             {"config": custom.renamed(config, custom.short), "run": one.run}
@@ -144,7 +144,7 @@ def _hash(model: bytes, facts: Mapping[str, Any]) -> str:
 
 
 def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> None:
-    found = features.probe(custom.kept_in(list(expected), folder))
+    found = identity.probe(custom.kept_in(list(expected), folder))
     different = [n for n in expected if not np.allclose(found[n], expected[n], atol=1e-3)]
     if different:
         raise InputError(

@@ -44,10 +44,7 @@ class DamagedError(InputError):
 
 
 def _check_name(workdir: Path) -> None:
-    """Raise InputError for a name below which Orbax saves what it cannot read again.
-
-    It takes the name for a pattern when it joins the files of a checkpoint, and needs UTF-8.
-    """
+    """Raise InputError for a name that Orbax takes for a pattern, or that is no UTF-8."""
     name = str(workdir)
     if set(name) & set("[*?") or not name.isprintable():
         raise InputError(

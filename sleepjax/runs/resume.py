@@ -1,4 +1,4 @@
-"""What makes a resumed run the same training: settings that must not change, and what is recorded.
+"""Conditions of resuming: settings that must not change, and what is recorded of the data.
 
 Where the data lie, how often a run reports and how it is scored may change; the code and the
 versions of packages may, too. All of it is said, and kept in run.json under ``changes``.

@@ -1,4 +1,4 @@
-"""What a run leaves of its last validation, so that post-processing can be tuned without the model.
+"""The saved validation of a run, on which post-processing is tuned without the model.
 
 validation/solution.parquet   true events of the validation series
 validation/0.npz, 1.npz, ...  one series each: probabilities float32 [T,K], valid bool [T]

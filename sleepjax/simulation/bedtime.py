@@ -1,4 +1,4 @@
-"""What a person of the population ``world`` does from going to bed to getting up."""
+"""Behaviour of a person of the population ``world`` from going to bed to getting up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the participant does: bouts of the day, and nights with all that disturbs them."""
+"""Behaviour of a participant: bouts of the day, and nights with all that disturbs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From behaviour to what the wrist-worn device measures: arm angle and acceleration."""
+"""Movement of the wrist, from behaviour: arm angle and acceleration."""
 
 from __future__ import annotations
 

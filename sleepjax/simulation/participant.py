@@ -1,4 +1,4 @@
-"""Who wears the watch: habits, device and compliance of one simulated participant."""
+"""The participant: habits, device and compliance of one simulated person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare a simulated cohort with the competition's published figures."""
+"""Published figures of the competition, and the same of a simulated cohort."""
 
 from __future__ import annotations
 

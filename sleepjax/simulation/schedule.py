@@ -1,4 +1,4 @@
-"""When a person of the population ``world`` sleeps: main sleep, shifts, siestas and naps."""
+"""Sleep times of a person of the population ``world``: main sleep, shifts, siestas and naps."""
 
 from __future__ import annotations
 

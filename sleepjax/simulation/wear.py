@@ -1,4 +1,4 @@
-"""When a person of the population ``world`` takes the watch off, and what it measures meanwhile."""
+"""Non-wear of the population ``world``: times without the watch, and what it measures meanwhile."""
 
 from __future__ import annotations
 

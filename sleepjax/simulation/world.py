@@ -57,11 +57,8 @@ def simulate_world(
     elif recording == "hours":
         first = int(wear.integers(clock.n_steps - 8 * HOUR)) // QUARTER_HOUR * QUARTER_HOUR
         end = first + int(wear.uniform(1.5, 8) * HOUR)
-    clock, behaviour, in_bed = (
-        clock.part(first, end),
-        _part(behaviour, first, end),
-        in_bed[first:end],
-    )
+    clock, behaviour = clock.part(first, end), _part(behaviour, first, end)
+    in_bed = in_bed[first:end]
     habit, unworn = _wear(wear, recording, clock, behaviour)
 
     motion = draw_motion(stream(seed, index, 2), person.traits, behaviour)

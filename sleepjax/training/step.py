@@ -76,14 +76,16 @@ def train_step(
     grads = jax.tree.map(lambda g: g / divisor, grads)
     updates, opt_state = tx.update(grads, state.opt_state, state.params, step=state.step)
     params = optax.apply_updates(state.params, updates)
-    average = state.ema
-    if ema:
-        # The average forgets its random start: its decay grows to the full one (as in TF's EMA).
-        decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-        variables = {"params": params, **model_state}
-        average = jax.tree.map(lambda a, v: decay * a + (1 - decay) * v, average, variables)
+    average = _averaged(state, {"params": params, **model_state}, ema) if ema else state.ema
     new = TrainState(state.step + 1, params, model_state, opt_state, average, state.guard)
     return guarded(state, new, total / divisor, count, optax.tree.norm(grads), spike)
+
+
+def _averaged(state: TrainState, variables: Any, ema: float) -> Any:
+    """The moving average of the variables after this update."""
+    # It forgets its random start: its decay grows to the full one (as in TF's EMA).
+    decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
+    return jax.tree.map(lambda a, v: decay * a + (1 - decay) * v, state.ema, variables)
 
 
 def predict_step(
