@@ -18,4 +18,5 @@ def measured(one: Recording, name: str) -> np.ndarray:
 
 def worn(one: Recording) -> np.ndarray:
     """bool [T]: measured, and no copy of another day."""
-    return np.asarray(one.valid) & ~np.asarray(one.copied)
+    valid = np.asarray(one.valid)
+    return valid if one.copied is None else valid & ~np.asarray(one.copied)

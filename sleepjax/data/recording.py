@@ -31,7 +31,8 @@ class Recording:
     signals: Mapping[str, Array] = field(default_factory=dict)
     """``anglez`` (degrees) and ``enmo`` (g), float32 [T]; a store may have been made without."""
     copied: Array | None = None
-    """bool [T]: steps filled with a copy of another day, since the watch was not worn."""
+    """bool [T]: steps filled with a copy of another day, since the watch was not worn; None where
+    nobody looked for copies."""
     features: Mapping[str, Array] = field(default_factory=dict)
     """What a model sees, float32 [T] each, in the order of its inputs (`data.features`)."""
     labels: Labels | None = None

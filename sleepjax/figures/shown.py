@@ -76,7 +76,8 @@ class View:
     @cached_property
     def copied(self) -> np.ndarray:
         """bool [T]: an exact copy of another day stands in for a watch that was not worn."""
-        return np.asarray(self.recording.copied)
+        copied = self.recording.copied
+        return np.zeros(self.meta.n_steps, bool) if copied is None else np.asarray(copied)
 
     @cached_property
     def day(self) -> np.ndarray:
