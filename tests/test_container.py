@@ -136,3 +136,5 @@ def test_its_build_steps_make_a_service(tmp_path):
     finally:
         started.terminate()
         assert started.wait(60) == 0
+        assert started.stdout is not None
+        started.stdout.close()

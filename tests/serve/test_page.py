@@ -45,6 +45,7 @@ def started():
     yield url, process
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 READ = """new Promise(done => {
