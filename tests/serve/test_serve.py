@@ -62,6 +62,14 @@ def test_a_file_is_answered_with_windows_events_and_a_picture(service, predictor
         assert "SIMULATED" in answer.json()["model"]
 
 
+@pytest.mark.slow
+def test_windows_of_the_real_recording_are_those_of_the_package(service, predictor, real_recording):
+    answer = upload(service, real_recording.read_bytes(), "week.parquet")
+    (found,) = answer.json()["recordings"]
+    expected = predictor.windows(pl.read_parquet(real_recording)).to_dicts()
+    assert found["windows"] == expected and len(expected) == 7
+
+
 def test_samples_are_answered_as_a_file_is(service, predictor, recording):
     sent = {"series_id": "mine"} | recording.select(COLUMNS).head(2_000).to_dict(as_series=False)
     answer = service.post("/v1/samples", json=sent)
