@@ -61,8 +61,8 @@ def reach(member: Member) -> tuple[int, int]:
     for name in member.config.data.features:
         if name not in features.REACH:
             raise InputError(
-                f"a stream cannot compute the feature {name!r}: it may look at the whole recording. "
-                f"Use a model with other data.features, of: {', '.join(features.REACH)}."
+                f"a stream cannot compute the feature {name!r}: it may look at the whole "
+                f"recording. Use a model with other data.features, of: {', '.join(features.REACH)}."
             )
     both = zip(*(features.REACH[name] for name in member.config.data.features), strict=True)
     before, after = map(max, both)

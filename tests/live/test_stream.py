@@ -201,7 +201,7 @@ def test_events_and_windows_of_simulated_days_are_those_of_offline_prediction(mo
 
 @pytest.mark.slow
 def test_nights_of_the_real_recording_are_those_of_offline_prediction(real_recording, monkeypatch):
-    assert len(check_released(pl.read_parquet(real_recording), monkeypatch)) == 6
+    assert len(check_released(pl.read_parquet(real_recording), monkeypatch)) >= 6
 
 
 # ---- what is refused

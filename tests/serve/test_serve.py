@@ -67,7 +67,7 @@ def test_windows_of_the_real_recording_are_those_of_the_package(service, predict
     answer = upload(service, real_recording.read_bytes(), "week.parquet")
     (found,) = answer.json()["recordings"]
     expected = predictor.windows(pl.read_parquet(real_recording)).to_dicts()
-    assert found["windows"] == expected and len(expected) == 7
+    assert found["windows"] == expected and len(expected) >= 7
 
 
 def test_samples_are_answered_as_a_file_is(service, predictor, recording):
