@@ -4,9 +4,9 @@ python scripts/process.py my.gt3x --out nights --tz Europe/London
 python scripts/process.py data/ --out nights --jobs 8
 
 Writes nights.csv and .parquet (a row per night), nights_clean.csv (those that can be used),
-people.csv, recordings.csv, reports/ and status.csv, a row per file with what became of it. The same
-command resumes after an interruption, and takes up what is there of the same files, settings,
-weights and version. docs/process.md describes files, tables, clusters and shards.
+people.csv, recordings.csv, a page per recording in reports/, study.html, and status.csv, a row per
+file with what became of it. The same command resumes after an interruption, and takes up what is
+there of the same files, settings, weights and version. docs/process.md has the rest.
 
 Exit codes: 0 every file was used; 2 none could be; 3 some could not be, wholly or in part.
 """
@@ -17,9 +17,13 @@ import argparse
 import os
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sleepjax.cli import answer
 from sleepjax.types import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TIMEOUT = 1800.0
 
@@ -41,6 +45,12 @@ def main(argv: list[str]) -> int:
     reading.add_argument("--units", help="of raw tables: g, mg or m/s2 (default: detected)")
     reading.add_argument(
         "--lenient", action="store_true", help="use what is sound of damaged files"
+    )
+    parser.add_argument("--diary", help="csv of person, date, bed, onset, wakeup, rise to compare")
+    parser.add_argument(
+        "--diary_dates",
+        choices=("evening", "morning"),
+        help="what the diary's dates are: of the evening before the sleep, or the morning after",
     )
     parser.add_argument(
         "--no_reports", action="store_true", help="write no HTML page per recording"
@@ -66,8 +76,9 @@ def process(args: argparse.Namespace) -> int:
     from sleepjax.processing import run
 
     out = Path(args.out)
+    diary = read_diary(args)
     if args.merge:
-        return run.merge(out)
+        return run.merge(out, diary)
     if not args.inputs:
         raise InputError("name a file or a folder to process.")
     if args.jobs is not None and args.jobs < 1:
@@ -95,7 +106,7 @@ def process(args: argparse.Namespace) -> int:
     jobs = args.jobs or min(run.cpus(), len(inputs.files))
     start = {"local": lambda: Local(jobs, args.timeout), "ray": lambda: OnRay(args.timeout)}
     with closing(start[args.engine]()) as engine:
-        return run.run(inputs, out, settings, engine, shard)
+        return run.run(inputs, out, settings, engine, shard, diary)
 
 
 def renamed(text: str) -> dict[str, str]:
@@ -104,6 +115,19 @@ def renamed(text: str) -> dict[str, str]:
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise InputError(f"--columns {text!r} must be NAME=COLUMN,..., such as time=t,x=ax.")
     return dict(pairs)
+
+
+def read_diary(args: argparse.Namespace) -> pl.DataFrame | None:
+    """The diary that was named; raises InputError where it is not clear."""
+    if args.diary is None:
+        return None
+    if args.diary_dates is None:
+        raise InputError(
+            "--diary needs --diary_dates evening or morning: which date a night has in the diary."
+        )
+    from sleepjax import nights
+
+    return nights.read_diary(args.diary, dates=args.diary_dates)
 
 
 def which_shard(text: str | None) -> tuple[int, int]:

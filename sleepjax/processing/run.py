@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from sleepjax.io import write_json
 from sleepjax.lock import held
 from sleepjax.processing import results
@@ -42,8 +44,18 @@ class Shard:
         return f"shard-{self.number:0{digits}}-of-{self.count}"
 
 
-def run(inputs: Inputs, out: Path, settings: Settings, engine: Engine, shard: Shard) -> int:
-    """Process the inputs of a shard; exit code of the command."""
+def run(
+    inputs: Inputs,
+    out: Path,
+    settings: Settings,
+    engine: Engine,
+    shard: Shard,
+    diary: pl.DataFrame | None = None,
+) -> int:
+    """Process the inputs of a shard; exit code of the command.
+
+    ``diary`` is of `nights.read_diary`, for the tables that are made where there are no shards.
+    """
     folder = out / "results"
     check_folder(out, shard)
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +81,7 @@ def run(inputs: Inputs, out: Path, settings: Settings, engine: Engine, shard: Sh
     if shard.count > 1:
         print(f"{shard.name}: {counted(outcomes)}; --merge makes the tables of all shards")
         return exit_code(outcomes)
-    return merge(out)
+    return merge(out, diary)
 
 
 def jobs_each(files: int) -> int:
@@ -125,7 +137,7 @@ def told(outcome: Outcome, progress: Progress) -> None:
     progress.advance()
 
 
-def merge(out: Path) -> int:
+def merge(out: Path, diary: pl.DataFrame | None = None) -> int:
     """Put the results of all shards together; exit code of the command.
 
     Raises InputError where one is missing, or they do not belong together.
@@ -137,7 +149,7 @@ def merge(out: Path) -> int:
         found = [results.from_json(one) for shard in shards.values() for one in shard["outcomes"]]
         first = next(iter(shards.values()))
         made = made_with(Identity(**first["identity"]), first["simulated"])
-        outcomes = tables.write(out, found, made)
+        outcomes = tables.write(out, found, made, diary)
     print(f"{counted(outcomes)}; tables: {out}")
     return exit_code(outcomes)
 

@@ -15,8 +15,10 @@ import polars as pl
 
 from sleepjax.data.store_files import folder_name
 from sleepjax.io import replacing, write_json, write_table
-from sleepjax.nights import clean, people_table, write_study_report
+from sleepjax.metrics.agreement_text import as_text
+from sleepjax.nights import clean, compare_diary, people_table, write_study_report
 from sleepjax.nights.columns import schema
+from sleepjax.nights.dictionary import dictionary
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.people_columns import RECORDINGS
 from sleepjax.processing import results
@@ -32,7 +34,7 @@ FILES = {
     "people": ("people.parquet", "people.csv"),
 }
 """Name of a table -> files that it is written to."""
-REPORTS = "reports"
+REPORTS, DIARY = "reports", "diary.csv"
 STATUS = {
     "path": pl.String,
     "state": pl.String,
@@ -45,7 +47,12 @@ STATUS = {
 }
 
 
-def write(out: Path, outcomes: Sequence[Outcome], made_with: Mapping[str, Any]) -> list[Outcome]:
+def write(
+    out: Path,
+    outcomes: Sequence[Outcome],
+    made_with: Mapping[str, Any],
+    diary: pl.DataFrame | None = None,
+) -> list[Outcome]:
     """Write all tables of a folder of results, status.csv last; returns the final outcomes.
 
     The order is that of the names, whatever the order in which inputs were processed. An input
@@ -68,7 +75,8 @@ def write(out: Path, outcomes: Sequence[Outcome], made_with: Mapping[str, Any]) 
                 _join(parts / name, out / file)
         _link_reports(out, used, shared, parts / REPORTS)
     status = status_table(outcomes)
-    _study(out, status, made_with)
+    _study(out, status, made_with, diary)
+    write_table(out / "dictionary.csv", dictionary())
     write_json(out / "provenance.json", dict(made_with) | {"inputs": _hashes(outcomes)})
     write_table(out / "status.csv", status)
     return outcomes
@@ -89,14 +97,24 @@ def _tables(out: Path, some: Sequence[Outcome], shared: frozenset[str]) -> dict[
     return dict(nights=nights, clean=clean(nights), recordings=recordings, people=people)
 
 
-def _study(out: Path, status: pl.DataFrame, made_with: Mapping[str, Any]) -> None:
-    """The report of all people."""
+def _study(
+    out: Path, status: pl.DataFrame, made_with: Mapping[str, Any], diary: pl.DataFrame | None
+) -> None:
+    """The report of all people, and their nights beside the diary."""
+    nights = pl.read_parquet(out / "nights.parquet")
+    (out / DIARY).unlink(missing_ok=True)
+    if diary is not None:
+        compared = compare_diary(nights, diary)
+        write_table(out / DIARY, compared.nights)
+        if compared.agreement is not None:
+            print(as_text({"found, against the diary": compared.agreement}))
     with replacing(out / "study.html") as partial:
         write_study_report(
             partial,
-            nights=pl.read_parquet(out / "nights.parquet"),
+            nights=nights,
             people=pl.read_parquet(out / "people.parquet"),
             status=status.select("reason", input="path", status="state"),
+            expected=() if diary is None else diary["person"].unique(),
             made_with=made_with,
         )
 
