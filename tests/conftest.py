@@ -22,6 +22,7 @@ import pytest
 from tests.support.project import PROJECT
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Not strict about dtypes too: Optax's schedules multiply floats by the int32 step.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("default")
 

@@ -199,8 +199,7 @@ def _write_events(
         counts=counts,
     )
     counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
-    write_table(out / disk.EVENTS, events)
-    return {disk.EVENTS: (out / disk.EVENTS).stat().st_size}
+    return _written(out / disk.EVENTS, events)
 
 
 def _write_stretches(
@@ -221,6 +220,10 @@ def _write_stretches(
         drop_bad=settings["drop_bad"],
         counts=counts,
     )
-    path = out / stretches.KINDS[kind].stored
-    write_table(path, located)
+    return _written(out / stretches.KINDS[kind].stored, located)
+
+
+def _written(path: Path, table: pl.DataFrame) -> dict[str, int]:
+    """Write a table of the store. Returns {file: bytes}."""
+    write_table(path, table)
     return {path.name: path.stat().st_size}
