@@ -21,6 +21,7 @@ import numpy as np
 from sleepjax import postprocess
 from sleepjax.data import rest
 from sleepjax.data.repair import Samples, check_degrees
+from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing
 from sleepjax.live import arrivals, saved, settled, track
 from sleepjax.live.arrivals import Counts
@@ -36,6 +37,7 @@ from sleepjax.types import (
     STEPS_PER_MINUTE,
     WORN,
     InputError,
+    SeriesMeta,
 )
 
 BLOCK = 5 * STEPS_PER_MINUTE
@@ -54,6 +56,7 @@ class Stream:
       latency: minutes after a step that its live probabilities may see, from 5 to the length of the
         model's window; None for no live probabilities, which is cheap.
       tz: IANA zone of the wall clock, where timestamps carry no UTC offset or are UTC.
+      subject: what is known of the person, see `Predictor.find`.
 
     Raises InputError for a model or a latency that a stream cannot have.
 
@@ -68,6 +71,7 @@ class Stream:
         *,
         latency: float | None = 5,
         tz: str | None = None,
+        subject: Subject | None = None,
     ):
         """See the class."""
         settled.check(predictor.post)
@@ -81,6 +85,9 @@ class Stream:
                 "length of the model's window; None for no live probabilities."
             )
         self.predictor, self.series_id, self.tz, self.latency = predictor, series_id, tz, latency
+        for member in predictor.members:  # refuses a value that it was not trained with
+            member.known(subject, SeriesMeta(series_id, 0, 0, 0, ((0, 0),), {}))
+        self.subject = subject
         worn = all(member.config.loss.get("worn", 0) > 0 for member in predictor.members)
         self.columns = (*CLASSES, WORN) if worn else CLASSES
         self.state: State | None = None
@@ -127,7 +134,7 @@ class Stream:
 
     def _computed(self, state: State, pieces: Pieces) -> State:
         """The state after a whole block, of which what is new goes into ``pieces``."""
-        now = Moment.of(self.series_id, state.rows)
+        now = Moment.of(self.series_id, state.rows, self.subject)
         if self.latency is not None:
             pieces.add(pieces.live, now, *self._live(now, self.latency))
         members = zip(state.tracks, self.predictor.members, self.windowings, strict=True)
@@ -196,15 +203,15 @@ class Stream:
         state = self.state
         if state is None or not state.rows.stop:
             raise InputError(f"stream {self.series_id!r}: nothing was pushed yet.")
-        now = Moment.of(self.series_id, state.rows)
+        now = Moment.of(self.series_id, state.rows, self.subject)
         members = zip(state.tracks, self.predictor.members, self.windowings, strict=True)
         each = [track.so_far(*one, now) for one in members]
         probs = np.concatenate([state.probs, self._mean(each, now, state.final)])
         first, stop = state.final - len(state.probs), state.rows.stop
         recording = now.recording(first, stop)
-        begun = {"begun": state.given.onset_seen and first > 0}
+        part: dict[str, Any] = {"begun": state.given.onset_seen and first > 0}
         events = postprocess.decode_series(
-            probs, recording.meta, valid=now.cut(first, stop), **self.predictor.post, **begun
+            probs, recording.meta, valid=now.cut(first, stop), **self.predictor.post, **part
         )
         events = postprocess.with_timestamps(events, recording.meta)
         return Found(recording, probs, events, self.predictor.spread)
@@ -239,8 +246,10 @@ class Stream:
     def to_bytes(self) -> bytes:
         """Settings and state, to go on elsewhere with `restore`; the model is not in it."""
         facts: dict[str, Any] = {
-            "series_id": self.series_id, "latency": self.latency, "tz": self.tz, "state": None
-        }  # fmt: skip
+            "series_id": self.series_id,
+            "settings": {"latency": self.latency, "tz": self.tz, "subject": self.subject},
+            "state": None,
+        }
         arrays = {}
         if self.state is not None:
             facts["state"], arrays = saved.state_out(self.state)
@@ -254,7 +263,7 @@ class Stream:
         """
         facts, arrays = saved.from_bytes(data, saved.model_hash(predictor))
         try:
-            stream = cls(predictor, facts["series_id"], latency=facts["latency"], tz=facts["tz"])
+            stream = cls(predictor, facts["series_id"], **facts["settings"])
             if facts["state"] is not None:
                 stream.state = saved.state_in(facts["state"], arrays)
         except (KeyError, TypeError, IndexError, AttributeError) as error:

@@ -14,6 +14,7 @@ import numpy as np
 from sleepjax.data import features, windows
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import filled
+from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing
 from sleepjax.live.rows import Rows
 from sleepjax.postprocess.stitch import centre_weights
@@ -79,11 +80,13 @@ class Moment:
     """bool [N], of all kept rows."""
     settled: int
     """Validity of rows before this one does not change any more."""
+    subject: Subject | None = None
+    """What is known of the person."""
 
     @classmethod
-    def of(cls, series_id: str, rows: Rows) -> Moment:
+    def of(cls, series_id: str, rows: Rows, subject: Subject | None = None) -> Moment:
         """The moment at which these rows are complete."""
-        return cls(series_id, rows, *rows.known())
+        return cls(series_id, rows, *rows.known(), subject)
 
     @property
     def meta(self) -> SeriesMeta:
@@ -109,7 +112,7 @@ class Moment:
         meta = replace(seen.meta, n_steps=stop - first)
         x = {name: values[first - begin : stop - begin] for name, values in seen.features.items()}
         one = Recording(meta, self.cut(first, stop), features=x)
-        one = one.with_features(member.known(None, meta))
+        one = one.with_features(member.known(self.subject, meta))
         data = member.config.data
         batch = windows.gather_batch(
             [(one, 0)] * jax.device_count(), data.duration, data.downsample

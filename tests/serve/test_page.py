@@ -67,7 +67,7 @@ def test_the_page_shows_the_nights_of_a_file(started, recording, tmp_path):
         windows = sleepjax.load().windows(sleepjax.simulate(series=1, days=3, seed=5)[0])
         assert rows == len(windows) >= 2
         assert browser.run("document.querySelector('#nights img').naturalWidth") > 500
-        picture = Path(os.environ.get("SLEEPJAX_SCREENSHOT", tmp_path / "page.png"))
+        picture = Path(os.environ.get("SLEEPJAX_SCREENSHOT") or tmp_path / "page.png")
         browser.picture(picture)
         assert picture.stat().st_size > 10_000
 

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import polars as pl
 import pytest
@@ -193,18 +194,20 @@ def test_an_answer_that_takes_too_long_is_given_up(predictor, monkeypatch):
 
 def test_a_request_that_does_not_arrive_is_given_up():
     """Which a test client cannot send: headers, and then nothing."""
-    sent = []
+
+    async def unheard(message: Any) -> None:
+        raise AssertionError(message)
 
     async def app(scope, receive, send):
         await receive()
 
-    async def nothing():
+    async def nothing() -> Any:
         await asyncio.sleep(60)
 
     guard = Guard(app, Limits(seconds=0.1))
     scope = {"type": "http", "method": "POST", "headers": []}
     with pytest.raises(Exception, match="did not arrive within 0.1 seconds"):
-        asyncio.run(guard(scope, nothing, sent.append))
+        asyncio.run(guard(scope, nothing, unheard))
     assert guard.inside == 0
 
 
