@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from sleepjax import release
+from sleepjax import custom, release
 from sleepjax.data import features
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, validation
@@ -74,27 +75,54 @@ def check_fit(variables: dict[str, Any], shapes: TrainState, source: str) -> Non
 def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
     """The fresh state with the weights of ``config.init``, and what was loaded, for a person.
 
-    Raises InputError for weights of other features, frames or shapes, listing the differences.
+    Arrays of the same name and shape are loaded. The rest of the model stays as it is, and the
+    text lists it: what the weights do not have, what has another shape, and what only they have.
+
+    Raises InputError for weights of other features or frames, and where nothing fits.
     """
     source = config.init
     weights = read(source)
     for name in ("features", "downsample"):
-        theirs, ours = weights.config.data[name], config.data[name]
+        theirs, ours = (
+            custom.renamed(one.data[name], custom.short) for one in (weights.config, config)
+        )
         if theirs != ours:
             raise InputError(
                 f"init={source!r} was trained with data.{name}={theirs!r}, this config has "
                 f"{ours!r}; set data.{name} to the former."
             )
     fresh = {"params": state.params, **state.model_state}
-    check_fit(weights.variables, state, f"init={source!r}")
+    found, wanted = release.flat(weights.variables), release.flat(fresh)
+    same = lambda name: name in found and np.shape(found[name]) == wanted[name].shape
+    fits = [name for name in wanted if same(name)]
+    if not any(name.startswith("params/") for name in fits):
+        check_fit(weights.variables, state, f"init={source!r}")
     put = lambda old, new: jax.device_put(jnp.asarray(new, old.dtype), old.sharding)
-    loaded = jax.tree.map(put, fresh, weights.variables)
+    loaded = release.nested(
+        {name: put(old, found[name]) if name in fits else old for name, old in wanted.items()}
+    )
     average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
     params = loaded.pop("params")
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    text = f"starting from {source}: {count:,} parameters after {weights.run['step']:,} updates"
+    text = _loaded(source, weights.run["step"], fits, found, wanted)
     opt_state = optim.restarted(state.opt_state, params)
     return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average), text
+
+
+def _loaded(
+    source: str, updates: int, fits: list[str], found: dict[str, Any], wanted: dict[str, Any]
+) -> str:
+    """What was loaded and what was not, for a person."""
+    count = sum(wanted[name].size for name in fits if name.startswith("params/"))
+    lines = [f"starting from {source}: {count:,} parameters after {updates:,} updates"]
+    for what, names in (
+        ("not in the weights, left at random", [n for n in wanted if n not in found]),
+        ("of another shape, left at random", [n for n in wanted if n in found and n not in fits]),
+        ("only in the weights, skipped", [n for n in found if n not in wanted]),
+    ):
+        if names:
+            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+            lines.append(f"  {what}: {', '.join(names[:6])}{more}")
+    return "\n".join(lines)
 
 
 def origin(config: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import polars as pl
 import pytest
+from ml_collections import ConfigDict
 
 from sleepjax import release
 from sleepjax.config import load_config
@@ -180,10 +181,6 @@ def test_the_release_of_the_package_is_called_release(one_member, tiny_config, m
     [
         ({"data.features": ("enmo",)}, r"trained with data.features=.*this config has \('enmo',\)"),
         ({"data.downsample": 24}, "trained with data.downsample=12, this config has 24"),
-        (
-            {"loss.worn": 1.0},
-            r"do not fit .*\n  params/decoder/head/logits/bias: \(3,\) in the weights, \(4,\) in",
-        ),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_with_the_difference(
@@ -191,6 +188,33 @@ def test_weights_that_do_not_fit_are_refused_with_the_difference(
 ):
     config: Any = tiny_config({"init": str(finished.workdir)} | override)
     with pytest.raises(InputError, match=message):
+        weights.started(config, fresh(config))
+
+
+def test_what_fits_is_loaded_and_the_rest_is_said(finished, tiny_config):
+    """An output more, and another decoder: the weights of the others are taken over."""
+    config: Any = tiny_config({"init": str(finished.workdir), "loss.worn": 1.0})
+    state, text = weights.started(config, fresh(config))
+    want = weights.read_run(finished.workdir).variables["params"]
+    for part in ("extractor", "decoder"):
+        np.testing.assert_array_equal(
+            *(jax.tree.leaves(tree[part])[0] for tree in (state.params, want))
+        )
+    assert "of another shape, left at random: params/decoder/head/logits/bias" in text
+    with config.unlocked():
+        config.loss.worn = 0.0
+        config.model.decoder = dict(name="mlp", width=8)
+    state, text = weights.started(config, fresh(config))
+    jax.tree.map(np.testing.assert_array_equal, state.params["extractor"], want["extractor"])
+    assert "not in the weights, left at random: params/decoder/" in text
+    assert "only in the weights, skipped: " in text and "more" in text
+
+
+def test_weights_of_which_nothing_fits_are_refused(finished, tiny_config):
+    config: Any = tiny_config({"init": str(finished.workdir)})
+    with config.unlocked():
+        config.model = ConfigDict(dict(name="transformer", width=8, depth=1, heads=2))
+    with pytest.raises(InputError, match=r"do not fit .*\n  .*: \(8,\) in the weights, absent in"):
         weights.started(config, fresh(config))
 
 
