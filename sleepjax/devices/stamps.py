@@ -65,6 +65,8 @@ class Stamps:
             return "offset", self._moments(column)
         if column.dtype == pl.String:
             column = cells.present(column)
+            if column.null_count() == len(column):
+                raise InputError(f"{self.source}: the column of times is empty.")
             numbers = column.cast(pl.Float64, strict=False)
             if numbers.null_count() > column.null_count():
                 return self._text(column)
@@ -74,9 +76,8 @@ class Stamps:
         return "number", _since_1970(_filled(column, self.source), self.source)
 
     def _text(self, column: pl.Series) -> tuple[str, np.ndarray]:
-        first = column.drop_nulls()[0]
-        stripped = column.str.strip_chars()
-        if not str(first).strip()[-1:].isdigit() or _offset(str(first)):
+        stripped = _filled(column, self.source).str.strip_chars()
+        if _offset(stripped[0]):
             return "offset", self._moments(stripped)
         text = stripped.str.replace("T", " ", literal=True)
         time = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False)
@@ -123,7 +124,7 @@ def _shift(tz: str, before: int, after: int) -> int:
 
 def _offset(text: str) -> bool:
     """Whether a text ends in a UTC offset, such as -0400."""
-    tail = text.strip()[10:]
+    tail = text[10:]
     return "+" in tail or "-" in tail or tail.endswith("Z")
 
 

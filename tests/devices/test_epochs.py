@@ -96,9 +96,11 @@ def test_geneactiv_against_the_reference(tmp_path):
     path = geneactiv.write(tmp_path / "w.bin", [xyz[:, :count]], 85.7, START, n_samples=count)
     import actfast
 
-    table = dict(actfast.read(path)["timeseries"]["high_frequency"])
+    table = actfast.read(path)["timeseries"]["high_frequency"]
+    acceleration = table.get("acceleration")
+    assert acceleration is not None
     (one,) = recordings(path)
-    expect(one.frame, table["datetime"], table["acceleration"].T, 85.7)
+    expect(one.frame, table["datetime"], acceleration.T, 85.7)
 
 
 def test_the_median_ignores_what_lasts_less_than_half_of_it(tmp_path):

@@ -1,0 +1,168 @@
+"""Tables: columns by name, units stated or detected, epochs of GGIR and wristpy, refusals."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sleepjax.data.raw import recordings_from_frame
+from sleepjax.devices import recordings
+from sleepjax.types import InputError
+
+N = 3000
+
+
+def samples(scale: float = 1.0, **names: str) -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    xyz = np.array([[0.6], [0.0], [0.8]]) + rng.normal(0, 0.01, (3, N))
+    span = np.arange(N) * np.timedelta64(20, "ms")
+    time = pl.Series(np.datetime64(datetime(2024, 7, 1, 21), "ms") + span)
+    columns = {"time": time} | {axis: v * scale for axis, v in zip("xyz", xyz, strict=True)}
+    return pl.DataFrame(columns).rename(names)
+
+
+def read(frame: pl.DataFrame, path, tz: str | None = "Europe/London", **how):
+    frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
+    (one,) = recordings(path, tz=tz, **how)
+    return one
+
+
+@pytest.mark.parametrize("scale, unit", [(1, "g"), (1000, "mg"), (9.80665, "m/s2")])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_units_are_detected_and_said(scale, unit, suffix, tmp_path):
+    one = read(samples(scale), tmp_path / f"a{suffix}")
+    assert one.quality["units"].startswith(f"{unit} (detected: the median length")
+    np.testing.assert_allclose(one.frame["anglez"], 53.13, atol=0.5)
+    assert one.frame.height == 12 and one.quality["rate_hz"] == 50
+
+
+def test_units_that_are_stated(tmp_path):
+    named = samples(1000, time="Timestamp", x="Acc X [mg]", y="Acc Y [mg]", z="Acc Z [mg]")
+    one = read(named, tmp_path / "a.csv")
+    assert one.quality["units"] == "mg (from the names of the columns)"
+    assert read(samples(3.0), tmp_path / "b.csv", units="g").quality["units"] == "g (given)"
+    with pytest.raises(
+        InputError, match=r"said to be mg, but the median length.* is 1, .*units='g'"
+    ):
+        read(samples(), tmp_path / "c.csv", units="mg")
+    with pytest.raises(InputError, match="is 3, which is gravity in no unit"):
+        read(samples(3.0), tmp_path / "c.csv")
+    with pytest.raises(InputError, match="units 'lb' is none of 'g', 'mg', 'm/s2'"):
+        read(samples(), tmp_path / "c.csv", units="lb")
+    mixed = samples(1, x="x (g)", y="y (mg)")
+    with pytest.raises(InputError, match="the axes have different units"):
+        read(mixed, tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        dict(time="HEADER_TIMESTAMP", x="X", y="Y", z="Z"),
+        dict(time="Date and time", x="Accelerometer X", y="Accelerometer Y", z="Accelerometer Z"),
+        dict(time="ts", x="ax", y="ay", z="az"),
+        dict(time="datetime", x="acc_x", y="acc_y", z="acc_z"),
+        dict(time="timestamp", x="x-axis (g)", y="y-axis (g)", z="z-axis (g)"),
+    ],
+)
+def test_usual_names_of_columns(names, tmp_path):
+    plain = read(samples(), tmp_path / "a.csv").frame
+    assert read(samples(**names), tmp_path / "a.csv").frame.equals(plain)
+
+
+def test_other_names_are_given(tmp_path):
+    odd = samples(x="left", y="front", z="up")
+    with pytest.raises(InputError, match="its columns are time, left, front, up. A series needs"):
+        read(odd, tmp_path / "a.csv")
+    given = {"x": "left", "y": "front", "z": "up"}
+    assert read(odd, tmp_path / "a.csv", columns=given).frame.height == 12
+    with pytest.raises(
+        InputError, match="column 'lefty', named for x, is missing. Did you mean 'left'"
+    ):
+        read(odd, tmp_path / "a.csv", columns=given | {"x": "lefty"})
+    with pytest.raises(InputError, match="columns: 'w' is none of"):
+        read(odd, tmp_path / "a.csv", columns={"w": "left"})
+    twice = samples().with_columns(ax=pl.col("x"))
+    with pytest.raises(InputError, match=r"'x' and 'ax' could both be x; say which"):
+        read(twice, tmp_path / "a.csv")
+    assert read(twice, tmp_path / "a.csv", columns={"x": "ax"}).frame.height == 12
+
+
+def test_one_recording_of_each_series(tmp_path):
+    both = pl.concat([samples().with_columns(series_id=pl.lit(name)) for name in ("a", "b")])
+    both.write_parquet(tmp_path / "two.parquet")
+    found = list(recordings(tmp_path / "two.parquet", tz="Europe/London"))
+    assert [one.frame["series_id"][0] for one in found] == ["a", "b"]
+    assert found[0].frame.drop("series_id").equals(found[1].frame.drop("series_id"))
+    pl.concat([both, both]).write_parquet(tmp_path / "four.parquet")
+    with pytest.raises(InputError, match="rows of series 'a' stand apart"):
+        list(recordings(tmp_path / "four.parquet", tz="Europe/London"))
+
+
+def epochs(mg: bool = False, **names: str) -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    n = 2000
+    enmo = np.round(rng.gamma(0.4, 0.05, n), 4) * (1000 if mg else 1)
+    stamps = np.datetime64("2017-05-15T10:00:00") + np.arange(n) * np.timedelta64(5, "s")
+    text = [f"{stamp}-0400" for stamp in np.datetime_as_string(stamps)]
+    angle = rng.uniform(-80, 80, n).round(4)
+    return pl.DataFrame({"timestamp": text, "anglez": angle, "ENMO": enmo}).rename(names)
+
+
+def test_epochs_of_ggir_in_g_and_in_mg(tmp_path):
+    g = read(epochs(), tmp_path / "p.csv", tz=None)
+    assert g.nonwear is None and g.quality["units"].startswith("g (detected")
+    assert g.frame["series_id"][0] == "p" and g.frame["timestamp"][0] == "2017-05-15T10:00:00-0400"
+    mg = read(epochs(mg=True), tmp_path / "p.csv", tz="America/New_York")
+    assert mg.quality["units"].startswith("mg (detected: 99 % of enmo are below")
+    named = read(epochs(mg=True, ENMO="ENMO_mg"), tmp_path / "p.csv", tz=None)
+    assert named.quality["units"] == "mg (from the name of the column)"
+    acc = read(epochs(mg=True, ENMO="ACC (mg)", anglez="angle"), tmp_path / "p.csv", tz=None)
+    for other in (mg, named, acc):
+        assert g.frame.drop("enmo").equals(other.frame.drop("enmo"))
+        np.testing.assert_allclose(g.frame["enmo"], other.frame["enmo"], atol=1e-6)
+    with pytest.raises(InputError, match="said to be in g, but one in a hundred"):
+        read(epochs(mg=True), tmp_path / "p.csv", units="g", tz=None)
+    (recording,) = recordings_from_frame(g.frame)
+    assert recording.meta.n_steps == 2000
+
+
+def test_epochs_of_wristpy(tmp_path):
+    theirs = epochs().select(
+        pl.col("ENMO").alias("enmo"),
+        pl.lit("inactive").alias("enmo physical activity levels"),
+        pl.col("timestamp").str.slice(0, 19).add(".000000000").alias("time"),
+        "anglez",
+        pl.lit(False).alias("nonwear_status"),
+    )
+    with pytest.raises(InputError, match="does not say in which time zone"):
+        read(theirs, tmp_path / "p.csv", tz=None)
+    one = read(theirs, tmp_path / "p.csv", tz="America/New_York")
+    assert one.frame.equals(read(epochs(), tmp_path / "p.csv", tz=None).frame)
+
+
+def test_a_table_may_be_compressed(tmp_path):
+    import gzip
+
+    samples().write_csv(tmp_path / "a.csv")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
+    plain, packed = (
+        next(iter(recordings(tmp_path / name, tz="Europe/London")))
+        for name in ("a.csv", "a.csv.gz")
+    )
+    assert plain.frame.equals(packed.frame) and plain.quality == packed.quality
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda f: f.head(0), "it has no rows"),
+        (lambda f: f.with_columns(time=pl.lit("soon")), "time 'soon' cannot be read"),
+        (lambda f: f.with_columns(pl.col("time").replace(f["time"][5], None)), "a time is empty"),
+        (lambda f: f.with_columns(x=pl.lit("?"), y=pl.lit("?")), "gravity in no unit"),
+        (lambda f: f.gather_every(400), "samples per second"),
+    ],
+)
+def test_tables_that_cannot_be_used(change, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        read(change(samples()), tmp_path / "a.csv", units=None)
