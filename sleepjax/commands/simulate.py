@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from sleepjax.cli import answer
 
@@ -43,6 +44,11 @@ def main(argv: list[str]) -> int:
         default="annotated",
         help="events as an annotator places them (annotated), or persistent sleep (psg)",
     )
+    parser.add_argument(
+        "--raw_hz",
+        type=float,
+        help="also write raw samples of the recordings for testing, so many a second, to raw/",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace another simulated cohort")
     args = parser.parse_args(argv)
     return answer(lambda: simulate(args), "run the same command again to continue")
@@ -52,16 +58,20 @@ def simulate(args: argparse.Namespace) -> int:
     from sleepjax.simulation import simulate_cohort
 
     began = time.monotonic()
-    simulate_cohort(
-        args.out,
+    settings = dict(
         series=args.series,
         days=args.days,
         seed=args.seed,
         population=args.population,
         devices=args.devices,
         truth=args.truth,
-        overwrite=args.overwrite,
     )
+    simulate_cohort(args.out, **settings, overwrite=args.overwrite)
+    if args.raw_hz is not None:
+        from sleepjax.simulation.cohort import Cohort
+        from sleepjax.simulation.raw import write_raw_folder
+
+        write_raw_folder(Path(args.out, "raw"), Cohort(**settings), args.raw_hz)
     seconds = time.monotonic() - began
     print(f"{args.out}: {args.series} simulated series and 3 for testing, {seconds:.1f} s")
     return 0

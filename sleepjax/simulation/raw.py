@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from sleepjax.io import replacing
+from sleepjax.simulation.cohort import FIRST_TEST_INDEX, TEST_SERIES, Cohort
 from sleepjax.simulation.recording_clock import ZONE
 from sleepjax.simulation.series import SimulatedSeries
-from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR
+from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR, InputError
 
 _SCHEMA = pl.Schema({"time": pl.Datetime("us", ZONE.key), **dict.fromkeys("xyz", pl.Float32)})
 _NEW_POSTURE = 5.0
@@ -42,7 +44,8 @@ def raw_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Samples of a simulated recording, an hour at a time.
 
-    Yields (seconds since the recording's first moment, float64 [N]; g, float32 [3,N]).
+    Yields (seconds since the recording's first moment, float64 [N]; g, float32 [3,N]); what the
+    watch of the recording did not measure is left out.
     """
     rng = np.random.default_rng(seed)
     n_steps = len(series.anglez)
@@ -64,7 +67,9 @@ def raw_blocks(
         turn = roll[step]
         xyz = np.stack([across * np.cos(turn), across * np.sin(turn), length * np.sin(angle)])
         xyz = (xyz - offset) / scale
-        yield second, xyz + watch.noise * rng.standard_normal(xyz.shape, dtype=np.float32)
+        xyz += np.float32(watch.noise) * rng.standard_normal(xyz.shape, dtype=np.float32)
+        measured = np.isfinite(xyz).all(axis=0)
+        yield (second, xyz) if measured.all() else (second[measured], xyz[:, measured])
 
 
 def write_raw(path: Path, series: SimulatedSeries, watch: Watch, seed: int = 0) -> None:
@@ -82,3 +87,20 @@ def write_raw(path: Path, series: SimulatedSeries, watch: Watch, seed: int = 0) 
     register_io_source(hours, schema=_SCHEMA).sink_parquet(
         path, compression="zstd", compression_level=1, engine="streaming"
     )
+
+
+def write_raw_folder(folder: Path, cohort: Cohort, rate: float) -> list[Path]:
+    """Write raw samples of a cohort's recordings for testing; the files.
+
+    Raises InputError for a rate that no watch has.
+    """
+    if not 5 <= rate <= 200:
+        raise InputError(f"raw_hz={rate:g} must be between 5 and 200 samples per second.")
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for i in range(TEST_SERIES):
+        series = cohort.recording(FIRST_TEST_INDEX + i)
+        paths.append(folder / f"{series.series_id}.parquet")
+        with replacing(paths[-1]) as path:
+            write_raw(path, series, Watch(rate=rate), seed=i)
+    return paths
