@@ -68,11 +68,10 @@ def nights_table(
     of_window = day[[(onset + wakeup) // 2 for onset, wakeup in spans]] if spans else day[:0]
     file = _calibration(quality)
     rows = []
-    for number, one in enumerate(np.unique(day).tolist(), start=1):
-        begin = usual + (one - 0.5) * DAY
-        night = _span(worn, day == one) | file
-        night |= {"series_id": meta.series_id, "person": person or meta.series_id, "night": number}
-        night |= _date(begin) | {"kind": "none", REASONS: ""}
+    numbers, place = np.unique(day, return_inverse=True)
+    for one, covered in zip(numbers.tolist(), _covered(worn, place), strict=True):
+        night = {"series_id": meta.series_id, "person": person or meta.series_id} | covered | file
+        night |= _date(usual + (one - 0.5) * DAY) | {"kind": "none", REASONS: ""}
         about = _of_day(night, min_hours)
         mine = np.flatnonzero(of_window == one)
         kinds = ["main" if windows["main"][int(i)] else "nap" for i in mine]
@@ -111,16 +110,19 @@ def _date(begin: float) -> dict[str, Any]:
     return {"date": str(date), "weekday": f"{date:%A}", "weekend": date.weekday() in (4, 5)}
 
 
-def _span(worn: Wear, inside: np.ndarray) -> dict[str, float | None]:
-    """How much of the rows of a night, bool [T], was recorded and worn."""
-    n = int(inside.sum())
-    share = lambda mask: None if mask is None else float((mask & inside).sum() / n)
-    return {
-        "recorded_h": n / STEPS_PER_HOUR,
-        "worn_h": int((worn.worn & inside).sum()) / STEPS_PER_HOUR,
+def _covered(worn: Wear, place: np.ndarray) -> list[dict[str, Any]]:
+    """How much of each night was recorded and worn, from the night of each row, int [T]."""
+    steps = np.bincount(place)
+    count = lambda mask: np.bincount(place, weights=mask)
+    share = lambda mask: [None] * len(steps) if mask is None else (count(mask) / steps).tolist()
+    columns = {
+        "night": range(1, len(steps) + 1),
+        "recorded_h": (steps / STEPS_PER_HOUR).tolist(),
+        "worn_h": (count(worn.worn) / STEPS_PER_HOUR).tolist(),
         "worn_model": share(worn.model),
         "worn_raw": share(worn.raw),
     }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _worn_within(worn: Wear, span: tuple[int, int]) -> dict[str, float | None]:
