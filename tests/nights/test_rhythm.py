@@ -1,9 +1,9 @@
 """Rest and activity: values known by calculation, GGIR's formulas, the slow reference."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,10 +82,10 @@ def test_hours_are_those_of_the_clock_and_need_half_an_hour_worn():
     zone = "America/New_York"
     of = meta("2018-11-03 22:30", 6, zone)  # to 03:30, with the hour from 1 to 2 twice
     recording, _, _ = found(of, [])
-    frame = recording.frame.with_columns(enmo=pl.Series(np.arange(of.n_steps, dtype=np.float32)))
+    counted = replace(recording, signals={"enmo": np.arange(of.n_steps, dtype=np.float32)})
     worn = np.ones(of.n_steps, bool)
     worn[: STEPS_PER_HOUR // 2 - 359] = False
-    mean, first = hourly(recording.__class__(of, frame), worn)
+    mean, first = hourly(counted, worn)
     assert first == 22 and len(mean) == 6
     assert math.isnan(mean[0])  # less than half of it
     assert mean[1] == pytest.approx(1000 * (360 + 1079) / 2)
