@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
 from sleepjax.figures.curves import nights_figure
 from sleepjax.figures.shown import View
-from sleepjax.inference import Windowing, predict_recording
+from sleepjax.inference import Windowing, predict_series
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.build import build
@@ -78,10 +78,6 @@ class Member:
         """Channels of what is known of a person, [T] each; none where the config names none."""
         columns = subjects.parse(self.config.data.get("covariates", ()))
         return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
-
-    def probabilities(self, one: Recording) -> np.ndarray:
-        """Float32 [T,K] of a recording with the features of the config."""
-        return predict_recording(one, self.predict_fn, Windowing.of(self.config))
 
 
 @dataclass(frozen=True)
@@ -176,15 +172,40 @@ class Predictor:
         ``subject`` is what is known of the person, column -> value, see `predict`. Raises
         InputError where the model gives no numbers, and for a value that it was not trained with.
         """
-        prepared = lru_cache(partial(features.with_features, recording))  # alike in most members
+        (found,) = self.find_each([recording], [subject])
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def find_each(
+        self, recordings: Sequence[Recording], people: Sequence[Subject | None] = ()
+    ) -> Iterator[Found | InputError]:
+        """As `find`, of each recording in order, or what it would raise of the model's answer.
+
+        Batches hold windows of several recordings: many short ones take less time together.
+        ``people`` are the subjects of the recordings; none where nothing is known.
+        """
+        # Most members see the same features.
+        prepared = [lru_cache(partial(features.with_features, one)) for one in recordings]
+        people = people or [None] * len(recordings)
         each = []
         for member in self.members:
-            one = prepared(tuple(member.config.data.features))
-            each.append(
-                member.probabilities(one.with_features(member.known(subject, recording.meta)))
-            )
-        common = min(probs.shape[1] for probs in each)  # worn only where all members have it
-        probs = np.mean([probs[:, :common] for probs in each], axis=0)
+            names = tuple(member.config.data.features)
+            seen = [
+                of(names).with_features(member.known(who, one.meta))
+                for one, of, who in zip(recordings, prepared, people, strict=True)
+            ]
+            each.append(predict_series(seen, member.predict_fn, Windowing.of(member.config)))
+        for recording, *answers in zip(recordings, *each, strict=True):
+            try:
+                yield self._found(recording, answers)
+            except InputError as error:
+                yield error
+
+    def _found(self, recording: Recording, answers: Sequence[np.ndarray]) -> Found:
+        """What is found in a recording, by the probabilities [T,K] of each member."""
+        common = min(probs.shape[1] for probs in answers)  # worn only where all members have it
+        probs = np.mean([probs[:, :common] for probs in answers], axis=0)
         check_finite(probs, recording.meta)
         valid = np.asarray(recording.valid)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)

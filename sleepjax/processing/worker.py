@@ -9,11 +9,14 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sleepjax.data.raw import recordings_from_frame
+from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
 from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
 from sleepjax.processing import results
@@ -22,6 +25,11 @@ from sleepjax.processing.results import DONE, FAILED, PARTIAL, Outcome
 from sleepjax.processing.settings import Identity, Settings, made_with
 from sleepjax.types import InputError
 
+if TYPE_CHECKING:
+    from sleepjax.predict import Found, Predictor
+
+TOGETHER = 16
+"""Recordings of a file that are held in memory at once."""
 NIGHTS_FILE, RECORDINGS_FILE = "nights.parquet", "recordings.parquet"
 
 
@@ -68,7 +76,7 @@ class Task:
 
 
 @cache
-def model(workdir: str | None):
+def model(workdir: str | None) -> Predictor:
     """The model of a process, loaded once; JAX keeps compiled programs for all processes."""
     from sleepjax.predict import load
     from sleepjax.runs.runtime import use_compilation_cache
@@ -165,12 +173,27 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     )
 
 
-def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Any] | InputError]:
-    """What was read of each recording with what was found in it, or why it cannot be used."""
-    from sleepjax.data.raw import recordings_from_frame
+def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Found] | InputError]:
+    """What was read of each recording with what was found in it, or why it cannot be used.
 
-    settings = task.settings
-    predictor = model(settings.workdir)
+    `TOGETHER` recordings at a time, whose windows share batches.
+    """
+    source = _read(path, task.settings, task.jobs)
+    while group := list(islice(source, TOGETHER)):
+        sound = [part[1] for part in group if not isinstance(part, InputError)]
+        found = model(task.settings.workdir).find_each(sound)
+        for part in group:
+            if isinstance(part, InputError):
+                yield part
+                continue
+            one = next(found)
+            yield one if isinstance(one, InputError) else (part[0], one)
+
+
+def _read(
+    path: Path, settings: Settings, jobs: int
+) -> Iterator[tuple[Converted, Recording] | InputError]:
+    """Every recording of a file, or why it cannot be used."""
     source = recordings(
         path,
         tz=settings.tz,
@@ -178,7 +201,7 @@ def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Any] | InputError
         columns=settings.columns,
         units=settings.units,
         lenient=settings.lenient,
-        jobs=task.jobs,
+        jobs=jobs,
     )
     series_id = ""
     while True:
@@ -193,6 +216,6 @@ def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Any] | InputError
         series_id = str(converted.frame["series_id"][0])
         try:
             (recording,) = recordings_from_frame(converted.frame, tz=settings.tz, source=path.name)
-            yield converted, predictor.find(recording)
+            yield converted, recording
         except InputError as error:
             yield error

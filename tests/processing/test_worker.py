@@ -9,6 +9,7 @@ import jax
 import polars as pl
 import pytest
 from ml_collections import ConfigDict
+from polars.testing import assert_frame_equal
 
 from sleepjax.processing import results, worker
 from sleepjax.processing.inputs import Input
@@ -16,6 +17,7 @@ from sleepjax.processing.results import DONE, FAILED, PARTIAL
 from sleepjax.processing.settings import Settings, identity
 from sleepjax.processing.worker import Task, model, model_facts
 from tests.reference.series import rows, with_value
+from tests.support.recordings import nightly
 
 
 @pytest.fixture
@@ -76,6 +78,22 @@ def test_series_that_cannot_be_used_leave_the_others(task, tmp_path):
     outcome = task(an_input(path))
     assert outcome.state == PARTIAL and outcome.series == ("a", "c")
     assert "series 'b'" in outcome.reason and "1000" in outcome.reason
+
+
+def test_recordings_of_a_file_share_batches_and_are_found_as_alone(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "TOGETHER", 3)
+    parts = [nightly(name, seed=seed) for seed, name in enumerate("abcde")]
+    bad = parts[1].with_columns(enmo=parts[1]["enmo"] * 1000)
+    pl.concat([parts[0], bad, *parts[2:]]).write_parquet(tmp_path / "all.parquet")
+    outcome = task(an_input(tmp_path / "all.parquet"))
+    assert outcome.state == PARTIAL and outcome.series == ("a", "c", "d", "e")
+    found = pl.read_parquet(results.folder(task.out, outcome.key) / "nights.parquet")
+    for name, part in zip("acde", [parts[0], *parts[2:]], strict=True):
+        part.write_parquet(tmp_path / f"{name}.parquet")
+        key = task(an_input(tmp_path / f"{name}.parquet")).key
+        alone = pl.read_parquet(results.folder(task.out, key) / "nights.parquet")
+        assert alone["kind"].to_list().count("main") >= 1
+        assert_frame_equal(found.filter(series_id=name), alone, abs_tol=1e-4)
 
 
 def test_what_cannot_be_used_fails_and_leaves_nothing(task, tmp_path, day, monkeypatch):
