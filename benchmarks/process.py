@@ -2,8 +2,8 @@
 
 python benchmarks/process.py [--files 200 --days 1 --jobs 2] prints one JSON object. The recordings
 are of simulated people, cut from a few and shifted so that no two are alike. Memory is the largest
-of the command and of each of its processes, in its first and in its last third: it is flat where the
-two agree. --files 10000 is the full measurement.
+of the command and of its processes, in its middle and in its last third: it is flat where the two
+agree. --files 10000 is the full measurement.
 """
 
 from __future__ import annotations

@@ -252,18 +252,19 @@ def test_a_missing_platform_is_one_line(error, reason, finished, cohort, project
 def test_a_series_of_which_the_model_makes_nan_is_named_and_left_out(
     finished, cohort, project, tmp_path, capsys, monkeypatch
 ):
-    from sleepjax.predict import Member
+    from sleepjax import predict
 
     bad = pl.scan_parquet(cohort / "test_series.parquet").head(1).collect()["series_id"][0]
-    computed = Member.probabilities
+    computed = predict.predict_series
 
-    def broken(self, one):
-        probs = computed(self, one).copy()
-        if one.meta.series_id == bad:
-            probs[7:9] = np.nan
-        return probs
+    def broken(series, *how):
+        for one, found in zip(series, computed(series, *how), strict=True):
+            probs = found.copy()
+            if one.meta.series_id == bad:
+                probs[7:9] = np.nan
+            yield probs
 
-    monkeypatch.setattr(Member, "probabilities", broken)
+    monkeypatch.setattr(predict, "predict_series", broken)
     out = tmp_path / "found.csv"
     arguments = ["--workdir", str(finished.workdir), "--out", str(out), "--no_figures"]
     arguments += ["--series", str(cohort / "test_series.parquet")]

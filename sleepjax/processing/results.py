@@ -1,6 +1,6 @@
 """Results of single inputs: a folder each, named after all that the result depends on.
 
-    results/3f/3f0c...      nights.parquet, people.parquet, reports, and result.json
+    results/3f/3f0c...      nights.parquet, recordings.parquet, quality.json, reports, result.json
     results/shard-3-of-100.json   what became of the inputs of one shard
 
 A folder is made under another name and renamed, so that it is there whole or not at all. The same
@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,6 @@ class Outcome:
     """Of recording, all series together."""
     reports: tuple[str, ...] = ()
     """File of each series' report within the folder of the result."""
-    quality: tuple[dict[str, Any], ...] = field(default=(), repr=False)
-    """What reading said of each series."""
 
 
 def from_json(values: dict[str, Any]) -> Outcome:

@@ -18,6 +18,7 @@ import polars as pl
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
+from sleepjax.io import write_json
 from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
 from sleepjax.processing import results
 from sleepjax.processing.inputs import Input, printable
@@ -151,6 +152,9 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         nights.append(nights_table(*of, **about))
         rows.append(recordings_table(*of, **about))
         quality.append(converted.quality)
+        if converted.quality.get("partial"):
+            notes = " ".join(converted.quality.get("notes", []))
+            faults.append(printable(f"read in part: {notes}"))
         if task.settings.reports:
             reports.append(f"report-{len(reports)}.html")
             people = people_table(nights[-1], rows[-1])
@@ -161,6 +165,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     recordings = pl.concat(rows)
     pl.concat(nights).write_parquet(folder / NIGHTS_FILE)
     recordings.write_parquet(folder / RECORDINGS_FILE)
+    write_json(folder / "quality.json", quality)
     return Outcome(
         one.name,
         PARTIAL if faults else DONE,
@@ -169,7 +174,6 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         nights=sum(map(len, nights)),
         days=round(float(recordings["days"].sum()), 4),
         reports=tuple(reports),
-        quality=tuple(quality),
     )
 
 
