@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sleepjax import custom, release
-from sleepjax.predict import Predictor
-from sleepjax.runs.resume import environment
+
+if TYPE_CHECKING:
+    from sleepjax.predict import Predictor
 
 FORMAT = 1
 
@@ -36,6 +37,8 @@ def record(
     whether trained on simulated people, config), post_processing, zone, inputs and results (name,
     bytes, sha256), series, and methods, sentences for a paper.
     """
+    from sleepjax.runs.resume import environment  # JAX; words need none
+
     members = [
         {
             "sha256": release.digest(member.variables),

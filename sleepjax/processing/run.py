@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
 from sleepjax.processing.settings import Identity, Settings, identity, made_with
 from sleepjax.processing.worker import ModelFacts, Task, model_facts
 from sleepjax.progress import Progress
+from sleepjax.provenance import methods
 from sleepjax.types import InputError
 
 
@@ -74,6 +76,7 @@ def run(
             "identity": asdict(same),
             "inputs": inputs.hash,
             "simulated": facts.simulated,
+            "record": facts.record,
             "outcomes": [asdict(one) for one in outcomes],
         }
         write_json(folder / f"{shard.name}.json", listed)
@@ -150,8 +153,24 @@ def merge(out: Path, diary: pl.DataFrame | None = None) -> int:
         first = next(iter(shards.values()))
         made = made_with(Identity(**first["identity"]), first["simulated"])
         outcomes = tables.write(out, found, made, diary)
+        write_json(out / "provenance.json", provenance_of(first["record"], made, outcomes))
     print(f"{counted(outcomes)}; tables: {out}")
     return exit_code(outcomes)
+
+
+def provenance_of(
+    record: dict[str, Any], made: dict[str, Any], outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """What the tables were made with and from, and the methods of it in words for a paper."""
+    found = record | {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": made["code"],
+        "settings": made["settings"],
+        "zone": made["settings"]["tz"],
+        "inputs": [{"name": one.name, "sha256": one.sha256} for one in outcomes if one.sha256],
+        "series": sum(len(one.series) for one in outcomes),
+    }
+    return found | {"methods": methods(found)}
 
 
 def read_shards(out: Path) -> dict[str, dict[str, Any]]:

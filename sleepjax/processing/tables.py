@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from sleepjax.data.store_files import folder_name
-from sleepjax.io import replacing, write_json, write_table
+from sleepjax.io import replacing, write_table
 from sleepjax.metrics.agreement_text import as_text
 from sleepjax.nights import clean, compare_diary, people_table, write_study_report
 from sleepjax.nights.columns import schema
@@ -77,7 +77,6 @@ def write(
     status = status_table(outcomes)
     _study(out, status, made_with, diary)
     write_table(out / "dictionary.csv", dictionary())
-    write_json(out / "provenance.json", dict(made_with) | {"inputs": _hashes(outcomes)})
     write_table(out / "status.csv", status)
     return outcomes
 
@@ -117,10 +116,6 @@ def _study(
             expected=() if diary is None else diary["person"].unique(),
             made_with=made_with,
         )
-
-
-def _hashes(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    return {one.name: one.sha256 for one in outcomes if one.sha256}
 
 
 def unique(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

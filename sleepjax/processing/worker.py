@@ -91,23 +91,27 @@ class ModelFacts:
     """What is said of the weights before anything is processed."""
 
     weights: str
+    """Hash of them and of their config."""
     simulated: bool
     warnings: tuple[str, ...]
+    record: dict[str, Any]
+    """Of `provenance.record`, without inputs and results."""
 
 
 @cache
 def model_facts(workdir: str | None) -> ModelFacts:
     """Facts of the weights; raises InputError where they cannot be loaded."""
-    from sleepjax.release import flat
+    from sleepjax import provenance
+    from sleepjax.release import digest
 
     predictor = model(workdir)
-    digest = hashlib.sha256()
-    for member in predictor.members:
-        digest.update(member.config.to_json().encode())
-        for name, array in sorted(flat(member.variables).items()):
-            digest.update(name.encode() + memoryview(array).tobytes())
-    simulated = bool(predictor.run["simulated"])
-    return ModelFacts(digest.hexdigest(), simulated, tuple(predictor.unfinished))
+    each = [member.config.to_json() + digest(member.variables) for member in predictor.members]
+    return ModelFacts(
+        hashlib.sha256("".join(each).encode()).hexdigest(),
+        bool(predictor.run["simulated"]),
+        tuple(predictor.unfinished),
+        provenance.record(predictor, inputs=(), results={}, series=0),
+    )
 
 
 def process(one: Input, task: Task, sha256: str, before: tuple[int, ...]) -> Outcome:

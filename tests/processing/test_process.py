@@ -1,5 +1,6 @@
 """The command process: kills, shards, exit codes; one result whatever happened on the way."""
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,10 @@ def test_every_file_is_a_row_and_every_recording_has_nights(whole):
     assert status["path"].is_sorted() and status["path"].n_unique() == 8
     assert status.filter(state="failed")["reason"].is_not_null().all()
     assert pl.read_csv(whole / "nights.csv")["series_id"].n_unique() == 5
+    made = json.loads((whole / "provenance.json").read_text())
+    assert [one["name"] for one in made["inputs"]] == status["path"].to_list()
+    assert [one["sha256"] for one in made["inputs"]] == status["sha256"].to_list()
+    assert made["series"] == 5 and "in 5 wrist-accelerometer recordings" in made["methods"]
     assert pl.read_csv(whole / "people.csv")["nights_with_sleep"].min() == 1
 
 
