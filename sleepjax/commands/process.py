@@ -93,7 +93,9 @@ def process(args: argparse.Namespace) -> int:
     from sleepjax.processing.settings import Settings
 
     inputs = find_inputs(args.inputs, out, SUFFIXES)
-    print(f"{len(inputs.files)} files; not looked at: {'; '.join(inputs.ignored) or 'nothing'}")
+    number = len(inputs.files)
+    ignored = "; ".join(inputs.ignored) or "nothing"
+    print(f"{number} file{'' if number == 1 else 's'}; not looked at: {ignored}")
     settings = Settings(
         workdir=args.workdir,
         tz=args.tz,
