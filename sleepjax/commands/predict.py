@@ -29,7 +29,8 @@ from sleepjax.types import STEPS_PER_DAY, InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from sleepjax.predict import People, Predictor
+    from sleepjax.data.raw import Rows
+    from sleepjax.predict import Found, People, Predictor
 
 
 def main(argv: list[str]) -> int:
@@ -187,28 +188,34 @@ def find(
     from sleepjax.devices.series import iter_rows
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
+    from sleepjax.threads import in_order
+
+    def work(rows: Rows) -> tuple[Rows, Found | InputError, pl.DataFrame | None]:
+        try:
+            recording = rows.recording(args.tz)
+            found = predictor.find(recording, people.get(recording.meta.series_id))
+        except InputError as error:
+            return rows, error, None
+        return rows, found, found.windows
 
     events, windows, faults, series_id = [], [], [], ""
-    series = iter_rows(Path(args.series), tz=args.tz)
+    series = in_order(work, iter_rows(Path(args.series), tz=args.tz))
     # How many rows a device file becomes is known when it has been read.
     with Progress(n_rows or 1, "predict", "rows") as progress:
         while True:
             try:
-                rows = next(series)
+                rows, found, slept = next(series)
             except StopIteration:
                 return events, windows, faults
             except InputError as error:  # the rest of the file cannot be read
                 last = f" Nothing after series {series_id!r} was read." if series_id else ""
                 return events, windows, [*faults, f"{error}{last}"]
             series_id = rows.series_id
-            try:
-                recording = rows.recording(args.tz)
-                found = predictor.find(recording, people.get(recording.meta.series_id))
-            except InputError as error:
-                faults.append(str(error))
+            if isinstance(found, InputError):
+                faults.append(str(found))
                 progress.advance(rows.frame.height if n_rows else 0)
                 continue
-            meta = recording.meta
+            meta = found.recording.meta
             days = meta.n_steps / STEPS_PER_DAY
             progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")
             for line in qc.summary([meta]):
@@ -219,5 +226,5 @@ def find(
             if curves:
                 found.curves.write_parquet(curves / f"{len(events):09d}.parquet")
             events.append(found.events)
-            windows.append(found.windows)
+            windows.append(slept)
             progress.advance(rows.frame.height if n_rows else 0)

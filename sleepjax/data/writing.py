@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -24,9 +23,8 @@ from sleepjax.data.compact import true_runs
 from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.io import replacing, write_table
 from sleepjax.progress import Progress
+from sleepjax.threads import in_order
 from sleepjax.types import InputError, SeriesMeta
-
-WORKERS = 2
 
 
 def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: bool) -> int:
@@ -89,36 +87,18 @@ def entry_meta(entry: Mapping) -> SeriesMeta:
 
 
 def _outcomes(files: raw.CohortFiles, out: Path, settings: Mapping) -> Iterator[tuple]:
-    """Yield (id, rows read, (entry, written) or InputError) in file order, a few series ahead.
+    """(id, rows read, (entry, written) or InputError) in file order, a few series ahead."""
 
-    Threads suffice: reading, numpy and polars work outside the interpreter's lock.
-    """
-
-    def work(rows: raw.Rows):
+    def work(rows: raw.Rows) -> tuple:
         try:
-            return _write_series(rows.recording(settings["tz"]), out, settings["features"])
+            found = _write_series(rows.recording(settings["tz"]), out, settings["features"])
         except InputError as error:
-            if settings["drop_bad"]:
-                return error
-            raise
+            if not settings["drop_bad"]:
+                raise
+            found = error
+        return rows.series_id, rows.frame.height, found
 
-    ahead: deque = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        try:
-            for rows in raw.iter_rows(files.series):
-                ahead.append((rows.series_id, rows.frame.height, pool.submit(work, rows)))
-                del rows
-                while len(ahead) > WORKERS:
-                    yield _result(ahead.popleft())
-            while ahead:
-                yield _result(ahead.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _result(job) -> tuple:
-    series_id, n_rows, future = job
-    return series_id, n_rows, future.result()
+    return in_order(work, raw.iter_rows(files.series))
 
 
 def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tuple[dict, bool]:
