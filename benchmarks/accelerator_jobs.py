@@ -98,7 +98,7 @@ def largest_batch(out: Path, tiny: bool, *, name: str, dtype: str) -> Rows:
     small = 4 if tiny else 32
     needed = train_step.planned_bytes(compiled(name, dtype, tiny, batch_size=small).step)
     limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 3 * needed)
-    batch = int(0.92 * limit / needed * small) // small * small
+    batch = int(0.92 * limit / max(needed, 1) * small) // small * small
     while batch >= small:
         try:
             found = compiled(name, dtype, tiny, batch_size=batch)

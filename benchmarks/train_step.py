@@ -114,7 +114,10 @@ def compiled(config: Any, split_optimizer: bool = False) -> Step:
     traced = time.perf_counter() - begin
     step = lowered.compile()
     seconds = time.perf_counter() - begin - traced
-    flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
+    try:
+        flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
+    except (NotImplementedError, RuntimeError):  # a backend that cannot tell: times are left
+        flops = 0.0
     found = Step(config, step, tuple(args), flops, traced, seconds)
     found(1)  # buffers are allocated, algorithms chosen
     return found
@@ -129,7 +132,7 @@ def peak_flops(dtype: str) -> float | None:
 def planned_bytes(step: Any) -> int:
     """Memory of a compiled program by XLA's plan: what it is given and what it needs meanwhile."""
     plan = step.memory_analysis()
-    return plan.temp_size_in_bytes + plan.argument_size_in_bytes
+    return plan.temp_size_in_bytes + plan.argument_size_in_bytes if plan else 0
 
 
 def timed(step: Step, steps: int) -> dict[str, Any]:
