@@ -14,7 +14,7 @@ import pytest
 from sleepjax import lock, tables
 from sleepjax.data import features, raw, store_files
 from sleepjax.data.store import Store, open_store, prepare
-from sleepjax.data.writing import WORKERS
+from sleepjax.threads import WORKERS
 from sleepjax.types import InputError
 from tests.reference.series import nights, rows, small_cohort, tree, with_value, write_cohort
 
@@ -133,7 +133,7 @@ def test_stopping_before_any_rename_loses_nothing(tmp_path, monkeypatch, over_an
     want = tree(tmp_path / "want")
     other = write_cohort(tmp_path / "raw2", [rows(90, seed=5), rows(60, "c3")], "train", events)
     build(other, tmp_path / "other")
-    monkeypatch.setattr("sleepjax.data.writing.WORKERS", 1)
+    monkeypatch.setattr("sleepjax.threads.WORKERS", 1)
     replace, calls = os.replace, 0
     n_renames = len(want) - 1  # all but the lock
     for k in range(n_renames):
@@ -163,9 +163,9 @@ def test_damage_is_noticed_and_mended(cohort, tmp_path):
     out = tmp_path / "out"
     build(cohort, out)
     want = tree(out)
-    with (out / "a1" / "enmo.npy").open("r+b") as file:
+    with (out / "a1" / "signal_enmo.npy").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(InputError, match="enmo.npy has 1000 bytes, not 9728; re-run prepare"):
+    with pytest.raises(InputError, match="signal_enmo.npy has 1000 bytes, not 9728; re-run prepare"):
         open_store(out)
     build(cohort, out)
     (out / "c3" / "valid.npy").unlink()
