@@ -165,7 +165,9 @@ def test_damage_is_noticed_and_mended(cohort, tmp_path):
     want = tree(out)
     with (out / "a1" / "signal_enmo.npy").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(InputError, match="signal_enmo.npy has 1000 bytes, not 9728; re-run prepare"):
+    with pytest.raises(
+        InputError, match="signal_enmo.npy has 1000 bytes, not 9728; re-run prepare"
+    ):
         open_store(out)
     build(cohort, out)
     (out / "c3" / "valid.npy").unlink()
