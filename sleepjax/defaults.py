@@ -46,9 +46,13 @@ def default_config(arg: SimpleNamespace) -> Any:
         weights=(1.0, 1.0, 1.0),  # of asleep, onset, wakeup
         worn=0.0,  # weight of a fourth output, whether the watch is worn; 0: no such output
     )
-    c.augment = dict(reverse=0.0, cutmix=0.0, mixup=0.0)  # fraction of windows each changes
-    c.augment.hide = 0.3  # fraction of windows in which a column of data.covariates is unknown
-    c.augment.more = ()  # user-defined ones, path/to/my_parts.py:name
+    c.augment = dict(
+        reverse=0.0,  # fraction of windows each of the first three changes
+        cutmix=0.0,
+        mixup=0.0,
+        hide=0.3,  # fraction of windows in which a column of data.covariates is unknown
+        more=(),  # user-defined ones, path/to/my_parts.py:name
+    )
     c.optim = dict(
         name="adamw",  # or lion, muon, adafactor, schedule_free
         schedule="cosine",  # or constant
@@ -64,8 +68,8 @@ def default_config(arg: SimpleNamespace) -> Any:
     # Windows of validation and prediction: steps from one to the next, steps cut off at each end.
     # With a latency windows end that many steps after what they predict, trim is not used.
     c.eval = dict(every=500, batch_size=32, stride=2_880, trim=360, latency=0)
-    c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True)
-    c.post.more = ()  # user-defined steps, path/to/my_parts.py:name
+    # ``more`` are user-defined steps, path/to/my_parts.py:name.
+    c.post = dict(height=0.001, distance=100, snap=True, daily=0.4, prune=True, more=())
     c.evaluators = ()  # user-defined functions of a validation, path/to/my_parts.py:name
     c.early_stop = dict(metric="valid/event_ap", patience=0)  # validations; 0: never stop early
     c.simulate = dict(  # stands in where root holds no recordings

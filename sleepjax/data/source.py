@@ -131,7 +131,7 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     )
 
 
-def _known_of(data: Mapping[str, Any], store: Store) -> Callable[[str], tuple[np.ndarray, ...]]:
+def _known_of(data: Mapping[str, Any], store: Store) -> Callable[[str], dict[str, np.ndarray]]:
     """Series id -> channels of what is known of the person; says for how many nothing is known."""
     columns, path = subjects.parse(data.get("covariates", ())), data.get("subjects", "")
     if bool(columns) != bool(path):

@@ -70,7 +70,7 @@ def run(config: Any, execution: Execution) -> list[str]:
 def check_saved(workdir: Path, data: Any) -> int:
     """Candidates that the saved run finds in the series that was validated, if it is as it was."""
     seen = validation.load(workdir)[0][0]
-    predictor, name = load(workdir), seen.meta.series_id
+    predictor, name = load(workdir), seen.recording.meta.series_id
     columns = subjects.parse(predictor.members[0].config.data.covariates)
     table = subjects.read(predictor.members[0].config.data.subjects, columns) if columns else {}
     found = predictor.find(data.store.recording(name), table.get(name))

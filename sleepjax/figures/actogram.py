@@ -102,7 +102,7 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score:
         for kind, mask in view.stretches.items():
             face, hatch, _ = SHADES[kind]
             bars = [
-                (hour[a], hour[b - 1] - hour[a])
+                (float(hour[a]), float(hour[b - 1] - hour[a]))
                 for a, b in true_runs(mask[low:high]).tolist()
                 if b - a >= BIN or kind == "copied"
             ]

@@ -118,7 +118,7 @@ def _worn(probs: np.ndarray, valid: np.ndarray | None) -> np.ndarray | None:
 
 def _candidates(
     probs: np.ndarray, valid: np.ndarray | None, *, height: float, distance: float, soft: float
-) -> list[decoders.Candidates]:
+) -> Sequence[decoders.Candidates]:
     """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
     curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
     if valid is None:

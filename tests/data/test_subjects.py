@@ -72,7 +72,7 @@ def test_a_fresh_model_does_not_see_them_and_a_trained_one_may():
     small: dict[str, Any] = dict(extractor=dict(height=4, kernels=(8,)), decoder=dict(widths=(8,)))
     model = models.build("spec1d", downsample=4, features=2, covariates=4, **small)
     x = jax.random.normal(jax.random.key(0), (2, 40, 6))
-    variables = model.init(jax.random.key(1), x, train=False)
+    variables: Any = model.init(jax.random.key(1), x, train=False)
     logits = lambda variables, x: model.apply(variables, x, train=False)[0]
     other = x.at[..., 2:].set(3.0)
     np.testing.assert_array_equal(logits(variables, x), logits(variables, other))
@@ -102,8 +102,13 @@ def test_a_run_with_a_table_predicts_with_and_without_it(people, tiny_config, co
     config = tiny_config({"data.subjects": str(path), "data.covariates": COVARIATES})
     data = source.open_training_data(config.data, config.simulate)
     seen = {one.meta.series_id: one for one in (*data.train, *data.valid)}
-    assert [float(c[0]) for c in seen[names[0]].features[5:]] == [0.0] * 4
-    assert [float(c[0]) for c in seen[names[2]].features[5:]] == [-0.5, 1.0, 0.0, 0.0]
+    assert [float(c[0]) for c in list(seen[names[0]].features.values())[5:]] == [0.0] * 4
+    assert [float(c[0]) for c in list(seen[names[2]].features.values())[5:]] == [
+        -0.5,
+        1.0,
+        0.0,
+        0.0,
+    ]
     assert build(config).shapes().params["film"]["hidden"]["kernel"].shape[0] == 4
 
     with config.unlocked():

@@ -27,8 +27,8 @@ RAW = ["small.gt3x", "example_actigraph.gt3x"]
 
 
 def epochs(path: Path) -> dict:
-    from wristpy.io.readers import readers
-    from wristpy.processing import metrics
+    from wristpy.io.readers import readers  # pyright: ignore[reportMissingImports]
+    from wristpy.processing import metrics  # pyright: ignore[reportMissingImports]
 
     raw = readers.read_watch_data(path).acceleration
     enmo = metrics.euclidean_norm_minus_one(raw)
@@ -42,7 +42,7 @@ def epochs(path: Path) -> dict:
 
 
 def minutes(path: Path) -> dict:
-    from pygt3x.reader import FileReader
+    from pygt3x.reader import FileReader  # pyright: ignore[reportMissingImports]
 
     with FileReader(str(path)) as reader:
         frame = reader.to_pandas()

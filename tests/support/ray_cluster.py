@@ -46,7 +46,7 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
-    os.environ["RAY_ADDRESS"] = cluster.address
+    os.environ["RAY_ADDRESS"] = str(cluster.address)
     killed: list[int] = []
     threading.Thread(target=kill_one, args=(Path(out), killed), daemon=True).start()
     code = process.main([inputs, "--out", out, "--no_reports", "--engine", "ray"])
