@@ -34,6 +34,7 @@ def default_config(arg: SimpleNamespace) -> Any:
         downsample=2,  # steps in a frame
         background=0.5,  # fraction of windows drawn anywhere, not around an event
         tail=0,  # steps at the end of a window that are learned; 0: all (configs/causal.py)
+        teacher="",  # folder of scripts/distill.py: probabilities that are learned, not the labels
         folds=5,
         fold=arg.fold,  # the fold that is validated on
         split_seed=0,

@@ -36,6 +36,8 @@ class Labels:
     """int64 [N,2]: onset and wakeup row of every fully labelled night, in order."""
     worn: Array | None = None
     """int8 [T]: 1 where the watch was worn, 0 where not, -1 where unknown; None: all unknown."""
+    soft: np.ndarray | None = None
+    """float [T,K]: a teacher's probabilities, which are learned in place of the labels."""
 
 
 def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labels:

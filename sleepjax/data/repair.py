@@ -33,7 +33,7 @@ MAX_CADENCE_MS = 10_000
 MAX_GAP_STEPS = 30 * STEPS_PER_DAY
 MAX_CLOCK_CHANGES = 50
 _STEP_MS = STEP_SECONDS * 1000
-_ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
+ROUNDING = 1e-3  # degrees or g that rounding may add to a value at the edge of its range
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def out_of_range(signals: np.ndarray) -> np.ndarray:
     """Which finite values of anglez and enmo, float32 [2,N], no watch measures: bool [2,N]."""
     low, high = np.array(list(RANGES.values())).T[:, :, None]
     with np.errstate(invalid="ignore"):
-        beyond = (signals < low - _ROUNDING) | (signals > high + _ROUNDING)
+        beyond = (signals < low - ROUNDING) | (signals > high + ROUNDING)
     return beyond & np.isfinite(signals)
 
 

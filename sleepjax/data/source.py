@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data import splits, subjects, windows
+from sleepjax.data import splits, subjects, teacher, windows
 from sleepjax.data.features import FEATURES, definitions
 from sleepjax.data.identity import repair_code
 from sleepjax.data.raw import find_files
@@ -114,6 +114,8 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     load = lambda s: windows.load_labelled(store, s, data["features"], events)
     known = _known_of(data, store)
     series = {s: load(s).with_features(known(s)) for s in store.series_ids}
+    if data.get("teacher"):
+        series = {s: teacher.taught(one, Path(data["teacher"])) for s, one in series.items()}
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}
     folds = splits.kfold(nights, data["folds"], data["split_seed"], store.content_groups)
     held_out = folds[data["fold"]]

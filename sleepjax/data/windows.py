@@ -119,7 +119,7 @@ def gather_batch(
     labels only valid and inside. ``distance`` is taken at the frame's centre, `FAR` behind the
     recording's end. Where non-wear is known of any series, also worn [B,T'], the share of the
     frame's steps with the watch on, and worn_mask [B,T'], 1 where each of them is valid and known.
-    float32 throughout.
+    Of series with a teacher, soft [B,T',K], its mean probabilities. float32 throughout.
 
     A window with a negative start ends before it is full: it holds rows 0 to start + duration, and
     is filled up at its end as that of a short recording is. With a ``tail`` both masks are 0
@@ -130,6 +130,9 @@ def gather_batch(
     first = where[0][0].labels
     usable, asleep = np.zeros((2, batch, duration), bool)
     worn = np.full((batch, duration), -1, np.int8) if first and first.worn is not None else None
+    soft = None
+    if first and first.soft is not None:
+        soft = np.zeros((batch, duration, first.soft.shape[1]), np.float32)
     # Not the mean over the frame: halfway between two events it would invent a distance of 0.
     distance = np.full((batch, n_frames, 2), FAR, np.float32)
     for k, (one, start) in enumerate(where):
@@ -144,6 +147,9 @@ def gather_batch(
             if worn is not None:
                 assert one.labels.worn is not None, "worn is known of all series of a store or none"
                 worn[k, :n] = np.where(usable[k, :n], one.labels.worn[here], -1)
+            if soft is not None:
+                assert one.labels.soft is not None, "all series have a teacher or none"
+                soft[k, :n] = one.labels.soft[here]
             usable[k, :n] &= one.labels.known[here]
             asleep[k, :n] = one.labels.asleep[here]
             distance[k, : -(-n // downsample)] = one.labels.distance[every]
@@ -153,6 +159,8 @@ def gather_batch(
     distance += (downsample - 1) / 2
     share = lambda what: frames(what, downsample, axis=1).mean(axis=2, dtype=np.float32)
     found: Any = {"x": x, "asleep": share(asleep), "distance": distance, "mask": mask}
+    if soft is not None:
+        found["soft"] = share(soft)
     if worn is not None:
         known = frames(worn >= 0, downsample, axis=1).all(axis=2)
         found |= {"worn": share(worn == 1), "worn_mask": known.astype(np.float32)}

@@ -26,6 +26,8 @@ def segmentation(
 
     With ``worn`` above 0 there is a fourth logit, whether the watch is worn, which learns with that
     weight where ``worn_mask`` of the batch is set, and adds its own frames to sum and count.
+    Where a batch holds ``soft``, the probabilities of a teacher, they are the targets of all logits
+    (Hinton et al. 2015, at temperature 1), and ``mask`` counts for all.
     """
     if not 0 <= worn < math.inf:
         raise InputError(f"loss.worn={worn} must be a finite weight of at least 0.")
@@ -37,6 +39,9 @@ def segmentation(
 
     def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
         logits = logits_of(output)
+        if "soft" in batch:
+            every = (*weights, worn)[:count]
+            return losses.masked_bce(logits, batch["soft"][..., :count], batch["mask"], every)
         targets = targets_at(batch["asleep"], batch["distance"], step)
         classes = logits[..., : len(CLASSES)]
         total, frames = losses.masked_bce(classes, targets, batch["mask"], weights)

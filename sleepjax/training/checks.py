@@ -74,6 +74,7 @@ def check(config: ConfigDict) -> None:
             f"augment.reverse={config.augment.reverse} turns the end of a window into its "
             f"beginning, and data.tail={config.data.tail} learns the end only; set one to 0."
         )
+    check_teacher(config)
     try:
         check_post(config.post)
     except InputError as error:
@@ -105,6 +106,23 @@ def check_user_defined(config: Any) -> None:
                 raise InputError(f"{place}: {name!r} must be a name like path/to/my_parts.py:name.")
             custom.load(name, place)
     custom.hashes_of(custom.names(config.to_dict()))
+
+
+def check_teacher(config: Any) -> None:
+    """Raise InputError for a config that cannot learn from a teacher, and has one."""
+    if not config.data.get("teacher"):
+        return
+    if config.loss.name != "segmentation":
+        raise InputError(
+            f"data.teacher={config.data.teacher!r} is learned by loss.name='segmentation', not "
+            f"{config.loss.name!r}; leave data.teacher out, or change the loss."
+        )
+    changed = [name for name, share in config.augment.items() if share]
+    if changed:
+        raise InputError(
+            f"augment.{changed[0]}={config.augment[changed[0]]} changes windows, and what the "
+            "teacher of data.teacher said of them is not changed with them; set it to 0."
+        )
 
 
 def check_windows(data: Any, evaluation: Any) -> None:

@@ -54,7 +54,10 @@ def open_data(config: Any) -> source.TrainingData:
         opened = lambda: source.open_training_data(config.data, config.simulate)
         root = processes.from_main(lambda: str(opened().store.root.absolute()))
     data = source.open_training_data(dict(config.data, root=root), config.simulate)
-    worn = (one.labels.worn for one in data.train if one.labels and one.labels.worn is not None)
+    labels = [one.labels for one in data.train if one.labels]
+    if any(one.soft is not None for one in labels):
+        return data  # `data.teacher` has checked its outputs
+    worn = (one.worn for one in labels if one.worn is not None)
     if config.loss.get("worn", 0) > 0 and not any(
         (np.asarray(labels) == 1).any() for labels in worn
     ):
@@ -100,6 +103,8 @@ def make(series: Sequence[Recording], config: Any, mesh: Mesh, *, resident: bool
         share = windows.share(batch, process, count)
         return {"series": which[share].astype(np.int32), "start": start[share].astype(np.int32)}
 
+    if resident and config.data.get("teacher"):
+        raise InputError("--resident holds no teacher's probabilities; train without it.")
     if not resident:
         return Feed(whole_windows, windows_at, {}, lambda store, batch: batch)
     store = jax.device_put(flatten(series, duration), replicated)

@@ -1,0 +1,9 @@
+"""Start a command in a clone; sleepjax/commands/ has what it does."""
+
+import sys
+
+from sleepjax.cli import run
+from sleepjax.commands.distill import main
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,92 @@
+r"""Train a small model on what a large one says (distillation), not on labels.
+
+python scripts/distill.py --config configs/distilled.py --workdir runs/distilled
+python scripts/distill.py --config configs/distilled.py --teacher runs/large --workdir runs/small
+
+The teacher (a run, an ensemble or a release; default: the shipped weights) predicts every recording
+of the config's data, with or without labels, into <workdir>-teacher/. These probabilities are the
+soft targets of an ordinary training run. Its validation counts true events, like any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from sleepjax.cli import answer
+from sleepjax.commands.train import add_execution, train
+from sleepjax.config import load_from_arguments
+from sleepjax.runs.signals import StopSignal, resumable
+from sleepjax.types import WORN, InputError
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True, help="the student: configs/distilled.py")
+    parser.add_argument(
+        "--teacher",
+        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+    )
+    parser.add_argument("--workdir", required=True, help="run directory of the student")
+    add_execution(parser)
+    args, rest = parser.parse_known_args(argv)
+    args.extend = ""
+    body = lambda stop: distill(args, rest, stop)
+    return answer(lambda: resumable(body), "run the same command again to continue")
+
+
+def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
+    config: Any = load_from_arguments(args.config, rest)
+    if config.data.teacher:
+        raise InputError(
+            f"data.teacher={config.data.teacher!r} is set by this command; name the model with "
+            "--teacher, or train on these probabilities with scripts/train.py."
+        )
+    folder = Path(f"{args.workdir}-teacher")
+    teach(config, folder, args.teacher)
+    config.data.teacher = str(folder)
+    return train(config, args.workdir, args, stop)
+
+
+def teach(config: Any, folder: Path, source: str | None) -> None:
+    """Store what the teacher says of every recording of the config's data."""
+    import numpy as np
+
+    from sleepjax.data import teacher
+    from sleepjax.data.recording import Recording
+    from sleepjax.export.program import outputs
+    from sleepjax.predict import load
+    from sleepjax.progress import Progress
+    from sleepjax.release import flat
+    from sleepjax.runs.runtime import use_compilation_cache
+    from sleepjax.training.input_pipeline import open_data
+
+    use_compilation_cache()
+    predictor = load(source)
+    if config.loss.get("worn", 0) > 0 and WORN not in outputs(predictor):
+        raise InputError(
+            f"loss.worn={config.loss.worn} learns whether the watch is worn, which the teacher "
+            "does not say; set loss.worn=0, or name another --teacher."
+        )
+    store = open_data(config).store
+    digest = hashlib.sha256()
+    for member in predictor.members:
+        for name, array in sorted(flat(member.variables).items()):
+            digest.update(name.encode() + np.asarray(array).tobytes())
+
+    def probabilities(one: Recording) -> np.ndarray:
+        found = []
+        for member in predictor.members:
+            seen = store.recording(one.meta.series_id, member.config.data.features)
+            found.append(member.probabilities(seen.with_features(member.known(None, one.meta))))
+        progress.advance(1)
+        return np.mean([probs[:, : len(outputs(predictor))] for probs in found], axis=0)
+
+    ids = store.series_ids
+    every = (store.recording(name, ()) for name in ids)
+    with Progress(len(ids), "teacher", "series") as progress:
+        teacher.write(folder, digest.hexdigest(), every, probabilities)

@@ -1,0 +1,1 @@
+"""Trained models as programs that need no sleepjax: StableHLO, and ONNX."""
