@@ -1,4 +1,4 @@
-"""Run an exported model on a recording: NumPy and one runtime (jax or onnxruntime), no sleepjax.
+"""Consumer of an exported model: NumPy and one runtime (jax or onnxruntime), no sleepjax.
 
 python consume.py model/ recording.csv probabilities.csv     # columns timestamp, anglez, enmo
 """

@@ -33,8 +33,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--workdir", required=True, help="run directory of the student")
     add_execution(parser)
+    parser.set_defaults(extend="", dry_run=False)  # of train.py alone
     args, rest = parser.parse_known_args(argv)
-    args.extend = ""
     body = lambda stop: distill(args, rest, stop)
     return answer(lambda: resumable(body), "run the same command again to continue")
 

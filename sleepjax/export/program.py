@@ -38,7 +38,10 @@ def of(predictor: Predictor) -> Program:
             raise InputError(
                 f"{what} of this model is no part of an exported program; export a model without."
             )
-    members = [partial(probabilities, member) for member in predictor.members]
+    members = [
+        partial(probabilities, member, build(member.config).predict_step)
+        for member in predictor.members
+    ]
     common = len(outputs(predictor))
 
     def program(clock: Any, anglez: Any, enmo: Any) -> jax.Array:
@@ -55,13 +58,13 @@ def outputs(predictor: Predictor) -> tuple[str, ...]:
     return (*CLASSES, WORN) if worn else CLASSES
 
 
-def probabilities(member: Member, rows: signals.Signals) -> Any:
-    """Of one member, [B,T,K]."""
+def probabilities(member: Member, predict: Callable[..., Any], rows: signals.Signals) -> Any:
+    """Of one member by its ``predict_step``, [B,T,K]."""
     x = signals.stacked(rows, tuple(member.config.data.features))
     how = Windowing.of(member.config)
     starts = first_rows(x.shape[1], how)
     batch, windows = cut(x, starts, how)
-    found = build(member.config).predict_step(int8.floats(member.variables), batch)
+    found = predict(int8.floats(member.variables), batch)
     found = found.reshape(*windows, how.duration, found.shape[-1])  # [B,N,D,K]
     put_together = latest if how.latency else stitched
     return put_together(found, starts, x.shape[1], how)

@@ -117,7 +117,8 @@ def check_teacher(config: Any) -> None:
             f"data.teacher={config.data.teacher!r} is learned by loss.name='segmentation', not "
             f"{config.loss.name!r}; leave data.teacher out, or change the loss."
         )
-    changed = [name for name, share in config.augment.items() if share]
+    # What hides covariates of a person leaves the signals as they are.
+    changed = [name for name, share in config.augment.items() if share and name != "hide"]
     if changed:
         raise InputError(
             f"augment.{changed[0]}={config.augment[changed[0]]} changes windows, and what the "
