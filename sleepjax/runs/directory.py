@@ -44,6 +44,7 @@ ADDED: dict[str, Any] = {
     "data.covariates": [],
     "data.subjects": "",
     "data.tail": 0,
+    "data.teacher": "",
     "eval.latency": 0,
     "evaluators": [],
     "optim.freeze": [],
