@@ -52,6 +52,6 @@ def test_preparing_on_a_full_disk_is_one_line(project, monkeypatch, capsys):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "prepare", full)
+    monkeypatch.setattr("sleepjax.data.store.prepare", full)
     assert module.main(["--data", "a", "--phase", "train", "--out", "b"]) == 2
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"

@@ -51,12 +51,12 @@ def test_overrides_keep_types():
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("optim.lrr", 1e-3, r"no 'optim.lrr', did you mean 'lr'\? optim holds: clip, lr, warmup"),
+        ("optim.lrr", 1e-3, r"no 'optim.lrr', did you mean 'lr'\? optim holds: clip, freeze, lr"),
         ("optm.lr", 1e-3, r"no 'optm.lr', did you mean 'optim'\? The top level holds: "),
         ("optim.lr", "fast", r"optim.lr='fast' is of type str; it must be of type float"),
         ("seed", 1.5, r"seed=1.5 is of type float; it must be of type int"),
         ("seed.x", 1, r"no 'seed.x'"),
-        ("optim", 1, r"'optim' is a group; set one of optim.{clip,lr,warmup"),
+        ("optim", 1, r"'optim' is a group; set one of optim.{clip,freeze,lr"),
     ],
 )
 def test_override_errors(key, value, message):

@@ -1,6 +1,6 @@
 r"""Serve sleep windows over HTTP: drop a file on a page, or send recordings and samples.
 
-sleepjax serve --port 8000
+python scripts/serve.py --port 8000
 sleepjax serve --workdir runs/spec2d --host 0.0.0.0 --at_once 2
 
 Open http://localhost:8000 for the page, /docs for the description of all addresses;

@@ -156,7 +156,7 @@ def test_script_writes_settings_that_prediction_takes(project, finished, cohort,
     assert "SIMULATED" in printed.out and "difference" in printed.out and str(out) in printed.out
     found = json.loads(out.read_text())
     assert found["simulated"] is True and len(found["folds"]) == 2
-    assert postprocess.read_settings(out) == found["post"]
+    assert json.loads(json.dumps(postprocess.read_settings(out))) == found["post"]
     assert tune(args) == 2
     assert "post.json exists; give another --out, or --overwrite" in capsys.readouterr().err
 

@@ -21,17 +21,13 @@ class Browser:
             pytest.skip("no chromium here: apt-get install -y chromium")
         theirs, self.to = os.pipe()
         self.of, back = os.pipe()
-
-        def as_three_and_four():
-            ends = os.dup(theirs), os.dup(back)
-            os.dup2(ends[0], 3)
-            os.dup2(ends[1], 4)
-
+        as_three_and_four = f'exec "$0" "$@" 3<&{theirs} 4>&{back}'
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+        flags += [f"--user-data-dir={profile}", "--window-size=1000,1400"]
         self.process = subprocess.Popen(
-            [program, *flags, f"--user-data-dir={profile}", "--window-size=1000,1400", url],
+            ["bash", "-c", as_three_and_four, program, *flags, url],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=as_three_and_four, pass_fds=(3, 4),
+            pass_fds=(theirs, back),
         )  # fmt: skip
         os.close(theirs)
         os.close(back)
