@@ -59,6 +59,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     from sleepjax.data import teacher
     from sleepjax.data.recording import Recording
     from sleepjax.export.program import outputs
+    from sleepjax.inference import Windowing, predict_recording
     from sleepjax.predict import load
     from sleepjax.progress import Progress
     from sleepjax.release import flat
@@ -82,7 +83,9 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
         found = []
         for member in predictor.members:
             seen = store.recording(one.meta.series_id, member.config.data.features)
-            found.append(member.probabilities(seen.with_features(member.known(None, one.meta))))
+            seen = seen.with_features(member.known(None, one.meta))
+            how = Windowing.of(member.config)
+            found.append(predict_recording(seen, member.predict_fn, how))
         progress.advance(1)
         return np.mean([probs[:, : len(outputs(predictor))] for probs in found], axis=0)
 

@@ -46,12 +46,13 @@ def table(path, time, xyz) -> None:
 
 @settings(max_examples=10)
 @given(
-    rate=st.sampled_from([6.25, 10.0, 12.5, 30.0, 50.0, 66.7, 85.7, 100.0, 100.65]),
+    rate=st.sampled_from([6.25, 10.0, 12.8, 30.0, 50.0, 66.7, 85.7, 100.0, 100.65]),
     seed=st.integers(0, 2**32 - 1),
     gap=st.tuples(st.floats(3, 20), st.floats(0, 12)),
     jitter=st.sampled_from([0.0, 0.3]),
 )
 def test_any_rate_any_gap(tmp_path_factory, rate, seed, gap, jitter):
+    """Not at 12.5 Hz: 62.5 samples in 5 s are a tie, which the rounded ``rate_hz`` may decide."""
     rng = np.random.default_rng(seed)
     time, xyz = arm(rng, 30, rate)
     time = time + np.round(rng.uniform(0, jitter, len(time)) * 1e9 / rate).astype(np.int64)
