@@ -59,7 +59,7 @@ READ = """new Promise(done => {
 def test_the_page_shows_the_nights_of_a_file(started, recording, tmp_path):
     url, _ = started
     with Browser(url, tmp_path / "profile") as browser:
-        browser.run("document.readyState === 'complete' || new Promise(r => onload = r)")
+        browser.arrive(url)
         browser.choose("#file", recording)
         text = browser.run(READ)
         assert "main sleep" in text and "SIMULATED" in text and "3 days" in text

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,16 @@ class Browser:
 
     def choose(self, selector: str, path: Path) -> None:
         """Give a file to an input, as a person does."""
-        root = self.ask("DOM.getDocument")["root"]["nodeId"]
-        node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.ask("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+        expression = f"document.querySelector({json.dumps(selector)})"
+        node = self.ask("Runtime.evaluate", expression=expression)["result"]["objectId"]
+        self.ask("DOM.setFileInputFiles", files=[str(path)], objectId=node)
+
+    def arrive(self, url: str) -> None:
+        """Wait until the page is this one, and complete; it begins as an empty one."""
+        while (
+            self.run("`${document.readyState} ${location.href}`").rstrip("/") != f"complete {url}"
+        ):
+            time.sleep(0.05)
 
     def picture(self, path: Path) -> None:
         """Save what the page looks like."""
