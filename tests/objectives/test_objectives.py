@@ -6,22 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from sleepjax import objectives
-from sleepjax.data.labels import make_labels
-from sleepjax.data.recording import Recording
-from sleepjax.data.windows import gather_batch
 from sleepjax.objectives import interval_queries as detr
 from sleepjax.objectives import keypoints as centernet
 from sleepjax.objectives import losses
-from sleepjax.objectives.intervals import intervals_of
-from sleepjax.types import InputError, SeriesMeta
+from sleepjax.types import InputError
 from tests.reference import objectives as reference
+from tests.support.windows import D, window
 
-D, SIGMA = 4, 20.0
+SIGMA = 20.0
 WEIGHTS = {"centernet": (1.0, 1.0, 1.0, 1.0), "detr": (1.0, 1.0, 1.0)}
 LOSSES = {
     name: objectives.make(name, downsample=D, sigma=SIGMA, weights=weights)
@@ -69,89 +64,6 @@ def loss_of(name, outputs, batch):
 
 def probabilities_of(name, outputs):
     return np.array(CALLS[name][1](outputs))[0]
-
-
-def window(nights, start=0, steps=400, total=4000, downsample=D):
-    """A batch of one window, made as training makes it."""
-    import polars as pl
-
-    rows = [
-        {"night": i + 1, "event": event, "step": step}
-        for i, night in enumerate(nights)
-        for event, step in zip(("onset", "wakeup"), night, strict=True)
-    ]
-    schema = {"night": pl.Int64, "event": pl.String, "step": pl.Int64}
-    labels = make_labels(pl.DataFrame(rows, schema=schema), total)
-    meta = SeriesMeta("s", total, 0, 0, ((0, 0),), {})
-    x = {"x": np.zeros(total, np.float32)}
-    one = Recording(meta, np.ones(total, bool), features=x, labels=labels)
-    batch = gather_batch([(one, start)], steps, downsample)
-    return {k: jnp.asarray(v) for k, v in batch.items()} | {"mask": jnp.ones(batch["mask"].shape)}
-
-
-# ---- intervals from labels
-
-
-intervals_now = jax.jit(intervals_of, static_argnums=(1, 2))
-
-
-def found(batch, places=4, downsample=D):
-    ends, inside, real = intervals_now(batch, downsample, places)
-    keep = np.array(real[0])
-    pairs = zip(np.array(ends[0])[keep].tolist(), np.array(inside[0])[keep].tolist(), strict=True)
-    return sorted((tuple(end), tuple(inner)) for end, inner in pairs)
-
-
-@pytest.mark.parametrize(
-    "nights, start, want",
-    [
-        ([(1010, 1203)], 900, [((110, 303), (True, True))]),
-        ([(1010, 1203)], 1100, [((0, 103), (False, True))]),
-        ([(1010, 1203)], 800, [((210, 400), (True, False))]),
-        ([(1010, 1903)], 1200, [((0, 400), (False, False))]),
-        ([(1010, 1203)], 2000, []),
-        (
-            [(950, 1100), (1200, 1290)],
-            900,
-            [((50, 200), (True, True)), ((300, 390), (True, True))],
-        ),
-        (
-            [(850, 1000), (1100, 1500)],
-            900,
-            [((0, 100), (False, True)), ((200, 400), (True, False))],
-        ),
-    ],
-)
-def test_intervals_of_a_window(nights, start, want):
-    assert found(window(nights, start)) == want
-
-
-@settings(max_examples=25)
-@given(
-    edges=st.lists(st.integers(0, 999), min_size=0, max_size=8, unique=True),
-    start=st.integers(0, 600),
-)
-def test_intervals_are_those_that_the_window_cuts_from_the_nights(edges, start):
-    edges = sorted(edges)[: len(edges) // 2 * 2]
-    # Events of one class are much further apart than a frame.
-    nights = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 2 * D]
-    nights = [n for i, n in enumerate(nights) if i == 0 or n[0] - nights[i - 1][1] > 2 * D]
-    batch = window(nights, start, total=1000)
-    assert found(batch) == reference.intervals(nights, start, 400)
-
-
-@pytest.mark.parametrize("downsample", [1, 4, 12])
-def test_a_recording_shorter_than_its_window_has_no_event_behind_its_end(downsample):
-    batch = window([(100, 220)], total=303, steps=480, downsample=downsample)
-    assert found(batch, downsample=downsample) == [((100, 220), (True, True))]
-
-
-def test_windows_without_a_known_frame_have_no_interval():
-    batch = window([(1010, 1203)], 900)
-    assert found(batch | {"mask": jnp.zeros_like(batch["mask"])}) == []
-
-
-# ---- CenterNet
 
 
 def test_each_class_learns_its_own_offset_and_size_near_its_own_event():

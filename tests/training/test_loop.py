@@ -1,7 +1,6 @@
 """The loop: learns, repeats, resumes bit for bit, stops when told to, and says what is wrong."""
 
 import json
-import math
 import os
 import signal
 from functools import partial
@@ -19,7 +18,7 @@ from sleepjax.data import source
 from sleepjax.experiments import dry_run
 from sleepjax.objectives import to_steps
 from sleepjax.parallel import sharding
-from sleepjax.runs import directory, log, resume, signals
+from sleepjax.runs import log, signals
 from sleepjax.runs.runtime import AS_USUAL
 from sleepjax.training import checks, loop
 from sleepjax.training.build import build
@@ -306,87 +305,6 @@ def test_a_run_that_predicts_otherwise_than_it_was_trained(finished, tiny_config
     monkeypatch.setattr(dry_run, "ALIKE", -1.0)
     with pytest.raises(InputError, match="that was saved predicts otherwise than the one"):
         dry_run.check_saved(finished.workdir, data)
-
-
-# ---- files of a run
-
-
-ODD = [
-    b"null", b"[]", b"3", b'{"a": 1}', b'{"step": "2", "a": 1}', b'{"step": null}',
-    b'{"step": 1.5}', b'{"step": true}', b'{"step": 1, "a": "x"}', b'{"step": 1, "a": [1]}',
-    b"\xff\xfe{\x00}\x00",
-    b"\xe9", b"[" * 100_000, b'{"step": 1, "a": 1' + b"0" * 400 + b"}", b'{"step": 1, "a"',
-]  # fmt: skip
-
-
-def test_metrics_forget_what_follows_the_resumed_step_and_keep_odd_lines(tmp_path, capsys):
-    path = tmp_path / log.FILE
-    rows = [b'{"step": 1, "a": 1}', b'{"step": 2, "a": 1e999}', b'{"step": 3, "a": 3}']
-    path.write_bytes(b"\n".join([rows[0], *ODD, *rows[1:], b'{"step": 4, "']))
-    with log.MetricWriter(tmp_path, resume_step=2) as writer:
-        writer.write(3, {"a": math.nan})
-    assert f"kept but not used: {len(ODD) + 1}." in capsys.readouterr().err
-    assert path.read_bytes().splitlines() == [
-        rows[0], *ODD, rows[1], b'{"step": 4, "', b'{"step": 3, "a": null}'
-    ]  # fmt: skip
-    read = [{"step": 1, "a": 1}, {"step": 2, "a": None}, {"step": 3, "a": None}]
-    assert log.read_metrics(tmp_path) == read
-    assert log.read_metrics(tmp_path, 2) == read[:2]
-
-
-def test_a_full_disk_ends_the_board_and_not_the_run(tmp_path, capsys, monkeypatch):
-    from tensorboardX.record_writer import RecordWriter
-
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
-    with log.MetricWriter(tmp_path) as writer:
-        writer.write(1, {"a": 1.0})
-        monkeypatch.setattr(RecordWriter, "write", full)
-        for step in range(2, 30):  # more than any queue holds
-            writer.write(step, {"a": 1.0})
-    assert len(log.read_metrics(tmp_path)) == 29
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "WARNING: TensorBoard failed (OSError: [Errno 28] No" in said
-
-
-def test_a_picture_that_fails_does_not_end_the_run(tmp_path, capsys):
-    def drawn():
-        raise MemoryError("too many points")
-        yield "name", None
-
-    with log.MetricWriter(tmp_path) as writer:
-        assert writer.figures(1, drawn()) == []
-        writer.report(lambda: 1 / 0)
-    said = capsys.readouterr().err
-    assert "drawing failed (MemoryError: too many points); the training continues." in said
-    assert "the report failed (ZeroDivisionError" in said
-
-
-def test_differences_name_the_leaves():
-    old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
-    new = {"a": {"b": 2, "c": [1, 2]}, "e": 1}
-    assert resume.differences(old, new) == [
-        "a.b: 1 -> 2",
-        "d: 1 -> 'absent'",
-        "e: 'absent' -> 1",
-    ]
-
-
-@pytest.mark.parametrize(
-    "name, text, message",
-    [
-        ("config.json", None, "is not a run directory: it has no config.json"),
-        ("run.json", "{", "run.json cannot be read"),
-        ("run.json", '{"format": 99}', "has run format 99"),
-    ],
-)
-def test_a_damaged_run_directory(finished, tmp_path, name, text, message):
-    for part in ("config.json", "run.json"):
-        (tmp_path / part).write_bytes((finished.workdir / part).read_bytes())
-    (tmp_path / name).unlink() if text is None else (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=message):
-        directory.read(tmp_path)
 
 
 def test_each_step_compiles_once_in_a_run(tiny_config, tmp_path, caplog):
