@@ -1,7 +1,7 @@
 r"""What age and sex add to the signals, on simulated people whose age and sex matter.
 
 python benchmarks/subjects.py --out runs/subjects          # some minutes a run, 2 x seeds
-python benchmarks/subjects.py --out /tmp/subjects --series 6 --steps 4 --seeds 1    # does it work?
+python benchmarks/subjects.py --out runs/subjects --series 6 --steps 4 --seeds 1    # does it work?
 
 Simulates people of the population ``world``, whose kind (child, teenager, old, apnoea, ...) decides
 when and how they sleep, draws an age and a sex that fit the kind, and trains the same small model

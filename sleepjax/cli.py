@@ -1,7 +1,8 @@
-"""Messages of a command that fails: one line on stderr and an exit code, no traceback."""
+"""Commands: their parser of arguments, and one line and an exit code when they cannot continue."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -15,6 +16,15 @@ from sleepjax.types import InputError
 
 DEBUG = "SLEEPJAX_DEBUG"
 """Environment variable: when set, an unexpected error keeps its traceback."""
+
+
+def parser(doc: str | None, *, allow_abbrev: bool = True) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` shows the docstring of a command's module as it is written."""
+    return argparse.ArgumentParser(
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=allow_abbrev,
+    )
 
 
 def run(main: Callable[[list[str]], int]) -> int:

@@ -17,15 +17,13 @@ import json
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import check_output
 from sleepjax.types import InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--truth", required=True, help="true windows, or events, csv or parquet")
     parser.add_argument(
         "--found", required=True, action="append", metavar="[NAME=]FILE", help="may be repeated"
@@ -38,7 +36,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--figure", help="Bland-Altman picture to write, ending in .png")
     parser.add_argument("--overwrite", action="store_true", help="replace --figure if it exists")
     args = parser.parse_args(argv)
-    return answer(lambda: compare(args), "no agreement was computed")
+    return cli.answer(lambda: compare(args), "no agreement was computed")
 
 
 def compare(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.config import load_config
 from sleepjax.io import check_output, reserved, write_table
 from sleepjax.types import InputError
@@ -32,9 +32,7 @@ NAMES = ("hdcza", "vanhees2015", "logistic", "clock")
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--name", required=True, choices=NAMES)
     parser.add_argument("--config", default="configs/spec1d.py", help="whose data, fold and post")
     parser.add_argument("--data", help="folder of recordings in place of the config's data.root")
@@ -50,7 +48,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", help="submission file to write, ending in .csv")
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     args = parser.parse_args(argv)
-    return answer(lambda: baseline(args), "nothing was written")
+    return cli.answer(lambda: baseline(args), "nothing was written")
 
 
 def baseline(args: argparse.Namespace) -> int:

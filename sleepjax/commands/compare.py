@@ -9,23 +9,20 @@ Every run is compared with the first; that needs the same validation series.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import save_figure, write_text
 from sleepjax.types import InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train.py")
     parser.add_argument("--out", default="comparison", help="folder to write to (comparison)")
     args = parser.parse_args(argv)
-    return answer(
+    return cli.answer(
         lambda: compare([Path(run) for run in args.runs], Path(args.out)),
         "run the same command again",
     )

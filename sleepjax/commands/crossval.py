@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import write_json, write_text
 from sleepjax.runs.signals import resumable
@@ -30,11 +30,7 @@ Members = dict[tuple[int, int], tuple[Any, Path]]
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="configs/spec1d.py[:variant,key=value]")
     parser.add_argument("--folds", type=int, help="K (data.folds of the config)")
     parser.add_argument("--seeds", type=int, default=1, help="S, from the config's seed on (1)")
@@ -44,7 +40,7 @@ def main(argv: list[str]) -> int:
     )
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: crossval(args, rest)
-    return answer(lambda: resumable(body), "run the same command again to continue")
+    return cli.answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def crossval(args: argparse.Namespace, rest: list[str]) -> int:

@@ -15,7 +15,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.commands.train import add_execution, train
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import StopSignal, resumable
@@ -23,9 +23,7 @@ from sleepjax.types import WORN, InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--config", required=True, help="the student: configs/distilled.py")
     parser.add_argument(
         "--teacher",
@@ -36,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.set_defaults(extend="", dry_run=False)  # of train.py alone
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: distill(args, rest, stop)
-    return answer(lambda: resumable(body), "run the same command again to continue")
+    return cli.answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:

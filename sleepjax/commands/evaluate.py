@@ -13,15 +13,13 @@ import re
 import sys
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import check_output, write_text
 from sleepjax.types import InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--events", required=True, help="labels: series_id, event, step (csv or parquet)"
     )
@@ -31,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--html", help="also write a report to this file, ending in .html")
     args = parser.parse_args(argv)
-    return answer(lambda: score(args), "nothing was scored")
+    return cli.answer(lambda: score(args), "nothing was scored")
 
 
 def score(args: argparse.Namespace) -> int:

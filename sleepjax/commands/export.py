@@ -14,14 +14,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.types import InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir",
         help="folder of train.py, crossval.py or release.py (default: the released weights)",
@@ -36,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tz", help="IANA zone of the wall clock in --check")
     parser.add_argument("--overwrite", action="store_true", help="replace an exported model")
     args = parser.parse_args(argv)
-    return answer(lambda: export(args), "nothing was exported")
+    return cli.answer(lambda: export(args), "nothing was exported")
 
 
 def export(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import check_not_input, save_figure
 from sleepjax.types import InputError
 
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--series", help="parquet, csv or a device's file (.gt3x, .bin, .cwa)")
     parser.add_argument("--workdir", help="run directory of scripts/train.py")
     parser.add_argument("--events", help="labels or detections: series_id, event, step[, score]")
@@ -42,7 +40,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", default="plots", help="folder to write to (plots)")
     parser.add_argument("--format", nargs="+", choices=("png", "svg"), default=["png"])
     args = parser.parse_args(argv)
-    return answer(lambda: draw(args), "pictures so far stay")
+    return cli.answer(lambda: draw(args), "pictures so far stay")
 
 
 def draw(args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import check_output, replacing, reserved, save_figure
 from sleepjax.types import STEPS_PER_DAY, InputError
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir",
         help="folder of train.py, crossval.py or release.py (default: the released weights)",
@@ -62,7 +60,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no_figures", action="store_true", help="write no pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     args = parser.parse_args(argv)
-    return answer(lambda: predict(args), "no events were written")
+    return cli.answer(lambda: predict(args), "no events were written")
 
 
 def predict(args: argparse.Namespace) -> int:

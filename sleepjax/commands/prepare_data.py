@@ -9,13 +9,11 @@ docs/data.md lists the files, every check, and what is repaired.
 import argparse
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with {phase}_series.parquet (or csv)"
     )
@@ -36,7 +34,7 @@ def main(argv: list[str]) -> int:
         help="leave out series and nights that cannot be used, and list them, instead of stopping",
     )  # fmt: skip
     args = parser.parse_args(argv)
-    return answer(lambda: prepare_store(args), "run the same command again to continue")
+    return cli.answer(lambda: prepare_store(args), "run the same command again to continue")
 
 
 def prepare_store(args: argparse.Namespace) -> int:

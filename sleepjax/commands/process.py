@@ -19,7 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ TIMEOUT = 1800.0
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("inputs", nargs="*", metavar="FILE_OR_FOLDER", help="names, no patterns")
     parser.add_argument("--out", required=True, help="folder of the results; created if missing")
     parser.add_argument(
@@ -69,7 +67,7 @@ def main(argv: list[str]) -> int:
     running.add_argument("--shard", metavar="N/COUNT", help="process one part; default from Slurm")
     running.add_argument("--merge", action="store_true", help="make the tables of all shards")
     args = parser.parse_args(argv)
-    return answer(lambda: process(args), "the same command takes up what is done")
+    return cli.answer(lambda: process(args), "the same command takes up what is done")
 
 
 def process(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.io import check_not_input
 from sleepjax.types import InputError
 
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--workdir", required=True, nargs="+", help="finished runs of train.py")
     parser.add_argument("--out", required=True, help="folder of the release")
     parser.add_argument(
@@ -37,7 +35,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--notes", help="Markdown file that becomes the text of the model card")
     parser.add_argument("--overwrite", action="store_true", help="replace a release that exists")
     args = parser.parse_args(argv)
-    return answer(lambda: release_runs(args), "nothing was written")
+    return cli.answer(lambda: release_runs(args), "nothing was written")
 
 
 def release_runs(args: argparse.Namespace) -> int:

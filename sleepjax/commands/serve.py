@@ -17,7 +17,7 @@ import signal
 import socket
 from dataclasses import fields
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.serve.limits import Limits
 from sleepjax.types import InputError
 
@@ -26,9 +26,7 @@ GRACE = 30
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir",
         help="folder of train.py, crossval.py or release.py (default: the released weights)",
@@ -43,7 +41,7 @@ def main(argv: list[str]) -> int:
             f"--{limit.name}", type=kind, default=limit.default, help=f"limit, {limit.default:g}"
         )
     args = parser.parse_args(argv)
-    return answer(lambda: serve(args), "the service has stopped")
+    return cli.answer(lambda: serve(args), "the service has stopped")
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -16,13 +16,11 @@ import argparse
 import time
 from pathlib import Path
 
-from sleepjax.cli import answer
+from sleepjax import cli
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder to write; created if missing")
     parser.add_argument("--series", type=int, default=277, help="training participants (277)")
     parser.add_argument("--days", type=float, help="days per recording (drawn where not given)")
@@ -51,7 +49,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace another simulated cohort")
     args = parser.parse_args(argv)
-    return answer(lambda: simulate(args), "run the same command again to continue")
+    return cli.answer(lambda: simulate(args), "run the same command again to continue")
 
 
 def simulate(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import write_text
 from sleepjax.runs.signals import resumable
@@ -50,11 +50,7 @@ exit "$code"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.parser(__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="configs/spec1d.py[:variant,key=value]")
     parser.add_argument("--grid", required=True, help="'key=value,value key=value,value'")
     how = parser.add_mutually_exclusive_group()
@@ -67,7 +63,7 @@ def main(argv: list[str]) -> int:
     what.add_argument("--table", action="store_true", help="only collect what is finished")
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: sweep(args, rest)
-    return answer(lambda: resumable(body), "run the same command again to continue")
+    return cli.answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def sweep(args: argparse.Namespace, rest: list[str]) -> int:

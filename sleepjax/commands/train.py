@@ -26,16 +26,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from sleepjax.cli import answer
+from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.signals import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--config", required=True, help="configs/spec2d.py[:variant,key=value]")
     parser.add_argument("--workdir", help="run directory; default runs/<config>[-simulated]")
     parser.add_argument(
@@ -50,7 +48,7 @@ def main(argv: list[str]) -> int:
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: start(args, rest, stop)
-    return answer(lambda: resumable(body), "run the same command again to continue")
+    return cli.answer(lambda: resumable(body), "run the same command again to continue")
 
 
 def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:

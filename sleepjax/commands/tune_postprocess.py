@@ -17,15 +17,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sleepjax import custom
-from sleepjax.cli import answer
+from sleepjax import cli, custom
 from sleepjax.io import check_output, write_json
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir", required=True, help="folder of scripts/train.py or crossval.py"
     )
@@ -34,7 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of folds, search and bootstrap (0)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     args = parser.parse_args(argv)
-    return answer(lambda: tune(args), "nothing was written")
+    return cli.answer(lambda: tune(args), "nothing was written")
 
 
 def tune(args: argparse.Namespace) -> int:

@@ -117,7 +117,14 @@ def iter_recordings(
 
     Raises InputError naming the file, the place and the remedy for whatever cannot be used.
     """
-    for rows in iter_rows(paths):
+    yield from usable(iter_rows(paths), tz=tz, refused=refused)
+
+
+def usable(
+    series: Iterable[Rows], *, tz: str | None, refused: list[str] | None
+) -> Iterator[Recording]:
+    """The recordings of rows; ``tz`` and ``refused`` as of `iter_recordings`."""
+    for rows in series:
         try:
             recording = rows.recording(tz)
         except InputError as error:

@@ -11,7 +11,6 @@ from sleepjax.data.recording import Recording
 from sleepjax.devices.kinds import TABLE, recognise
 from sleepjax.devices.reading import is_series, recordings
 from sleepjax.tables import column_names
-from sleepjax.types import InputError
 
 
 def count_rows(path: Path) -> int:
@@ -39,15 +38,7 @@ def iter_recordings(
     path: Path, *, tz: str | None = None, refused: list[str] | None = None
 ) -> Iterator[Recording]:
     """As `raw.iter_recordings`, of whatever `recordings` reads."""
-    for rows in iter_rows(path, tz=tz):
-        try:
-            recording = rows.recording(tz)
-        except InputError as error:
-            if refused is None:
-                raise
-            refused.append(str(error))
-        else:
-            yield recording
+    yield from raw.usable(iter_rows(path, tz=tz), tz=tz, refused=refused)
 
 
 def _in_our_columns(path: Path) -> bool:
