@@ -3,9 +3,9 @@
 A step counts as asleep where it lies in a sleep window, P(asleep) is at least 0.5, and the arm is
 in sustained inactivity: more than five minutes between two changes of posture of over 5 degrees
 (van Hees 2015, doi:10.1371/journal.pone.0142533; GGIR's sleep within the SPT window is the same but
-for P(asleep)). P(asleep) alone would not do with models that learned sleep windows, which may hold half
-an hour of wakefulness; docs/nights.md has how far either agrees with polysomnography. Every step that
-was measured with the watch on and is not asleep is awake; all others are unknown.
+for P(asleep)). P(asleep) alone would not do with models that learned sleep windows, which may hold
+half an hour of wakefulness; docs/nights.md says how far either agrees with polysomnography. Every
+step that was measured with the watch on and is not asleep is awake; all others are unknown.
 """
 
 from __future__ import annotations
