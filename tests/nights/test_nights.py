@@ -257,6 +257,6 @@ def test_whatever_is_found_ends_in_rows_that_can_be(sleeps, minutes, begins, shi
     text = lambda name, i: datetime.fromisoformat(slept[name][i])
     for i in range(len(slept)):
         lasted = (text("wakeup", i) - text("onset", i)).total_seconds()
-        assert lasted == slept["spt_min"][i] * 60
+        assert lasted == round(slept["spt_min"][i] * 60, 6)
     recordings = recordings_table(recording, probs, windows, nonwear=nonwear)
     assert recordings[REASONS].to_list() == [""]

@@ -68,7 +68,11 @@ def test_every_file_is_a_row_and_every_recording_has_nights(whole):
 
 @contextmanager
 def started(project, *arguments):
-    """The command in a process of its own."""
+    """The command in a process of its own, which Ctrl-C reaches.
+
+    A shell lets what it starts in the background ignore Ctrl-C, and children inherit that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     script = [sys.executable, str(project / "scripts" / "process.py"), "--no_reports"]
     child = subprocess.Popen(
         [*script, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -78,6 +82,7 @@ def started(project, *arguments):
     finally:
         child.kill()
         child.communicate()
+        signal.signal(signal.SIGINT, before)
 
 
 def done(out) -> int:
