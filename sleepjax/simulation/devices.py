@@ -58,7 +58,7 @@ DEVICES = {
     ),
     "axivity": DeviceKind(0.15, 2.0, 2.0, (3.0, 8.0), 0.5, 0.04, median=0.3, missing=0.2),
     "coarse": DeviceKind(
-        0.15, 4.0, 2.0, (0.0, 6.0), 0.3, 0.1, limit=(2.0, 4.0), count=(1 / 64, 1 / 24), missing=0.1
+        0.15, 4.0, 2.0, (0.0, 6.0), 1.0, 0.1, limit=(2.0, 4.0), count=(1 / 64, 1 / 24), missing=0.1
     ),
     "consumer": DeviceKind(
         0.10, 5.0, 4.0, (0.0, 25.0), 1.0, 0.15, gain=0.45, limit=(4.0, 8.0), missing=0.5
@@ -108,7 +108,7 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
     epoch_noise, angle_noise = rng.lognormal(0, 0.5, 2) * (kind.epoch_noise * MG, kind.angle_noise)
     gain = float(np.exp(rng.normal(-0.6 * kind.gain, kind.gain)))
     hysteresis, idle, missing, turned, median, odd = rng.random(6)
-    mount = rng.uniform(0, 0.5 * np.pi) if odd < 0.2 else rng.normal(0, 0.2)
+    mount = rng.uniform(0, 0.5 * np.pi) if odd < 0.4 else rng.normal(0, 0.2)
     return Device(
         kind=name,
         offset=(float(error[0]), float(error[1]), float(error[2])),
@@ -121,7 +121,7 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
         hysteresis=0.5 * hysteresis,
         angle_count=rng.uniform(0.05, 0.3) if median < kind.median else 1e-4,
         mount=0.0 if name == "competition" else float(mount),
-        enmo_count=count * rng.uniform(0.05, 0.25) if count else 1e-4,
+        enmo_count=count * rng.uniform(0.01, 0.15) if count else 1e-4,
         idle="no" if idle >= kind.idle else ("held" if idle < kind.idle / 2 else "zeros"),
         missing=rng.uniform(0.1, 2.0) if missing < kind.missing else 0.0,
         sign=-1.0 if name != "competition" and turned < 0.3 else 1.0,

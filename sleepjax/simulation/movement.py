@@ -25,6 +25,9 @@ BURST_STEPS = _table(2.5, 2.5, 2.5, 4.0, 6.0, 12.0, 1.0, 2.0)
 """Mean length of a movement in steps."""
 RATE_SWING = _table(0.7, 0.5, 0.5, 0.6, 0.5, 0.3, 0.0, 0.6)
 """How strongly the slow course of activity changes the rate."""
+LYING = _table(1, 1, 0, 0, 0, 0, 0, 1)
+SLOW_VARIANCE = 3 * 0.8**2
+"""Of the slow course of activity."""
 LEVEL = np.log(_table(0.014, 0.018, 0.014, 0.028, 0.047, 0.090, 1e-6, 0.012))
 """Log of the median enmo in g while moving."""
 LEVEL_SWING = _table(0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.0, 0.4)
@@ -34,6 +37,8 @@ TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0, 0.08)
 """Chance per moving step of a new posture."""
 SHIFT = np.float32(9.0)
 """Standard deviation in degrees of a small turn."""
+PALM = np.float32(0.45)
+"""Radians towards palm down or palm up by which a drawn roll is moved halfway between them."""
 SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0, 2.5)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
@@ -90,13 +95,17 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
     scale = np.ones(8, dtype=np.float32)
     scale[0], scale[1:3], scale[3:6] = person.restlessness, person.stillness, person.fidgeting
     scale[QUIET] = person.stillness
-    rate = (BURST_RATE * scale)[mode] * np.exp(RATE_SWING[mode] * slow)
+    swing = RATE_SWING + np.float32(person.clusters) * LYING
+    if person.clusters:  # as many movements on average as without
+        scale *= np.exp(0.5 * SLOW_VARIANCE * (RATE_SWING**2 - swing**2))
+    rate = (BURST_RATE * scale)[mode] * np.exp(swing[mode] * slow)
     for night in behaviour.nights:  # the first sleep of a night is the quietest
         rate[max(night.onset, 0) : max(night.onset + 20 * STEPS_PER_MINUTE, 0)] *= 0.35
     begins = rng.random(len(mode), dtype=np.float32) < rate
     begins[behaviour.stirs] = True
     starts = np.flatnonzero(begins)
-    lengths = 1 + rng.exponential(1.0, len(starts)) * (BURST_STEPS[mode[starts]] - 1)
+    mean = (BURST_STEPS - 1) * (1 + np.float32(person.tossing - 1) * LYING)
+    lengths = 1 + rng.exponential(1.0, len(starts)) * mean[mode[starts]]
     ends = np.minimum(starts + lengths.astype(np.int64) + (lengths % 1 > 0.5), len(mode))
     change = np.bincount(starts, minlength=len(mode) + 1).astype(np.int32)
     change -= np.bincount(ends, minlength=len(mode) + 1).astype(np.int32)
@@ -118,6 +127,7 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     if person.shifts:
         small = rng.random(len(rows)) < person.shifts
         posture = _shifted(posture, small, SHIFT * _normal(rng, len(rows)))
+        posture_roll -= PALM * np.sin(2 * posture_roll)  # density highest at 0 and pi
         posture_roll = _shifted(posture_roll, small, np.deg2rad(SHIFT) * _normal(rng, len(rows)))
     held = np.cumsum(turns, dtype=np.int32)
     # A still arm keeps its last sway: the index only advances while the arm moves.
@@ -125,7 +135,8 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     sway = _filtered(_normal(rng, int(step[-1]) + 1), 0.6)
     angle = posture[held]
     sway_mode = np.concatenate([[0], mode[moving]])
-    angle += (sway * SWAY[sway_mode])[step]
+    width = SWAY * (1 + np.float32(person.tossing - 1) * LYING)
+    angle += (sway * width[sway_mode])[step]
     drift = _autoregression(rng, n, minutes=30)
     angle += np.float32(person.angle_noise) * _normal(rng, n) + drift
     angle = 90 - np.abs((angle + 90) % 360 - 180)  # an arm past the vertical comes down again

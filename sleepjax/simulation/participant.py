@@ -65,6 +65,10 @@ class Participant:
     """Fraction of the recording after which the watch is not put on again."""
     shifts: float = 0.0
     """Fraction of the turns of the arm that are small: a shift within one posture."""
+    clusters: float = 0.0
+    """How much more movements in bed come in clusters, their number unchanged."""
+    tossing: float = 1.0
+    """Factor on the length of movements in bed, and on the sway of the arm during them."""
 
 
 def draw_days(rng: np.random.Generator) -> float:

@@ -109,6 +109,13 @@ PEOPLE = {
 FIRST_NIGHT = 0.5
 """SD of the log of what wires and a strange bed do to the movements in sleep."""
 
+CALM = 0.3
+"""Movements in sleep as a fraction of those of the competition's people."""
+CLUSTERS: Range = (0.0, 0.8)
+"""How much more movements in bed come in clusters than in the competition."""
+TOSSING: Range = (1.0, 2.2)
+"""Factor on the length and the sway of a movement in bed."""
+
 SCHEDULES = {
     "regular": 0.70,
     "irregular": 0.08,
@@ -161,7 +168,7 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         wake_clock=onset + hours - 24,
         onset_sd=base.onset_sd * irregular,
         wake_sd=base.wake_sd * irregular,
-        latency=base.latency * factor(kind.latency) * (0.8 if laboratory else 1.0),
+        latency=base.latency * factor(kind.latency) * (0.75 if laboratory else 1.0),
         awakenings=base.awakenings * factor(kind.awakenings) * (2.5 if laboratory else 1.2),
         split=min(0.4, base.split * (3.0 if laboratory else 1.0)),
         nap=factor(kind.nap),
@@ -169,13 +176,16 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         quiet_evening=float(rng.beta(2, 2 if kind.sedentary > 0.5 else 4)),
         stillness=base.stillness * factor(kind.calm),
         fidgeting=base.fidgeting * factor(kind.fidgeting),
-        restlessness=base.restlessness
+        restlessness=CALM
+        * base.restlessness
         * factor(kind.restless)
         * (float(rng.lognormal(0, FIRST_NIGHT)) if laboratory else 1.0),
         activity=base.activity + kind.activity,
         sedentary=base.sedentary + kind.sedentary,
         awake_angle=float(rng.normal(-12, 18)),
         shifts=float(rng.uniform(0.1, 0.8)),
+        clusters=float(rng.uniform(*CLUSTERS)),
+        tossing=float(rng.uniform(*TOSSING)),
         # The watch adds its own error and noise.
         device_offset=(0.0, 0.0, 0.0),
         device_noise=0.0,
@@ -186,9 +196,9 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         schedule=schedule,
         traits=traits,
         hours=hours,
-        quiet=float(rng.beta(2.5, 1.2)),
+        quiet=float(rng.beta(2, 2)),
         periodic=factor(kind.periodic),
         period=float(rng.uniform(15, 90)),
-        dozing=float(rng.beta(1.5, 10)),
+        dozing=float(rng.beta(1.3, 12)),
         stirring=float(rng.beta(2, 1.2)),
     )

@@ -99,7 +99,7 @@ def simulate_world(
 def _one_night(rng, behaviour: Behaviour) -> tuple[int, int]:
     """(first row, row after the last) of one night."""
     night = next(n for n in behaviour.nights if n.bed > 3 * HOUR and n.wakeup - n.onset > 2 * HOUR)
-    if rng.random() < 0.12:
+    if rng.random() < 0.05:
         lay_quiet_evening(rng, behaviour.mode, night.bed)
     else:  # electrodes are put on, and somebody talks to them
         start = night.bed - int(rng.uniform(20, 90) * MINUTE)
