@@ -53,6 +53,7 @@ def chosen_configs(args: argparse.Namespace) -> list[str]:
 
 
 def make_batch(batch: int, steps: int, features: int, downsample: int) -> dict[str, np.ndarray]:
+    """Noise windows with all that an objective may ask for."""
     rng = np.random.default_rng(0)
     frames = -(-steps // downsample)
     return {
@@ -60,6 +61,8 @@ def make_batch(batch: int, steps: int, features: int, downsample: int) -> dict[s
         "asleep": (rng.random((batch, frames)) < 0.3).astype(np.float32),
         "distance": rng.integers(-9000, 9000, (batch, frames, 2)).astype(np.float32),
         "mask": np.ones((batch, frames), np.float32),
+        "worn": (rng.random((batch, frames)) < 0.9).astype(np.float32),
+        "worn_mask": np.ones((batch, frames), np.float32),
     }
 
 

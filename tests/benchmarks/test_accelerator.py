@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from sleepjax.config import load_config
 from sleepjax.postprocess import find_peaks
 
 
@@ -56,6 +57,13 @@ def test_every_job_runs_at_its_smallest_size(project, tmp_path):
         assert all(job.startswith("torch/") for job in failed)
     assert not [row for row in rows if "left_out" in row]
     assert {row["share"] <= 1 for row in rows if row["job"].startswith("trace/")} == {True}
+
+
+def test_noise_batches_hold_what_the_objective_of_the_shipped_weights_asks_for(project, benchmark):
+    config = load_config(project / "configs" / "world.py:tiny")
+    update, *args = benchmark("train_step").prepare(config, False)
+    _, metrics = update.eval_shape(*args)
+    assert metrics["loss"].shape == ()
 
 
 def test_summary_compares_the_same_model_and_dtype(benchmark):
