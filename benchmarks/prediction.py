@@ -17,14 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sleepjax import postprocess
-from sleepjax.data import features, raw
+from sleepjax.data import derived, raw
 from sleepjax.inference import Windowing, predict_series
+from sleepjax.member import predict_together
 from sleepjax.predict import load
 from sleepjax.simulation import simulate_cohort
 from sleepjax.types import STEPS_PER_DAY
@@ -51,17 +53,17 @@ def parts(path: Path, clock: Clock) -> float:
     predictor = clock("load the weights", load)
     rows = clock("read", lambda: list(raw.iter_rows(path)))
     recordings = clock("check and repair", lambda: [one.recording() for one in rows])
-    names = [tuple(member.config.data.features) for member in predictor.members]
+    names = [tuple(group[0].config.data.features) for group in predictor.alike]
     prepared = clock(
         "features",
-        lambda: {n: [features.with_features(one, n) for one in recordings] for n in set(names)},
+        lambda: {n: [derived.with_features(one, n) for one in recordings] for n in set(names)},
     )
     valid = [np.asarray(one.valid) for one in recordings]
     found = []
-    for i, member in enumerate(predictor.members):
-        series = prepared[names[i]]
-        how = Windowing.of(member.config)
-        predict = lambda some, m=member, h=how: list(predict_series(some, m.predict_fn, h))
+    for i, group in enumerate(predictor.alike):
+        series, how = prepared[names[i]], Windowing.of(group[0].config)
+        together = partial(predict_together, group)
+        predict = lambda some, t=together, h=how: list(predict_series(some, t, h))
         clock(f"compile {i}", lambda: predict(series[:1]))  # noqa: B023
         found.append(clock(f"model {i}", lambda: predict(series)))  # noqa: B023
     probs = clock("mean", lambda: [np.mean(each, axis=0) for each in zip(*found, strict=True)])

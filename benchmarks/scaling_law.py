@@ -104,7 +104,7 @@ def validate(folder: Path, size: int, axis: str) -> Callable[[], Any]:
 
     config: Any = load_config(f"{CONFIG}:demo")
     store = prepared(folder, folder / f"store{os.getpid()}", "train", quiet=True)
-    load = lambda s: windows.load_series(store, s, config.data.features, store.events)
+    load = lambda s: windows.load_labelled(store, s, config.data.features, store.events)
     series, built = [load(s) for s in store.series_ids], build(config)
     state = jax.jit(built.init)(jax.random.key(0))
     score = jax.jit(built.eval_step)

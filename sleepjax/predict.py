@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
 from sleepjax import postprocess, release
-from sleepjax.data import features, subjects, windows
+from sleepjax.data import subjects
+from sleepjax.data.derived import with_features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
 from sleepjax.figures.curves import nights_figure
 from sleepjax.figures.shown import View
 from sleepjax.inference import Windowing, predict_series
+from sleepjax.member import Member, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
-from sleepjax.training.build import build
-from sleepjax.training.weights import check_fit, read_run
+from sleepjax.training.weights import read_run
 from sleepjax.types import CLASSES, WORN, InputError, SeriesMeta
 
 People = Mapping[str, Subject]
@@ -61,32 +61,23 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Member:
-    """One trained run, with the settings of its own config."""
-
-    config: Any
-    """ConfigDict of config.json."""
-    run: dict[str, Any]
-    """Contents of run.json, ``step``, the updates it did, and ``unfinished`` (`read_run`)."""
-    variables: dict[str, Any]
-    """What the model is applied with."""
-    predict_fn: Callable[[windows.Batch], jax.Array]
-    spread: float
-    """Minutes over which its probability of a certain event is spread."""
-
-    def known(self, subject: Subject | None, meta: SeriesMeta) -> dict[str, np.ndarray]:
-        """Channels of what is known of a person, [T] each; none where the config names none."""
-        columns = subjects.parse(self.config.data.get("covariates", ()))
-        return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
-
-
-@dataclass(frozen=True)
 class Predictor:
     """A trained model, or several whose probabilities are averaged; `load` makes one."""
 
     members: tuple[Member, ...]
     post: dict[str, Any]
     """Arguments of `postprocess.decode_series`."""
+
+    @cached_property
+    def alike(self) -> list[list[Member]]:
+        """The members in groups that see the same windows, whose mean is predicted at once."""
+        groups: dict[Any, list[Member]] = {}
+        for member in self.members:
+            data, worn = member.config.data, member.config.loss.get("worn", 0) > 0
+            inputs = tuple(data.features), tuple(data.get("covariates", ()))
+            key = Windowing.of(member.config), inputs, worn
+            groups.setdefault(key, []).append(member)
+        return list(groups.values())
 
     @property
     def spread(self) -> float:
@@ -185,17 +176,18 @@ class Predictor:
         Batches hold windows of several recordings: many short ones take less time together.
         ``people`` are the subjects of the recordings; none where nothing is known.
         """
-        # Most members see the same features.
-        prepared = [lru_cache(partial(features.with_features, one)) for one in recordings]
+        # Most groups see the same features.
+        prepared = [lru_cache(partial(with_features, one)) for one in recordings]
         people = people or [None] * len(recordings)
         each = []
-        for member in self.members:
-            names = tuple(member.config.data.features)
+        for members in self.alike:
+            names = tuple(members[0].config.data.features)
             seen = [
-                of(names).with_features(member.known(who, one.meta))
+                of(names).with_features(members[0].known(who, one.meta))
                 for one, of, who in zip(recordings, prepared, people, strict=True)
             ]
-            each.append(predict_series(seen, member.predict_fn, Windowing.of(member.config)))
+            together = partial(predict_together, members)
+            each.append(predict_series(seen, together, Windowing.of(members[0].config)))
         for recording, *answers in zip(recordings, *each, strict=True):
             try:
                 yield self._found(recording, answers)
@@ -203,9 +195,10 @@ class Predictor:
                 yield error
 
     def _found(self, recording: Recording, answers: Sequence[np.ndarray]) -> Found:
-        """What is found in a recording, by the probabilities [T,K] of each member."""
+        """What is found in a recording, by the mean probabilities [T,K] of each group."""
         common = min(probs.shape[1] for probs in answers)  # worn only where all members have it
-        probs = np.mean([probs[:, :common] for probs in answers], axis=0)
+        each = zip(map(len, self.alike), answers, strict=True)
+        probs = sum(np.float32(n) * probs[:, :common] for n, probs in each) / len(self.members)
         check_finite(probs, recording.meta)
         valid = np.asarray(recording.valid)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
@@ -215,8 +208,9 @@ class Predictor:
 
 def check_finite(probs: np.ndarray, meta: SeriesMeta) -> None:
     """Raise InputError for probabilities [T,K] that are NaN or infinite at any step."""
-    bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
-    if len(bad):
+    finite = np.isfinite(probs)
+    if not finite.all():
+        bad = np.flatnonzero(~finite.all(axis=1))
         raise InputError(
             f"series {meta.series_id!r}: the model gives NaN or infinite probabilities "
             f"at {len(bad)} of {len(probs)} steps, the first at step "
@@ -246,38 +240,20 @@ def load(
     workdir = release.FOLDER if workdir is None else Path(workdir)
     if workdir == release.FOLDER or release.is_release(workdir):
         weights, own = release.read(workdir)
-        members = tuple(_member(one, compiled, str(workdir)) for one in weights)
+        members = tuple(make_member(one, compiled, str(workdir)) for one in weights)
     elif not ensemble.is_ensemble(workdir):
-        member = _member(read_run(workdir, checkpoint), compiled, str(workdir))
+        member = make_member(read_run(workdir, checkpoint), compiled, str(workdir))
         own, members = dict(member.config.post), (member,)
     else:
         paths, own = ensemble.read(workdir)
         loaded = {}
         for name, path in paths.items():
             try:
-                loaded[name] = _member(read_run(path, checkpoint), compiled, str(path))
+                loaded[name] = make_member(read_run(path, checkpoint), compiled, str(path))
             except InputError as error:
                 raise InputError(f"{workdir / ensemble.FILE}: member {name!r}: {error}") from None
         members = tuple(loaded.values())
     return Predictor(members, own if post is None else dict(post))
-
-
-def _member(weights: release.Weights, compiled: dict[str, Callable], source: str) -> Member:
-    """A member that predicts; members of one architecture share the compiled function."""
-    config = weights.config
-    features.check_names(config.data.features)
-    built = build(config)
-    check_fit(weights.variables, built.shapes(), source)
-    replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    variables = jax.device_put(weights.variables, replicated)
-    key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
-    key += str(config.data.get("covariates", ()))
-    apply = compiled.setdefault(key, jax.jit(built.predict_step))
-
-    def predict_fn(batch: windows.Batch) -> jax.Array:
-        return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
-
-    return Member(config, weights.run, weights.variables, predict_fn, built.spread)
 
 
 def figure(found: Found, note: str = "") -> Figure:

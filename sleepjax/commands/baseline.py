@@ -113,12 +113,12 @@ def score(args: argparse.Namespace) -> int:
 
 def apply(args: argparse.Namespace) -> int:
     from sleepjax import baselines, postprocess
-    from sleepjax.data import features
+    from sleepjax.data import derived
     from sleepjax.devices.series import iter_recordings
 
     series, refused = [], []
     for recording in iter_recordings(Path(args.series), tz=args.tz, refused=refused):
-        series.append(features.with_features(recording, baselines.FEATURES))
+        series.append(derived.with_features(recording, baselines.FEATURES))
     if not series:
         raise InputError(refused[0])
     if args.name == "clock":

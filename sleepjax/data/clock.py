@@ -3,9 +3,9 @@
 Accepted: ISO 8601 text with a UTC offset (``2018-08-14T15:30:00-0400``; ``-04:00``, ``Z``, a space
 for the T and fractions of a second too), text without an offset when a time zone is named, and
 polars datetimes. Where a zone is named it is the wall clock: timestamps in UTC are converted to it,
-other offsets must be those of the zone. The competition's fixed width of 24 bytes is read as bytes,
-ten times faster than a general parser; anything else takes the general parser. Both give the same
-answer.
+other offsets must be those of the zone. The competition's fixed width of 24 bytes is read as three
+numbers of eight bytes, tens of times faster than by a general parser, which anything else takes.
+Both give the same answer.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _DAY_MS = 86_400_000
 _ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
+_LOW_24 = np.uint64(0xFFFFFF)
+_DIGITS = np.uint64(0x0F0F000F0F000F0F)  # the low halves of the digits of "15:30:00"
+_COLONS = np.uint64(0x30303A30303A3030)  # what is left of it without them
+_SIX = np.uint64(0x0606000606000606)
 
 
 def parse(
@@ -74,17 +78,16 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
 
     Date and offset change once a day or less, so they are parsed once per run of equal bytes.
     """
-    array = stamps.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, 24)).to_numpy()
-    array = np.ascontiguousarray(array)  # [T,24]
-    words = array.view("<u8")  # [T,3]: "2018-08-", "14T15:30", ":00-0400"
-    changed = words[1:, 0] != words[:-1, 0]
-    changed |= ((words[1:, 1] ^ words[:-1, 1]) & 0xFFFFFF) != 0  # the day and its T
-    changed |= ((words[1:, 2] ^ words[:-1, 2]) >> 24) != 0  # the offset
-    starts = np.concatenate([[0], np.flatnonzero(changed) + 1])
+    array = stamps.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3)).to_numpy()
+    words = np.ascontiguousarray(array.T)  # [3,T]: "2018-08-", "14T15:30", ":00-0400"
+    time = (words[1] >> 24) | (words[2] << 40)  # "15:30:00"
+    rest = (words[1] & _LOW_24) | (words[2] & ~_LOW_24)  # "14T-0400"
+    starts = np.flatnonzero((words[0, 1:] != words[0, :-1]) | (rest[1:] != rest[:-1])) + 1
+    starts = np.concatenate([[0], starts])
     if starts.size > _MAX_RUNS:
         return None
     midnights, offsets = [], []
-    for stamp in array[starts]:
+    for stamp in words[:, starts].T.copy():
         text = stamp.tobytes().decode("latin-1")
         if not re.match(r"\d{4}-\d\d-\d\dT.{8}[+-]\d{4}$", text):
             return None
@@ -95,16 +98,25 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
             return None
         midnights.append(day * _DAY_MS - offset * 1000)
         offsets.append(offset)
-    digits = array[:, [11, 12, 14, 15, 17, 18]] - np.uint8(ord("0"))  # wraps below "0"
-    colons = (array[:, 13] == ord(":")) & (array[:, 16] == ord(":"))
-    hours, minutes, seconds = (digits[:, i] * np.uint8(10) + digits[:, i + 1] for i in (0, 2, 4))
-    if (digits > 9).any() or not colons.all():
+    seconds = _seconds_of_day(time)
+    if seconds is None:
         return None
+    counts = np.diff(np.append(starts, len(time)))
+    return 1000 * seconds + np.repeat(midnights, counts), np.repeat(offsets, counts)
+
+
+def _seconds_of_day(time: np.ndarray) -> np.ndarray | None:
+    """int64 [T] of texts ``15:30:00``, eight bytes each as a number; None unless all are times."""
+    digits = time & _DIGITS
+    shaped = (time ^ digits) == _COLONS
+    # The low half of a byte is one of 0 to 15, of which 6 more than a digit is still one.
+    if not (shaped & (((digits + _SIX) & ~_DIGITS) == 0)).all():
+        return None
+    pairs = 10 * digits + (digits >> 8)  # of each two digits, in the byte of the first
+    hours, minutes, seconds = (((pairs >> shift) & 0xFF).view(np.int64) for shift in (0, 24, 48))
     if hours.max() > 23 or minutes.max() > 59 or seconds.max() > 59:
         return None
-    counts = np.diff(np.append(starts, len(array)))
-    clock = (hours * np.int64(3600) + minutes * np.int64(60) + seconds) * 1000
-    return clock + np.repeat(midnights, counts), np.repeat(offsets, counts)
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _from_text(

@@ -1,30 +1,68 @@
-"""Features of a stored recording that need no file of their own: made where they are sliced.
+"""Features that are made faster than by their expression, and bit for bit as `features.compute`.
 
-They are elementwise in a signal or in the local time of day, cheaper to make than to read, and bit
-for bit those of `features.compute`.
+Those that are elementwise in a signal or in the local time of day are made where they are sliced:
+cheaper than to read them, so a store holds no file of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import Sliced
-from sleepjax.data.features import ENMO_CLIP, FEATURES, NORMALISERS
-from sleepjax.data.recording import SIGNALS
-from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, SeriesMeta
+from sleepjax.data import features
+from sleepjax.data.compact import Array, Sliced
+from sleepjax.data.features import ENMO_CLIP, FEATURES, NORMALISERS, REPEAT_LAGS
+from sleepjax.data.recording import SIGNALS, Recording
+from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
 
 CLOCK = ("hour_sin", "hour_cos", "minute_sin", "minute_cos")
 
 _DAY = STEPS_PER_DAY * STEP_SECONDS
 
 
+def with_features(recording: Recording, names: Sequence[str]) -> Recording:
+    """The recording with what a model sees of it; bit for bit what prepare stores."""
+    made = {name: array for name in names if (array := _made(recording, name)) is not None}
+    others = [name for name in features.check_names(names) if name not in made]
+    if others:
+        columns = features.frame(recording, others)
+        made |= {name: columns[name].to_numpy() for name in others}
+    return replace(recording, features={name: made[name] for name in names})
+
+
+def _made(recording: Recording, name: str) -> np.ndarray | None:
+    """A feature float32 [T] that the recording has or that is made fast; None for others."""
+    if name in recording.features:
+        return np.asarray(recording.features[name])
+    if name == "repeat":
+        return repeat(recording)
+    found = derived(name, recording.meta, recording.signals.__getitem__)
+    return None if found is None else np.asarray(found)
+
+
+def repeat(recording: Recording) -> np.ndarray:
+    """``repeat``, float32 [T]: the share of the hour around a step that equals an earlier day."""
+    anglez, enmo = (np.asarray(recording.signals[name]) for name in SIGNALS)
+    copied = np.zeros(len(anglez), bool)
+    for lag in REPEAT_LAGS:
+        same = anglez[lag:] == anglez[:-lag]
+        if same.any():
+            copied[lag:] |= same & (enmo[lag:] == enmo[:-lag])
+    copied &= np.asarray(recording.valid)
+    if not copied.any():
+        return np.zeros(len(copied), np.float32)
+    before = np.concatenate([[0], np.cumsum(copied)])  # copied steps before each step
+    rows, half = np.arange(len(copied)), STEPS_PER_HOUR // 2
+    first, stop = (rows - half).clip(0), (rows + half).clip(max=len(copied))
+    return ((before[stop] - before[first]) / (stop - first)).astype(np.float32)
+
+
 def derived(
-    name: str, meta: SeriesMeta, signal: Callable[[str], Sliced]
+    name: str, meta: SeriesMeta, signal: Callable[[str], Array]
 ) -> Standardised | OfClock | None:
     """The feature of that name, float32 [T], or None where it must be computed of the recording."""
     if name in SIGNALS:
@@ -37,7 +75,7 @@ class Standardised(Sliced):
     """A signal in the competition's units, z-scored."""
 
     name: str
-    signal: Sliced
+    signal: Array
 
     def __len__(self) -> int:
         """T."""

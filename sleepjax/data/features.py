@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -253,17 +253,6 @@ def compute(recording: Recording, names: Sequence[str]) -> np.ndarray:
     """Features of one recording, float32 [T,F]; bit for bit what prepare stores."""
     columns = frame(recording, names)
     return np.stack([columns[name].to_numpy() for name in names], axis=-1)
-
-
-def with_features(recording: Recording, names: Sequence[str]) -> Recording:
-    """The recording with what a model sees of it; bit for bit what prepare stores."""
-    columns = frame(recording, names)
-    return replace(recording, features={name: columns[name].to_numpy() for name in names})
-
-
-def copied(recording: Recording) -> np.ndarray:
-    """bool [T]: steps filled with a copy of another day, since the watch was not worn."""
-    return compute(recording, ("repeat",))[:, 0] >= 0.5
 
 
 def definitions(names: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data import clock, rest
-from sleepjax.data.features import NORMALISERS, copied
+from sleepjax.data.derived import repeat
+from sleepjax.data.features import NORMALISERS
 from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.types import (
     STEP_SECONDS,
@@ -84,6 +85,10 @@ def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) ->
 def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
     """Set null, NaN, infinite and impossible values to NaN; too many of them are an error."""
     signals = samples.signals
+    if within_range(signals).all():
+        check_degrees(signals[0], where)
+        qc |= {"n_nonfinite": 0, "n_out_of_range": 0}
+        return samples
     n = signals.shape[1]
     finite = np.isfinite(signals)
     qc["n_nonfinite"] = n_bad = n - int(finite.all(axis=0).sum())
@@ -100,26 +105,30 @@ def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
     qc["n_out_of_range"] = int(outside.any(axis=0).sum())
     bad = ~finite | outside
     check_degrees(signals[0][~bad[0]], where)
-    if not bad.any():
-        return samples
     return replace(samples, signals=np.where(bad, np.float32("nan"), signals))
 
 
 def check_degrees(anglez: np.ndarray, where: str) -> None:
     """Raise InputError for a day or more whose angles move as radians do, and no further."""
-    if len(anglez) >= STEPS_PER_DAY and np.abs(anglez).max() < 1.58 and anglez.std() > 0.3:
+    if len(anglez) < STEPS_PER_DAY or max(-anglez.min(), anglez.max()) >= 1.58:
+        return
+    if anglez.std() > 0.3:
         raise InputError(
             f"{where}: anglez lies between {anglez.min():.2f} and {anglez.max():.2f}; units? "
             f"degrees vs radians: multiply anglez by 57.29578."
         )
 
 
+def within_range(signals: np.ndarray) -> np.ndarray:
+    """Which values of anglez and enmo, float32 [2,N], are numbers a watch measures: bool [2,N]."""
+    low, high = np.array(list(RANGES.values()), np.float32).T[:, :, None]
+    rounding = np.float32(ROUNDING)
+    return (signals >= low - rounding) & (signals <= high + rounding)
+
+
 def out_of_range(signals: np.ndarray) -> np.ndarray:
     """Which finite values of anglez and enmo, float32 [2,N], no watch measures: bool [2,N]."""
-    low, high = np.array(list(RANGES.values())).T[:, :, None]
-    with np.errstate(invalid="ignore"):
-        beyond = (signals < low - ROUNDING) | (signals > high + ROUNDING)
-    return beyond & np.isfinite(signals)
+    return np.isfinite(signals) & ~within_range(signals)
 
 
 def impossible(name: str, values: np.ndarray, n: int, share: str) -> str:
@@ -142,6 +151,9 @@ def impossible(name: str, values: np.ndarray, n: int, share: str) -> str:
 def _in_time_order(samples: Samples, qc: dict, where: str) -> Samples:
     """Sort rows by time and keep the first of those that share a timestamp."""
     utc = samples.utc
+    if (np.diff(utc) > 0).all():
+        qc |= {"n_unsorted": 0, "n_duplicates": 0}
+        return samples
     qc["n_unsorted"] = int((utc < np.maximum.accumulate(utc)).sum())
     if qc["n_unsorted"]:
         samples = samples[np.argsort(utc, kind="stable")]
@@ -161,7 +173,8 @@ def _cadence(utc: np.ndarray, where: str) -> float:
     if len(utc) == 1:
         return _STEP_MS
     gaps = np.diff(utc)
-    cadence = float(np.median(gaps))
+    even = gaps.min() == gaps.max()
+    cadence = float(gaps[0] if even else np.median(gaps))
     if cadence > MAX_CADENCE_MS:
         raise InputError(
             f"{where}: one row every {cadence / 1000:g} s; sleep events need one every "
@@ -192,7 +205,8 @@ def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
     first_step = int(samples.step[0])
     elapsed = samples.utc - start * 1000
     if np.array_equal(elapsed, np.arange(n) * _STEP_MS):
-        source_row, signals = np.arange(n), samples.signals
+        source_row = used = np.arange(n)
+        signals, step = samples.signals, samples.step
     else:
         rows = np.arange(last_row(elapsed[-1]) + 1)
         source_row = newest(elapsed, rows, max(cadence, _STEP_MS))
@@ -200,10 +214,10 @@ def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
         signals = np.where(fresh, samples.signals[:, source_row], np.float32("nan"))
         _count_gaps(fresh, qc)
         qc["n_surplus"] = n - len(np.unique(source_row[fresh]))
-    used = source_row >= 0
+        used = np.flatnonzero(fresh)
+        step = samples.step[source_row[used]]
     if cadence < 1.1 * _STEP_MS:
-        expected = first_step + np.flatnonzero(used)
-        qc["n_step_mismatch"] = int((samples.step[source_row[used]] != expected).sum())
+        qc["n_step_mismatch"] = int((step != first_step + used).sum())
     else:
         first_step = 0
     return start, first_step, source_row, signals
@@ -281,7 +295,8 @@ def _assemble(
         qc=qc | {"n_clock_changes": len(turns) - 1},
     )
     recording = filled(meta, signals, valid)
-    return replace(recording, copied=copied(recording))
+    repeated = repeat(recording)
+    return replace(recording, copied=repeated >= 0.5, features={"repeat": repeated})
 
 
 def filled(meta: SeriesMeta, signals: np.ndarray, valid: np.ndarray) -> Recording:

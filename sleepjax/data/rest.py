@@ -24,16 +24,17 @@ def stretches(anglez: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       anglez: degrees [T], NaN where nothing was measured.
     """
     rows = np.flatnonzero(np.isfinite(anglez))
-    turned = np.abs(np.diff(anglez[rows])) > TURN
-    apart = np.diff(rows) - 1 > BRIDGED
-    inner = np.flatnonzero(turned | apart) + 1
-    return rows, np.concatenate([[0], inner, [len(rows)]])
+    whole = len(rows) == len(anglez)
+    ends = np.abs(np.diff(anglez if whole else anglez[rows])) > TURN
+    if not whole:
+        ends |= np.diff(rows) - 1 > BRIDGED
+    return rows, np.concatenate([[0], np.flatnonzero(ends) + 1, [len(rows)]])
 
 
 def at_rest(anglez: np.ndarray) -> np.ndarray:
     """Steps measured in stretches of at least `NOT_WORN` measured ones, bool [T], of anglez [T]."""
     rows, edges = stretches(anglez)
-    length = np.diff(edges)
     still = np.zeros(len(anglez), bool)
-    still[rows] = np.repeat(length >= NOT_WORN, length)
+    for long in np.flatnonzero(np.diff(edges) >= NOT_WORN):
+        still[rows[edges[long] : edges[long + 1]]] = True
     return still

@@ -20,6 +20,7 @@ from sleepjax.data import events as event_files
 from sleepjax.data import features, raw, stretches
 from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
+from sleepjax.data.derived import with_features
 from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.io import replacing, write_table
 from sleepjax.progress import Progress
@@ -119,11 +120,10 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
 
     folder.mkdir(exist_ok=True)
     disk.remove_others(folder)
-    columns = features.frame(recording, tuple(fingerprints))
-    sizes = {}
-    arrays = {column.name: column.to_numpy() for column in columns}
+    arrays = dict(with_features(recording, tuple(fingerprints)).features)
     arrays |= {"valid": recording.valid}
     arrays |= {f"signal_{name}": recording.signals[name] for name in SIGNALS}
+    sizes = {}
     for name, values in arrays.items():
         with replacing(folder / f"{name}.npy") as path, path.open("wb") as file:
             np.save(file, np.asarray(values))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import jax
 import numpy as np
 
-from sleepjax.data import features, windows
+from sleepjax.data import derived, features, windows
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import filled
 from sleepjax.data.subjects import Subject
@@ -108,7 +108,7 @@ class Moment:
         rows, names = self.rows, member.config.data.features
         before, after = reach(member)
         begin, end = max(first - before, rows.first), min(stop + after, rows.stop)
-        seen = features.with_features(self.recording(begin, end), names)
+        seen = derived.with_features(self.recording(begin, end), names)
         meta = replace(seen.meta, n_steps=stop - first)
         x = {name: values[first - begin : stop - begin] for name, values in seen.features.items()}
         one = Recording(meta, self.cut(first, stop), features=x)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sleepjax.types import InputError
@@ -61,9 +62,12 @@ def to_steps(
     Frame j of d = downsample steps has its centre at step j*d + (d-1)/2; before the first and
     after the last centre the value is held.
     """
-    n_frames = frames.shape[1]
-    position = (jnp.arange(n_steps) - (downsample - 1) / 2) / downsample
-    low = jnp.clip(jnp.floor(position), 0, n_frames - 1).astype(jnp.int32)
-    high = jnp.minimum(low + 1, n_frames - 1)
-    weight = jnp.clip(position - low, 0.0, 1.0)[None, :, None]
-    return frames[:, low] * (1 - weight) + frames[:, high] * weight
+    before = jnp.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+    after = jnp.concatenate([frames[:, 1:], frames[:, -1:]], axis=1)
+    # How far each step of a frame is behind its centre, in frames.
+    behind = (np.arange(downsample, dtype=np.float32) - (downsample - 1) / 2) / downsample
+    behind = behind[None, None, :, None]  # [1,1,d,1]
+    weight = np.abs(behind)
+    other = jnp.where(behind < 0, before[:, :, None], after[:, :, None])  # [B,T',d,K]
+    steps = frames[:, :, None] * (1 - weight) + other * weight
+    return steps.reshape(frames.shape[0], -1, frames.shape[2])[:, :n_steps]

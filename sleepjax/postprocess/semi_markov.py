@@ -32,8 +32,8 @@ class Evidence:
 
 def best_windows(evidence: Evidence) -> Int[np.ndarray, "W 2"]:
     """The set of windows of highest score: boundaries in ascending order."""
-    total = np.concatenate([[0.0], np.cumsum(evidence.inside)])
-    awake, asleep = _forward(evidence.begins, evidence.ends, total, evidence.shortest, np.maximum)
+    begins, ends, total = (x[None] for x in (evidence.begins, evidence.ends, _before(evidence)))
+    awake, asleep = _forward(begins, ends, total, evidence.shortest, np.maximum)[:, 0]
     found, at = [], len(awake) - 1
     # Both are running maxima: a value was reached where it first occurs.
     while awake[at] > 0:
@@ -48,43 +48,51 @@ def probabilities(
 ) -> tuple[Float[np.ndarray, " boundaries"], Float[np.ndarray, " boundaries"]]:
     """Probabilities that a window begins, and that one ends, at each boundary."""
     begins, ends, n = evidence.begins, evidence.ends, len(evidence.inside)
-    total = np.concatenate([[0.0], np.cumsum(evidence.inside)])
-    awake, asleep = _forward(begins, ends, total, evidence.shortest, np.logaddexp)
+    total = _before(evidence)
     mirrored = total[-1] - total[::-1]
-    awake_after, asleep_after = (
-        of[n::-1]
-        for of in _forward(ends[::-1], begins[::-1], mirrored, evidence.shortest, np.logaddexp)
-    )
-    sum_of_all = awake[-1]
-    begin = awake[: n + 1] + begins + asleep_after + mirrored[::-1] - sum_of_all
-    end = asleep[: n + 1] + total + ends + awake_after - sum_of_all
+    both_ways = (begins, ends[::-1]), (ends, begins[::-1]), (total, mirrored)
+    awake, asleep = _forward(*map(np.stack, both_ways), evidence.shortest, np.logaddexp)
+    sum_of_all = awake[0, -1]
+    awake_after, asleep_after = awake[1, n::-1], asleep[1, n::-1]
+    begin = awake[0, : n + 1] + begins + asleep_after + mirrored[::-1] - sum_of_all
+    end = asleep[0, : n + 1] + total + ends + awake_after - sum_of_all
     return np.exp(begin), np.exp(end)
 
 
+def _before(evidence: Evidence) -> Float[np.ndarray, " boundaries"]:
+    """Sum of ``inside`` over the frames before each boundary."""
+    return np.concatenate([[0.0], np.cumsum(evidence.inside)])
+
+
 def _forward(
-    begins: Float[np.ndarray, " boundaries"],
-    ends: Float[np.ndarray, " boundaries"],
-    total: Float[np.ndarray, " boundaries"],
+    begins: Float[np.ndarray, "R boundaries"],
+    ends: Float[np.ndarray, "R boundaries"],
+    total: Float[np.ndarray, "R boundaries"],
     shortest: int,
     add: np.ufunc,
-) -> tuple[Float[np.ndarray, " padded"], Float[np.ndarray, " padded"]]:
-    """Scores of all that can lie before each boundary, combined by ``add``; [N+1+shortest] each.
+) -> Float[np.ndarray, "2 R padded"]:
+    """Scores of all that can lie before each boundary of R sequences, combined by ``add``.
 
-    ``awake[t]``: outside of windows, and long enough that one may begin at t. ``asleep[t]``: in a
-    window that may end at t, less ``total[t]``. What begins in ``shortest`` successive frames
-    cannot end in them, so they are computed at once. The padding lets a window end with the
-    sequence, so the last entry of ``awake`` combines all there is.
+    Returns (awake, asleep), N+1+shortest of each. ``awake[t]``: outside of windows, and long enough
+    that one may begin at t. ``asleep[t]``: in a window that may end at t, less ``total[t]``. What
+    begins in ``shortest`` successive frames cannot end in them, so a block of them is computed at
+    once. The padding lets a window end with the sequence, so the last entry of ``awake`` combines
+    all there is.
     """
-    padding = np.full(shortest, -np.inf)
-    enter = np.concatenate([begins - total, padding])
-    leave = np.concatenate([ends + total, padding])
-    awake, asleep = np.full(len(enter), -np.inf), np.full(len(enter), -np.inf)
-    awake[:shortest] = 0.0
-    for first in range(shortest, len(enter), shortest):
-        now, before = slice(first, first + shortest), slice(first - shortest, first)
-        for state, other, moves in ((asleep, awake, enter), (awake, asleep, leave)):
-            part = state[now]
-            np.add(other[before][: len(part)], moves[before][: len(part)], out=part)
-            part[0] = add(part[0], state[first - 1])
-            add.accumulate(part, out=part)
-    return awake, asleep
+    count, size = total.shape
+    n_blocks = -(-(size + shortest) // shortest)
+    moves = np.full((2, count, n_blocks * shortest), -np.inf)
+    moves[..., :size] = ends + total, begins - total  # out of a window, into one
+    moves = np.moveaxis(moves.reshape(2, count, n_blocks, shortest), 2, 0).copy()
+    # Before each block stands the last score of the block before it.
+    scores = np.full((n_blocks, 2, count, 1 + shortest), -np.inf)
+    scores[0, 0, :, 1:] = 0.0
+    own, other = scores[..., 1:], scores[:, ::-1, :, 1:]
+    steps = zip(
+        other, moves, own[1:], scores[..., -1], scores[1:, ..., 0], scores[1:], strict=False
+    )
+    for before, move, now, last, carried, block in steps:
+        np.add(before, move, out=now)
+        np.copyto(carried, last)
+        add.accumulate(block, axis=-1, out=block)
+    return np.moveaxis(own, 0, 2).reshape(2, count, -1)[..., : size + shortest]

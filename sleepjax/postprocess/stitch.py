@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import pairwise
+
 import numpy as np
 
 from sleepjax.types import InputError
@@ -36,25 +39,27 @@ def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 
         raise InputError(
             f"trim={trim} must be at least 0 and below half the window of {size} steps."
         )
-    weight = centre_weights(size)
-    total = np.zeros((length, n_classes))
-    weights = np.zeros(length)
-    for window, start in zip(windows, starts.tolist(), strict=True):
-        first = trim if start > 0 else -start
-        last = size - trim if start + size < length else length - start
-        if first >= last:
+    first = np.where(starts > 0, starts + trim, 0)
+    last = np.where(starts + size < length, starts + size - trim, length)
+    weight, result = centre_weights(size), np.zeros((length, n_classes), np.float32)
+    edges = np.unique(np.concatenate([[0, length], first.clip(0, length), last.clip(0, length)]))
+    for low, high in pairwise(edges.tolist()):
+        among = np.flatnonzero((first <= low) & (high <= last))
+        if not len(among):
+            raise InputError(
+                f"{high - low} of {length} rows lie in no window, rows {low} to {high - 1}; use "
+                f"windows that reach both ends, with a stride of at most {size - 2 * trim} steps "
+                f"(window {size} less trim {trim} at each side)."
+            )
+        parts = [slice(low - start, high - start) for start in starts[among].tolist()]
+        if len(among) == 1:  # most rows, where windows overlap little
+            result[low:high] = windows[among[0], parts[0]]
             continue
-        rows, part = slice(start + first, start + last), slice(first, last)
-        total[rows] += weight[part, None] * window[part]
-        weights[rows] += weight[part]
-    uncovered = np.flatnonzero(weights == 0)
-    if len(uncovered):
-        raise InputError(
-            f"{len(uncovered)} of {length} rows lie in no window, rows {uncovered[0]} to "
-            f"{uncovered[-1]}; use windows that reach both ends, with a stride of at most "
-            f"{size - 2 * trim} steps (window {size} less trim {trim} at each side)."
-        )
-    return (total / weights[:, None]).astype(np.float32)
+        weights = [weight[part] for part in parts]
+        each = zip(weights, among, parts, strict=True)
+        total = reduce(np.add, (w[:, None] * windows[i, part] for w, i, part in each))
+        result[low:high] = total / reduce(np.add, weights)[:, None]
+    return result
 
 
 def centre_weights(size: int) -> np.ndarray:

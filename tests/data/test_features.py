@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleepjax.data import features, raw
+from sleepjax.data.derived import with_features
 from sleepjax.data.recording import Recording
 from sleepjax.types import STEPS_PER_HOUR, InputError, SeriesMeta
 from tests.reference.features import by_device
@@ -79,6 +80,9 @@ def test_all_float32_finite_and_in_order():
         assert features.frame(found, names)[name].dtype == pl.Float32
         at = features.DEFAULT_FEATURES.index(name)
         np.testing.assert_array_equal(x[:, f], everything[:, at])
+    made = with_features(found, features.DEFAULT_FEATURES).features
+    assert tuple(made) == features.DEFAULT_FEATURES
+    np.testing.assert_array_equal(np.stack(list(made.values()), axis=-1), everything)
 
 
 def test_the_hour_is_continuous_and_local_across_dst():

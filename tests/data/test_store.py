@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sleepjax.data import derived, features, identity, raw, repair, rest, store_files, windows
 from sleepjax.data.store import Store, open_store, prepare
-from sleepjax.types import InputError, SeriesMeta
+from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
 from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
 
 SOME = ("anglez", "enmo", "hour_sin")
@@ -207,3 +207,20 @@ def test_slices_of_derived_features_are_those_of_the_computed_ones(data):
         assert found[rows].dtype == np.float32
         assert found[rows].tobytes() == want[rows].tobytes(), name
     assert derived.derived("month_sin", meta, stored) is None
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32))
+def test_copies_of_days_are_those_of_the_computed_feature(seed):
+    """Of coarse signals, which agree by chance too, with copies of other days and gaps."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 9 * STEPS_PER_DAY))
+    signals = rng.integers(0, rng.integers(2, 9), (2, n)).astype(np.float32)
+    for first in rng.integers(0, n, rng.integers(4)):
+        lag, size = rng.integers(1, 9) * STEPS_PER_DAY, rng.integers(1, 5_000)
+        source = signals[:, max(first - lag, 0) : max(first - lag + size, 0)].copy()
+        signals[:, first : first + source.shape[1]] = source[:, : n - first]
+    valid = np.repeat(rng.random(n // 100 + 1) < rng.choice([0.5, 1.0]), 100)[:n]
+    recording = repair.filled(SeriesMeta("a", n, 0, 0, ((0, 0),), {}), signals, valid)
+    want = features.compute(recording, ["repeat"])[:, 0]
+    assert derived.repeat(recording).tobytes() == want.tobytes()

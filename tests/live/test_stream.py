@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sleepjax
-from sleepjax.data import features
+from sleepjax.data import derived
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.inference import Windowing, predict_recording
 from sleepjax.live import settled, stream
@@ -150,7 +150,7 @@ def as_of(model, frame, end, latency):
         early = recordings_from_frame(pl.concat([cut, nothing]))[0]
     each = []
     for one in model.members:
-        series = features.with_features(early, tuple(one.config.data.features))
+        series = derived.with_features(early, tuple(one.config.data.features))
         how = replace(Windowing.of(one.config), latency=latency, stride=BLOCK)
         each.append(predict_recording(series, one.predict_fn, how))
     common = min(probs.shape[1] for probs in each)
