@@ -30,5 +30,5 @@ def get_config(arg=None):
         c.update(model=dict(extractor=extractor, decoder=dict(widths=(8, 16))))
     else:
         c.simulate.update(series=2_000, days=3)
-        c.update(total_steps=6_000, batch_size=8, eval=dict(every=6_000))
+        c.update(total_steps=6_000, batch_size=8, eval=dict(every=6_000, stride=14_400))
     return c

@@ -43,8 +43,9 @@ def timestamps(clocked: Clocked, rows: np.ndarray) -> list[str]:
     """Text of each of N rows, like 2018-08-14T22:26:00-0400."""
     local = local_seconds(clocked, rows).astype("datetime64[s]")
     offsets = utc_offset(clocked, rows).tolist()
+    text = {offset: offset_text(offset) for offset in set(offsets)}
     return [
-        f"{stamp}{offset_text(offset)}"
+        f"{stamp}{text[offset]}"
         for stamp, offset in zip(np.datetime_as_string(local, unit="s"), offsets, strict=True)
     ]
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from sleepjax import postprocess, release
 from sleepjax.data import subjects
@@ -18,14 +17,15 @@ from sleepjax.data.derived import with_features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
-from sleepjax.figures.curves import nights_figure
-from sleepjax.figures.shown import View
 from sleepjax.inference import Windowing, predict_series
 from sleepjax.member import Member, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.weights import read_run
 from sleepjax.types import CLASSES, WORN, InputError, SeriesMeta
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 People = Mapping[str, Subject]
 """Series id -> what is known of the person, column -> value."""
@@ -171,7 +171,7 @@ class Predictor:
     def find_each(
         self, recordings: Sequence[Recording], people: Sequence[Subject | None] = ()
     ) -> Iterator[Found | InputError]:
-        """As `find`, of each recording in order, or what it would raise of the model's answer.
+        """As `find`, of each recording in order, or what it would raise.
 
         Batches hold windows of several recordings: many short ones take less time together.
         ``people`` are the subjects of the recordings; none where nothing is known.
@@ -179,20 +179,34 @@ class Predictor:
         # Most groups see the same features.
         prepared = [lru_cache(partial(with_features, one)) for one in recordings]
         people = people or [None] * len(recordings)
+        known = [self._known(*pair) for pair in zip(recordings, people, strict=True)]
         each = []
-        for members in self.alike:
+        for i, members in enumerate(self.alike):
             names = tuple(members[0].config.data.features)
             seen = [
-                of(names).with_features(members[0].known(who, one.meta))
-                for one, of, who in zip(recordings, prepared, people, strict=True)
+                of(names).with_features(more[i])
+                for of, more in zip(prepared, known, strict=True)
+                if not isinstance(more, InputError)
             ]
             together = partial(predict_together, members)
             each.append(predict_series(seen, together, Windowing.of(members[0].config)))
-        for recording, *answers in zip(recordings, *each, strict=True):
+        answers = zip(*each, strict=True)
+        for recording, more in zip(recordings, known, strict=True):
             try:
-                yield self._found(recording, answers)
+                yield (
+                    more if isinstance(more, InputError) else self._found(recording, next(answers))
+                )
             except InputError as error:
                 yield error
+
+    def _known(
+        self, recording: Recording, subject: Subject | None
+    ) -> list[dict[str, np.ndarray]] | InputError:
+        """Channels of what is known of a person for each group, or what is wrong with it."""
+        try:
+            return [members[0].known(subject, recording.meta) for members in self.alike]
+        except InputError as error:
+            return error
 
     def _found(self, recording: Recording, answers: Sequence[np.ndarray]) -> Found:
         """What is found in a recording, by the mean probabilities [T,K] of each group."""
@@ -258,5 +272,8 @@ def load(
 
 def figure(found: Found, note: str = "") -> Figure:
     """The nights of one recording with what was found in them."""
+    from sleepjax.figures.curves import nights_figure  # matplotlib takes half a second to import
+    from sleepjax.figures.shown import View
+
     view = View(found.recording, found=found.events, probabilities=found.probabilities)
     return nights_figure(view, ", ".join(filter(None, (view.meta.series_id[:40], note))))

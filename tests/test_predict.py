@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -276,3 +277,19 @@ def test_a_series_of_which_the_model_makes_nan_is_named_and_left_out(
     assert "the first at step 7. Look at" in said
     left = set(pl.read_csv(out)["series_id"])
     assert left and bad not in left
+
+
+def test_series_are_grouped_until_they_are_enough_and_before_an_error(monkeypatch):
+    from sleepjax.commands import predict as command
+
+    def series(*sizes):
+        for name, size in enumerate(sizes):
+            yield raw.Rows(Path("file"), pl.DataFrame({"step": range(size)}), 0, str(name))
+        raise InputError("the rest is damaged")
+
+    monkeypatch.setattr(command, "TOGETHER", 10)
+    found = []
+    with pytest.raises(InputError, match="the rest is damaged"):
+        for group in command.in_groups(series(4, 4, 4, 20, 3)):
+            found.append([one.series_id for one in group])
+    assert found == [["0", "1", "2"], ["3"], ["4"]]

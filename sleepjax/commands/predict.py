@@ -18,7 +18,9 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from sleepjax.data.raw import Rows
+    from sleepjax.data.recording import Recording
     from sleepjax.predict import Found, People, Predictor
+
+
+TOGETHER = 30 * STEPS_PER_DAY
+"""Rows from which series are enough to be predicted together, so that batches are full."""
 
 
 def main(argv: list[str]) -> int:
@@ -171,6 +178,23 @@ def join(parts: Path, out: Path) -> None:
     pl.scan_parquet(sorted(parts.iterdir())).sink_parquet(out)
 
 
+def in_groups(series: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """Series in groups of at least `TOGETHER` rows; those before an error come before it."""
+    group: list[Rows] = []
+    try:
+        for rows in series:
+            group.append(rows)
+            if sum(one.frame.height for one in group) >= TOGETHER:
+                yield group
+                group = []
+    except InputError:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
+
+
 def find(
     args: argparse.Namespace,
     predictor: Predictor,
@@ -188,16 +212,23 @@ def find(
     from sleepjax.progress import Progress
     from sleepjax.threads import in_order
 
-    def work(rows: Rows) -> tuple[Rows, Found | InputError, pl.DataFrame | None]:
+    def recording(rows: Rows) -> Recording | InputError:
         try:
-            recording = rows.recording(args.tz)
-            found = predictor.find(recording, people.get(recording.meta.series_id))
+            return rows.recording(args.tz)
         except InputError as error:
-            return rows, error, None
-        return rows, found, found.windows
+            return error
+
+    def work(group: list[Rows]) -> list[tuple[Rows, Found | InputError, pl.DataFrame | None]]:
+        each = [recording(rows) for rows in group]
+        sound = [one for one in each if not isinstance(one, InputError)]
+        answers = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
+        found = [one if isinstance(one, InputError) else next(answers) for one in each]
+        slept = [None if isinstance(one, InputError) else one.windows for one in found]
+        return list(zip(group, found, slept, strict=True))
 
     events, windows, faults, series_id = [], [], [], ""
-    series = in_order(work, iter_rows(Path(args.series), tz=args.tz))
+    groups = in_order(work, in_groups(iter_rows(Path(args.series), tz=args.tz)))
+    series = chain.from_iterable(groups)
     # How many rows a device file becomes is known when it has been read.
     with Progress(n_rows or 1, "predict", "rows") as progress:
         while True:

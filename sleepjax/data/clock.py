@@ -25,6 +25,7 @@ _DAY_MS = 86_400_000
 _ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
+_CACHED = 8192  # stamps read at a time, few enough to stay in the cache
 _LOW_24 = np.uint64(0xFFFFFF)
 _DIGITS = np.uint64(0x0F0F000F0F000F0F)  # the low halves of the digits of "15:30:00"
 _COLONS = np.uint64(0x30303A30303A3030)  # what is left of it without them
@@ -80,7 +81,6 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
     """
     array = stamps.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3)).to_numpy()
     words = np.ascontiguousarray(array.T)  # [3,T]: "2018-08-", "14T15:30", ":00-0400"
-    time = (words[1] >> 24) | (words[2] << 40)  # "15:30:00"
     rest = (words[1] & _LOW_24) | (words[2] & ~_LOW_24)  # "14T-0400"
     starts = np.flatnonzero((words[0, 1:] != words[0, :-1]) | (rest[1:] != rest[:-1])) + 1
     starts = np.concatenate([[0], starts])
@@ -98,11 +98,16 @@ def _fixed_width(stamps: pl.Series) -> tuple[np.ndarray, np.ndarray] | None:
             return None
         midnights.append(day * _DAY_MS - offset * 1000)
         offsets.append(offset)
-    seconds = _seconds_of_day(time)
-    if seconds is None:
-        return None
-    counts = np.diff(np.append(starts, len(time)))
-    return 1000 * seconds + np.repeat(midnights, counts), np.repeat(offsets, counts)
+    utc = np.empty(len(rest), np.int64)
+    for first in range(0, len(rest), _CACHED):
+        part = slice(first, first + _CACHED)
+        seconds = _seconds_of_day((words[1, part] >> 24) | (words[2, part] << 40))  # "15:30:00"
+        if seconds is None:
+            return None
+        utc[part] = 1000 * seconds
+    counts = np.diff(np.append(starts, len(utc)))
+    utc += np.repeat(midnights, counts)
+    return utc, np.repeat(offsets, counts)
 
 
 def _seconds_of_day(time: np.ndarray) -> np.ndarray | None:

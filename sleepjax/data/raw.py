@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -205,12 +206,12 @@ def _whole_series(
     parts: list[pl.DataFrame] = []
     current = None
     for batch in batches:
-        before = pl.Series("series_id", [current], dtype=pl.String)
-        ids = pl.concat([before, batch["series_id"]]).forward_fill()[1:]
-        cuts = [0, *(ids != ids.shift(1)).arg_true().to_list(), batch.height]
-        for low, high in zip(cuts, cuts[1:], strict=False):
-            if low == high:
-                continue
+        ids = batch["series_id"]
+        if ids.null_count():
+            before = pl.Series("series_id", [current], dtype=pl.String)
+            ids = pl.concat([before, ids]).forward_fill()[1:]
+        cuts = [0, *ids.rle().struct["len"].cum_sum().to_list()]
+        for low, high in pairwise(cuts):
             if current is not None and ids[low] != current:
                 yield current, pl.concat(parts)
                 parts = []

@@ -28,7 +28,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.lib.stride_tricks import sliding_window_view
 
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import semi_markov
@@ -112,9 +111,9 @@ def find_windows(
     on_wrist = np.ones(len(probs)) if valid is None else np.asarray(valid, np.float64)  # [T]
     if probs.shape[1] > len(CLASSES):
         on_wrist = on_wrist * probs[:, len(CLASSES)]
-    curves = probs.T.astype(np.float64) * on_wrist  # [K,T]
-    asleep, onset, wakeup = (curves[CLASSES.index(name)] for name in CLASSES)
-    (begins, onset_row), (ends, wakeup_row) = (_event(x, spread) for x in (onset, wakeup))
+    asleep, onset, wakeup = (probs[:, CLASSES.index(name)] * on_wrist for name in CLASSES)  # [T]
+    onsets, wakeups = _around_boundaries(onset), _around_boundaries(wakeup)
+    begins, ends = (np.log(x.max(axis=1) / spread + PER_MINUTE) for x in (onsets, wakeups))
     evidence = semi_markov.Evidence(begins, ends, _inside(asleep, correlation), SHORTEST)
     windows = semi_markov.best_windows(evidence)  # [W,2] minutes
     p_onset, p_wakeup = semi_markov.probabilities(evidence)
@@ -124,7 +123,7 @@ def find_windows(
     for before, first, last, after in zip(
         edges[:-2:2], edges[1:-1:2], edges[2::2], edges[3::2], strict=True
     ):
-        begin, end = int(onset_row[first]), int(wakeup_row[last])
+        begin, end = _row(onsets, first, len(probs)), _row(wakeups, last, len(probs))
         row = {
             "onset_step": begin,
             "wakeup_step": end,
@@ -134,9 +133,9 @@ def find_windows(
             "wakeup_score": _mass(p_wakeup, last),
         }
         at = _runner_up(p_onset, first, before, last - SHORTEST)
-        row |= _runner_up_columns("onset", at, p_onset, onset_row)
+        row |= _runner_up_columns("onset", at, p_onset, onsets, len(probs))
         at = _runner_up(p_wakeup, last, first + SHORTEST, after)
-        row |= _runner_up_columns("wakeup", at, p_wakeup, wakeup_row)
+        row |= _runner_up_columns("wakeup", at, p_wakeup, wakeups, len(probs))
         rows.append(row)
     return windows_frame(rows, meta)
 
@@ -152,23 +151,24 @@ def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
     )
     half = INTERRUPTION // 2
     # Nothing is known of the time around the recording; it makes no run of wakefulness longer.
-    around = sliding_window_view(np.pad(p, half, constant_values=1.0), 2 * half + 1)
-    awake = around.max(axis=1) < SURELY_AWAKE
+    asleep_before = np.cumsum(np.pad(p >= SURELY_AWAKE, (half + 1, half), constant_values=True))
+    awake = asleep_before[2 * half + 1 :] == asleep_before[: -2 * half - 1]
     return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 
-def _event(x: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Log rate of an event at each of N+1 boundaries, and the row it would be at, from x [T].
-
-    A boundary stands for the minute around it; where there is no peak it is the boundary itself.
-    """
+def _around_boundaries(x: np.ndarray) -> np.ndarray:
+    """An event's probability at the steps of the minute around each of N+1 boundaries, of x [T]."""
     half = FRAME // 2
     n = -(-len(x) // FRAME) + 1
-    minutes = np.pad(x, (half, n * FRAME - half - len(x))).reshape(n, FRAME)
-    highest = minutes.max(axis=1)
-    offset = np.where(highest > 0, minutes.argmax(axis=1), half) - half
-    row = (np.arange(n) * FRAME + offset).clip(0, len(x) - 1)
-    return np.log(highest / spread + PER_MINUTE), row
+    return np.pad(x, (half, n * FRAME - half - len(x))).reshape(n, FRAME)
+
+
+def _row(minutes: np.ndarray, boundary: int, n_steps: int) -> int:
+    """The row at which an event at a boundary is highest; where it is 0, that of the boundary."""
+    half = FRAME // 2
+    around = minutes[boundary]
+    offset = int(around.argmax()) - half if around.max() > 0 else 0
+    return min(max(int(boundary) * FRAME + offset, 0), n_steps - 1)
 
 
 def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
@@ -180,11 +180,11 @@ def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
 
 
 def _runner_up_columns(
-    event: str, at: int | None, p: np.ndarray, row: np.ndarray
+    event: str, at: int | None, p: np.ndarray, minutes: np.ndarray, n_steps: int
 ) -> dict[str, float | int | None]:
     """Columns of the second most probable event, at boundary ``at``; None where there is none."""
     return {
-        f"next_{event}_step": None if at is None else int(row[at]),
+        f"next_{event}_step": None if at is None else _row(minutes, at, n_steps),
         f"next_{event}_score": None if at is None else _mass(p, at),
     }
 
