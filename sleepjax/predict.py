@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +212,8 @@ class Predictor:
         """What is found in a recording, by the mean probabilities [T,K] of each group."""
         common = min(probs.shape[1] for probs in answers)  # worn only where all members have it
         each = zip(map(len, self.alike), answers, strict=True)
-        probs = sum(np.float32(n) * probs[:, :common] for n, probs in each) / len(self.members)
+        sums = (np.float32(n) * probs[:, :common] for n, probs in each)
+        probs = reduce(np.add, sums) / np.float32(len(self.members))
         check_finite(probs, recording.meta)
         valid = np.asarray(recording.valid)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)

@@ -50,8 +50,13 @@ def probabilities(
     begins, ends, n = evidence.begins, evidence.ends, len(evidence.inside)
     total = _before(evidence)
     mirrored = total[-1] - total[::-1]
-    both_ways = (begins, ends[::-1]), (ends, begins[::-1]), (total, mirrored)
-    awake, asleep = _forward(*map(np.stack, both_ways), evidence.shortest, np.logaddexp)
+    awake, asleep = _forward(  # forwards, and with time reversed
+        np.stack([begins, ends[::-1]]),
+        np.stack([ends, begins[::-1]]),
+        np.stack([total, mirrored]),
+        evidence.shortest,
+        np.logaddexp,
+    )
     sum_of_all = awake[0, -1]
     awake_after, asleep_after = awake[1, n::-1], asleep[1, n::-1]
     begin = awake[0, : n + 1] + begins + asleep_after + mirrored[::-1] - sum_of_all
