@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -84,9 +86,10 @@ class SpecFeatureExtractor(nn.Module):
         weights = fourier_weights(self.height, self.downsample)
         parts = frame_conv(signals, jnp.asarray(weights), self.downsample)  # [B*C,T',2*H]
         power = jnp.square(parts).reshape(*parts.shape[:2], 2, self.height).sum(axis=2)
-        level = 10 * jnp.log10(power + FLOOR)  # dB
+        # (dB + 20) / 20 of power + FLOOR, from the floor up: exact where there is little power.
+        level = jnp.log1p(power / FLOOR) * (0.5 / math.log(10)) + (0.5 * math.log10(FLOOR) + 1)
         image = level.reshape(b, self.sensors, -1, self.height).transpose(0, 2, 3, 1)
-        return ((image + 20) / 20).astype(self.dtype)  # [B,T',H,C]
+        return image.astype(self.dtype)  # [B,T',H,C]
 
 
 def fourier_weights(height: int, downsample: int) -> np.ndarray:

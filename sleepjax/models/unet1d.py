@@ -57,9 +57,8 @@ class UNet1DDecoder(nn.Module):
         out, skips, masks = {}, [], []
 
         def level(i: int, name: str, x: jax.Array) -> jax.Array:
-            block = DoubleConv(
-                self.widths[i], 1, self.norm, self.dtype, self.se, self.residual, name=name
-            )
+            shared = (self.widths[i], 1, self.norm, self.dtype, self.se, self.residual)
+            block = DoubleConv(*shared, of_image=name == "down0", name=name)
             out[name] = block(x, train=train, mask=masks[i])
             return out[name]
 
