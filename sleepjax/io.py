@@ -77,6 +77,11 @@ def check_output(
         raise InputError(f"{folder} cannot be written to ({error.strerror}).") from None
 
 
+def provenance_path(result: Path) -> Path:
+    """Where the provenance of a result lies: ``found.csv`` -> ``found_provenance.json``."""
+    return result.with_name(f"{result.stem}_provenance.json")
+
+
 @contextmanager
 def reserved(option: str, *paths: Path, overwrite: bool) -> Iterator[None]:
     """Keep other commands from writing the first of the paths while this one computes it.

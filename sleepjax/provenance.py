@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import custom, release
+from sleepjax.runs.environment import environment
 
 if TYPE_CHECKING:
     from sleepjax.predict import Predictor
 
 FORMAT = 1
+Files = Iterable[Path] | Mapping[str, Path]
 
 
-def record(
-    predictor: Predictor,
-    *,
-    inputs: Sequence[Path],
-    results: Mapping[str, Path],
-    zone: str | None = None,
-    series: int,
-) -> dict[str, Any]:
-    """What a prediction was made with.
+def of_model(predictor: Predictor) -> dict[str, Any]:
+    """What every prediction of a model has in common, as JSON.
 
-    Args:
-      predictor: what predicted.
-      inputs: files that were read.
-      results: name of each result -> where it lies now.
-      zone: IANA zone of the wall clock, where timestamps carried no UTC offset or were UTC.
-      series: recordings in which something was found.
-
-    Returns a JSON object: format, created (UTC), software, weights (of each model: sha256, updates,
-    whether trained on simulated people, config), post_processing, zone, inputs and results (name,
-    bytes, sha256), series, and methods, sentences for a paper.
+    software; weights, of each model sha256, updates, whether trained on simulated people, config;
+    and post_processing.
     """
-    from sleepjax.runs.resume import environment  # JAX; words need none
-
     members = [
         {
             "sha256": release.digest(member.variables),
@@ -49,24 +34,47 @@ def record(
         }
         for member in predictor.members
     ]
-    found = {
-        "format": FORMAT,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": environment(),
-        "weights": members,
-        "post_processing": custom.renamed(predictor.post, custom.short),
-        "zone": zone,
-        "inputs": [_described(path.name, path) for path in inputs],
-        "results": [_described(name, path) for name, path in results.items()],
-        "series": series,
-    }
+    post = custom.renamed(predictor.post, custom.short)
+    return {"software": environment(), "weights": members, "post_processing": post}
+
+
+def of_prediction(
+    model: Mapping[str, Any], *, zone: str | None, series: int, **more: Any
+) -> dict[str, Any]:
+    """Provenance of what a model found, as JSON.
+
+    Args:
+      model: of the predictor, by `of_model`.
+      zone: IANA zone of the wall clock, where timestamps carried no UTC offset or were UTC.
+      series: recordings in which something was found.
+      more: inputs and results as `described`, and whatever else there is to say.
+    """
+    found = _dated({**model, "zone": zone, "series": series, **more})
     return {**found, "methods": methods(found)}
 
 
+def of_work(sentence: str, inputs: Files, results: Files) -> dict[str, Any]:
+    """Provenance of what was computed without a model of ours.
+
+    Args:
+      sentence: what was done, for a paper; ``{software}`` stands for sleepjax and its version.
+      inputs: files that were read.
+      results: files that were written.
+    """
+    software = environment()
+    files = {"inputs": described(inputs), "results": described(results)}
+    text = sentence.format(software=f"sleepjax {software['sleepjax']} ({_built(software)})")
+    return {**_dated({"software": software, **files}), "methods": text}
+
+
+def _dated(facts: Mapping[str, Any]) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"format": FORMAT, "created": now, **facts}
+
+
 def methods(found: Mapping[str, Any]) -> str:
-    """The methods of a `record` in sentences for a paper."""
+    """The methods of a prediction in sentences for a paper."""
     software, weights = found["software"], found["weights"]
-    commit = f", commit {software['git_commit'][:12]}" if software["git_commit"] else ""
     kinds = list(dict.fromkeys(_architecture(one["config"]["model"]) for one in weights))
     what = "a model" if len(weights) == 1 else f"an ensemble of {len(weights)} models"
     hashes = ", ".join(one["sha256"][:12] for one in weights)
@@ -86,7 +94,7 @@ def methods(found: Mapping[str, Any]) -> str:
     )
     return (
         f"Sleep onsets, wakeups and sleep windows were found with sleepjax {software['sleepjax']} "
-        f"(Python {software['python']}, JAX {software['versions']['jax']}{commit}) in "
+        f"({_built(software)}) in "
         f"{found['series']} wrist-accelerometer recordings of 5-second epochs of arm angle and "
         f"ENMO, by {what} ({'; '.join(kinds)}; {span} updates; SHA-256 of the weights {hashes}) "
         f"trained on {people}, from the features {', '.join(features)}. Probabilities were turned "
@@ -100,6 +108,18 @@ def _architecture(model: Mapping[str, Any]) -> str:
         model[k]["name"] for k in ("extractor", "unet2d", "decoder") if "name" in model.get(k, {})
     ]
     return model["name"] + (f" with {' and '.join(parts)}" if parts else "")
+
+
+def _built(software: Mapping[str, Any]) -> str:
+    commit = f", commit {software['git_commit'][:12]}" if software["git_commit"] else ""
+    return f"Python {software['python']}, JAX {software['versions']['jax']}{commit}"
+
+
+def described(files: Files) -> list[dict[str, Any]]:
+    """Name, size and SHA-256 of files; of a mapping, name -> where the file lies now."""
+    if isinstance(files, Mapping):
+        return [_described(str(name), path) for name, path in files.items()]
+    return [_described(path.name, path) for path in files]
 
 
 def _described(name: str, path: Path) -> dict[str, Any]:

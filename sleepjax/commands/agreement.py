@@ -18,8 +18,15 @@ import sys
 from pathlib import Path
 
 from sleepjax import cli
-from sleepjax.io import check_output
+from sleepjax.io import check_output, provenance_path, save_figure, write_json
 from sleepjax.types import InputError
+
+METHODS = (
+    "Onsets, wakeups and durations of sleep windows were compared with the reference night by "
+    "night: median absolute error, bias and 95 % limits of agreement (Bland and Altman 1986), "
+    "with {software}."
+)
+"""For a paper."""
 
 
 def main(argv: list[str]) -> int:
@@ -41,8 +48,10 @@ def main(argv: list[str]) -> int:
 
 def compare(args: argparse.Namespace) -> int:
     files = named_files(args.found)
+    inputs = [Path(path) for path in (args.truth, args.stages) if path] + list(files.values())
     if args.figure:
-        check_output("--figure", Path(args.figure), suffix=".png", overwrite=args.overwrite)
+        outputs = [Path(args.figure), provenance_path(Path(args.figure))]
+        check_output("--figure", *outputs, suffix=".png", overwrite=args.overwrite, inputs=inputs)
 
     from sleepjax.metrics import agreement
     from sleepjax.metrics.agreement_text import as_dict, as_text
@@ -64,9 +73,11 @@ def compare(args: argparse.Namespace) -> int:
     else:
         print(as_text(results))
     if args.figure:
+        from sleepjax import provenance
         from sleepjax.figures.agreement import bland_altman
 
-        bland_altman(results).savefig(args.figure)
+        save_figure(outputs[0], bland_altman(results))
+        write_json(outputs[1], provenance.of_work(METHODS, inputs, outputs[:1]))
         print(f"figure: {args.figure}", file=sys.stderr)
     return 0
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.config import load_config
-from sleepjax.io import check_output, reserved, write_table
+from sleepjax.io import check_output, provenance_path, reserved, write_json, write_table
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -28,12 +28,21 @@ if TYPE_CHECKING:
 
     from sleepjax.data.recording import Recording
 
-NAMES = ("hdcza", "vanhees2015", "logistic", "clock")
+METHODS = {
+    "hdcza": "Sleep windows were found by HDCZA (van Hees 2018) as implemented in {software}.",
+    "vanhees2015": "Sleep windows were found by sustained inactivity (van Hees 2015) as "
+    "implemented in {software}.",
+    "logistic": "Sleep windows were found by a logistic regression on arm angle and movement, "
+    "fitted to labelled recordings with {software}.",
+    "clock": "Sleep windows were placed at the median clock times of the reference, the same on "
+    "every night, with {software}.",
+}
+"""Of each baseline, for a paper."""
 
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument("--name", required=True, choices=NAMES)
+    parser.add_argument("--name", required=True, choices=tuple(METHODS))
     parser.add_argument("--config", default="configs/spec1d.py", help="whose data, fold and post")
     parser.add_argument("--data", help="folder of recordings in place of the config's data.root")
     parser.add_argument(
@@ -57,7 +66,13 @@ def baseline(args: argparse.Namespace) -> int:
     if not args.out:
         return work(args)
     with reserved("--out", *outputs(args), overwrite=args.overwrite):
-        return work(args)
+        read, (*results, made_with) = inputs(args, every=False), outputs(args)
+        code = work(args)
+        from sleepjax import provenance
+
+        facts = provenance.of_work(METHODS[args.name], read, results)
+        write_json(made_with, facts | {"name": args.name, "zone": args.tz})
+        return code
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -80,14 +95,18 @@ def check_paths(args: argparse.Namespace) -> None:
 
 def outputs(args: argparse.Namespace) -> list[Path]:
     """Files that are written."""
-    return [Path(args.out)] + ([windows_path(args.out)] if args.series else [])
+    out = Path(args.out)
+    return [out, *([windows_path(args.out)] if args.series else []), provenance_path(out)]
 
 
-def inputs(args: argparse.Namespace) -> list[Path]:
-    """Files that are read."""
+def inputs(args: argparse.Namespace, every: bool = True) -> list[Path]:
+    """Files that are read; with ``every`` those of the config's data even where they are not."""
     config: Any = load_config(args.config)
     root = Path(args.data or config.data.root)
-    given = [Path(path) for path in (args.series, args.truth, args.config) if path]
+    spec = args.config.partition(":")[0]
+    given = [Path(path) for path in (args.series, args.truth, spec) if path]
+    if not every and args.series and args.name != "logistic":
+        return given
     return given + [path for path in root.glob("*") if path.is_file()]
 
 

@@ -13,8 +13,14 @@ import sys
 from pathlib import Path
 
 from sleepjax import cli
-from sleepjax.io import save_figure, write_text
+from sleepjax.io import provenance_path, save_figure, write_json, write_text
 from sleepjax.types import InputError
+
+METHODS = (
+    "Models were compared on the same held-out series by event-detection average precision, and "
+    "their difference tested by a paired bootstrap over series, with {software}."
+)
+"""For a paper."""
 
 
 def main(argv: list[str]) -> int:
@@ -38,6 +44,7 @@ def compare(workdirs: list[Path], out: Path) -> int:
             raise InputError(f"--out {str(out)!r} lies in the run {str(workdir)!r}, which is read.")
 
     # matplotlib and JAX are imported late: a wrong path is reported at once.
+    from sleepjax import provenance
     from sleepjax.evaluation import compare
 
     # Folders of the same name are told apart by their whole path.
@@ -48,6 +55,10 @@ def compare(workdirs: list[Path], out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     save_figure(out / "learning_curves.png", compare.learning_curves(runs))
     write_text(out / "comparison.md", text)
+    read = {f"{n}/run.json": path / "run.json" for n, path in zip(names, workdirs, strict=True)}
+    written = [out / "comparison.md", out / "learning_curves.png"]
+    facts = provenance.of_work(METHODS, read, written)
+    write_json(provenance_path(out / "comparison.md"), facts)
     print(text)
     print(f"written to {out / 'comparison.md'}", file=sys.stderr)
     return 0

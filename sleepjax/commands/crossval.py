@@ -21,9 +21,16 @@ from typing import Any
 
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
-from sleepjax.io import write_json, write_text
+from sleepjax.io import provenance_path, write_json, write_text
 from sleepjax.runs.signals import resumable
 from sleepjax.types import EVENTS, InputError
+
+METHODS = (
+    "Every series was predicted by models that had not seen it, in {n}-fold cross-validation over "
+    "series, with the last checkpoint of each training; event-detection average precision is over "
+    "all series together, its 95 % interval from a bootstrap over series, with {{software}}."
+)
+"""For a paper."""
 
 Members = dict[tuple[int, int], tuple[Any, Path]]
 """(fold, seed) -> (config, run directory)."""
@@ -115,6 +122,7 @@ def train(members: Members, side_by_side: bool) -> None:
 
 def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     """Score the members, write and print what was found."""
+    from sleepjax import provenance
     from sleepjax.evaluation import out_of_fold
     from sleepjax.metrics.summary import as_dict
     from sleepjax.runs import directory, ensemble
@@ -140,6 +148,10 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     write_json(workdir / "crossval.json", contents)
     text = table(args.config, seeds, found, simulated)
     write_text(workdir / "crossval.md", text + "\n")
+    read = {f"{path.name}/run.json": path / "run.json" for _, path in members.values()}
+    written = [workdir / name for name in ("crossval.json", "crossval.md", ensemble.FILE)]
+    facts = provenance.of_work(METHODS.format(n=len(folds)), read, written)
+    write_json(provenance_path(workdir / "crossval.json"), facts)
     print(text)
     print(f"\nensemble of {len(members)} members for predict.py --workdir: {workdir}")
 

@@ -15,7 +15,6 @@ Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleepjax import cli
-from sleepjax.io import check_output, replacing, reserved, save_figure
+from sleepjax.io import (
+    check_output,
+    provenance_path,
+    replacing,
+    reserved,
+    save_figure,
+    write_json,
+)
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -75,8 +81,8 @@ def predict(args: argparse.Namespace) -> int:
     events_path = out.with_name(f"{out.stem}_events.csv")
     windows_path = out.with_name(f"{out.stem}_windows.csv")
     figures_path = out.with_name(f"{out.stem}_figures")
-    provenance_path = out.with_name(f"{out.stem}_provenance.json")
-    outputs = (out, events_path, windows_path, provenance_path)
+    made_with = provenance_path(out)
+    outputs = (out, events_path, windows_path, made_with)
     inputs = [Path(path) for path in (args.series, args.post, args.subjects) if path]
     pictures = sorted(figures_path.glob("*.png"))  # would be replaced
     check_output(
@@ -94,7 +100,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_path: Path) -> int:
-    out, events_path, windows_path, provenance_path = outputs
+    out, events_path, windows_path, made_with = outputs
 
     # JAX is imported late: a wrong path or file is reported at once.
     import polars as pl
@@ -138,14 +144,15 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
                 path = Path(args.probabilities)
                 results[path.name] = stack.enter_context(replacing(path))
                 join(curves, results[path.name])
-            made_with = provenance.record(
-                predictor,
-                inputs=[Path(p) for p in (args.series, args.post, args.subjects) if p],
-                results=results,
+            given = [Path(p) for p in (args.series, args.post, args.subjects) if p]
+            facts = provenance.of_prediction(
+                provenance.of_model(predictor),
+                inputs=provenance.described(given),
+                results=provenance.described(results),
                 zone=args.tz,
                 series=len(events),
             )
-            new[3].write_text(json.dumps(made_with, indent=2) + "\n", encoding="utf-8")
+            write_json(new[3], facts)
             out.unlink(missing_ok=True)
             replace_pictures(figures_path, sorted(drawn.iterdir()))
     print(f"submission: {out} ({len(found)} rows)")
@@ -155,7 +162,7 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
         print(f"probabilities: {args.probabilities}")
     if not args.no_figures:
         print(f"figures: {figures_path}")
-    print(f"made with: {provenance_path}")
+    print(f"made with: {made_with}")
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0

@@ -12,13 +12,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from sleepjax import provenance
 from sleepjax.io import write_json
 from sleepjax.lock import held
 from sleepjax.processing import results
@@ -28,7 +28,6 @@ from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
 from sleepjax.processing.settings import Identity, Settings, identity, made_with
 from sleepjax.processing.worker import ModelFacts, Task, model_facts
 from sleepjax.progress import Progress
-from sleepjax.provenance import methods
 from sleepjax.types import InputError
 
 
@@ -76,7 +75,7 @@ def run(
             "identity": asdict(same),
             "inputs": inputs.hash,
             "simulated": facts.simulated,
-            "record": facts.record,
+            "record": facts.model,
             "outcomes": [asdict(one) for one in outcomes],
         }
         write_json(folder / f"{shard.name}.json", listed)
@@ -159,18 +158,17 @@ def merge(out: Path, diary: pl.DataFrame | None = None) -> int:
 
 
 def provenance_of(
-    record: dict[str, Any], made: dict[str, Any], outcomes: Sequence[Outcome]
+    model: dict[str, Any], made: dict[str, Any], outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
     """What the tables were made with and from, and the methods of it in words for a paper."""
-    found = record | {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": made["code"],
-        "settings": made["settings"],
-        "zone": made["settings"]["tz"],
-        "inputs": [{"name": one.name, "sha256": one.sha256} for one in outcomes if one.sha256],
-        "series": sum(len(one.series) for one in outcomes),
-    }
-    return found | {"methods": methods(found)}
+    return provenance.of_prediction(
+        model,
+        code=made["code"],
+        settings=made["settings"],
+        zone=made["settings"]["tz"],
+        inputs=[{"name": one.name, "sha256": one.sha256} for one in outcomes if one.sha256],
+        series=sum(len(one.series) for one in outcomes),
+    )
 
 
 def read_shards(out: Path) -> dict[str, dict[str, Any]]:

@@ -94,8 +94,8 @@ class ModelFacts:
     """Hash of them and of their config."""
     simulated: bool
     warnings: tuple[str, ...]
-    record: dict[str, Any]
-    """Of `provenance.record`, without inputs and results."""
+    model: dict[str, Any]
+    """Of `provenance.of_model`."""
 
 
 @cache
@@ -110,7 +110,7 @@ def model_facts(workdir: str | None) -> ModelFacts:
         hashlib.sha256("".join(each).encode()).hexdigest(),
         bool(predictor.run["simulated"]),
         tuple(predictor.unfinished),
-        provenance.record(predictor, inputs=(), results={}, series=0),
+        provenance.of_model(predictor),
     )
 
 

@@ -33,7 +33,8 @@ from sleepjax.io import write_json
 from sleepjax.parallel import processes
 from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
-from sleepjax.runs.resume import differences, environment, leaves
+from sleepjax.runs.environment import environment
+from sleepjax.runs.resume import differences, leaves
 from sleepjax.types import InputError
 
 FORMAT = 7

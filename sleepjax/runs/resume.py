@@ -6,22 +6,15 @@ versions of packages may, too. All of it is said, and kept in run.json under ``c
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import sleepjax
 from sleepjax import custom
-from sleepjax.data.identity import repair_code
 from sleepjax.runs import checkpoints, log
+from sleepjax.runs.environment import ENVIRONMENT, environment
 from sleepjax.types import InputError
-
-PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "polars")
-ENVIRONMENT = ("sleepjax", "git_commit", "repair", "python", "versions")
 
 FREE = (
     "early_stop.",
@@ -156,26 +149,3 @@ def leaves(value: dict[str, Any], path: str = "") -> list[str]:
         for key, inner in value.items()
         for name in (leaves(inner, f"{path}{key}.") if isinstance(inner, dict) else [path + key])
     ]
-
-
-def environment() -> dict[str, Any]:
-    """The code and versions that run now."""
-    return {
-        "sleepjax": sleepjax.__version__,
-        "git_commit": _git_commit(),
-        "repair": repair_code(),
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-    }
-
-
-def _git_commit() -> str | None:
-    """The commit of the code that runs, with ``+changes`` where it differs; None outside git."""
-    here = Path(__file__).parent
-    run = lambda *args: subprocess.run(
-        ("git", "-C", str(here), *args), capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()
-    try:
-        return run("rev-parse", "HEAD") + ("+changes" if run("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 
@@ -76,6 +78,9 @@ class Answer(BaseModel):
     model: str = Field(description="what to know of the model; may be empty")
     recordings: list[Recording]
     refused: list[str] = Field(description="why other recordings of the file were left out")
+    provenance: dict[str, Any] = Field(
+        description="version, weights, post-processing, zone, input, and methods for a paper"
+    )
 
 
 class NewStream(BaseModel):
@@ -91,6 +96,7 @@ class OpenStream(BaseModel):
 
     key: str
     minutes: dict[str, float] = Field(description="longest time to each stage of what is said")
+    provenance: dict[str, Any] = Field(description="of all that the stream finds")
 
 
 class Curves(BaseModel):

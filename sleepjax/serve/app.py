@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from sleepjax import __version__
+from sleepjax import __version__, provenance
 from sleepjax.live.stream import Stream
 from sleepjax.live.update import Update
 from sleepjax.predict import Predictor
@@ -43,7 +43,7 @@ class Service:
 
     def __init__(self, predictor: Predictor, limits: Limits):
         """See the class."""
-        self.predictor, self.limits = predictor, limits
+        self.model, self.limits = work.Model.of(predictor), limits
         self.observed, self.pool = Observed(), Pool(limits)
         self.sessions = Sessions(limits, self.observed.streams.set)
         self.ready = False
@@ -51,14 +51,14 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         """Compile before the first request; end what was begun after the last."""
-        await self.pool.run(warm_up, self.predictor)
+        await self.pool.run(warm_up, self.model)
         self.ready = True
         yield
         self.ready = False
         self.pool.threads.shutdown(wait=True, cancel_futures=True)
 
 
-def warm_up(predictor: Predictor) -> None:
+def warm_up(model: work.Model) -> None:
     """Compile the model, by a made-up hour, and draw a picture."""
     stamps = [
         f"2020-01-01T{12 + i // 720:02d}:{i // 12 % 60:02d}:{5 * (i % 12):02d}Z" for i in range(800)
@@ -68,7 +68,7 @@ def warm_up(predictor: Predictor) -> None:
         "enmo": [0.02 + i % 5 / 100 for i in range(800)],
     }
     frame = pl.DataFrame({"series_id": "warm", "step": range(800), "timestamp": stamps} | signals)
-    work.of_samples(predictor, Limits(), frame, None, True)
+    work.of_samples(model, Limits(), frame, None, True)
 
 
 def create_app(predictor: Predictor, limits: Limits | None = None) -> FastAPI:
@@ -133,7 +133,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         """The model is loaded and compiled."""
         if not service.ready:
             raise HTTPException(503, "the model is being loaded, or the service stops.")
-        return {"status": "ready", "model": work.model_note(service.predictor)}
+        return {"status": "ready", "model": work.model_note(service.model.predictor)}
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -154,7 +154,7 @@ def _add_recordings(app: FastAPI, service: Service) -> None:
         picture: Annotated[bool, Form(description="draw the nights")] = False,
     ) -> answers.Answer:
         """Sleep windows and events of the recordings in a file."""
-        facts = service.predictor, service.limits, file.file, file.filename or "", tz or None
+        facts = service.model, service.limits, file.file, file.filename or "", tz or None
         return answers.Answer(**counted(await service.pool.run(work.of_file, *facts, picture)))
 
     @app.post("/v1/samples", responses=REFUSALS)
@@ -163,18 +163,22 @@ def _add_recordings(app: FastAPI, service: Service) -> None:
         frame = _frame(whole).select(
             pl.lit(whole.series_id).alias("series_id"), pl.int_range(pl.len()).alias("step"), "*"
         )
-        facts = service.predictor, service.limits, frame, whole.tz, whole.picture
+        facts = service.model, service.limits, frame, whole.tz, whole.picture
         return answers.Answer(**counted(await service.pool.run(work.of_samples, *facts)))
 
 
 def _add_streams(app: FastAPI, service: Service) -> None:
-    run, sessions = service.pool.run, service.sessions
+    run, sessions, predictor = service.pool.run, service.sessions, service.model.predictor
+
+    def opened(stream: Stream) -> answers.OpenStream:
+        facts = provenance.of_prediction(service.model.facts, zone=stream.tz, series=1)
+        key = sessions.add(stream)
+        return answers.OpenStream(key=key, minutes=stream.minutes, provenance=facts)
 
     @app.post("/v1/streams", status_code=201, responses=REFUSALS)
     async def open_stream(new: answers.NewStream) -> answers.OpenStream:
         """Open a stream: samples are sent as they come."""
-        made = Stream(service.predictor, new.series_id, latency=new.latency, tz=new.tz)
-        return answers.OpenStream(key=sessions.add(made), minutes=made.minutes)
+        return opened(Stream(predictor, new.series_id, latency=new.latency, tz=new.tz))
 
     @app.post("/v1/streams/{key}/samples", responses=REFUSALS)
     async def push(key: str, samples: answers.Samples) -> answers.StreamUpdate:
@@ -194,7 +198,7 @@ def _add_streams(app: FastAPI, service: Service) -> None:
 
         def found() -> dict[str, Any]:
             with session.lock:
-                return work.answer(service.predictor, session.stream.so_far(), picture)
+                return work.answer(predictor, session.stream.so_far(), picture)
 
         return answers.Recording(**await run(found))
 
@@ -214,8 +218,7 @@ def _add_streams(app: FastAPI, service: Service) -> None:
         data: Annotated[bytes, Body(media_type="application/octet-stream")],
     ) -> answers.OpenStream:
         """Open a stream from its state."""
-        made = await run(Stream.restore, data, service.predictor)
-        return answers.OpenStream(key=sessions.add(made), minutes=made.minutes)
+        return opened(await run(Stream.restore, data, predictor))
 
     @app.delete("/v1/streams/{key}", status_code=204, responses=REFUSALS)
     async def close(key: str) -> None:

@@ -8,12 +8,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import polars as pl
 
-from sleepjax import devices
+from sleepjax import devices, provenance
 from sleepjax.data import clock, qc
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.predict import Found, Predictor, figure
@@ -26,13 +27,27 @@ NAME = "upload"
 _DRAWING = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Model:
+    """What answers are made with."""
+
+    predictor: Predictor
+    facts: dict[str, Any]
+    """Of `provenance.of_model`."""
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> Model:
+        """See the class."""
+        return cls(predictor, provenance.of_model(predictor))
+
+
 def of_file(
-    predictor: Predictor, limits: Limits, file: BinaryIO, name: str, tz: str | None, picture: bool
+    model: Model, limits: Limits, file: BinaryIO, name: str, tz: str | None, picture: bool
 ) -> dict[str, Any]:
     """What is found in the recordings of a file.
 
     Args:
-      predictor: the model.
+      model: finds it.
       limits: of the service.
       file: the contents.
       name: what the sender calls it; only its end counts.
@@ -52,16 +67,27 @@ def of_file(
         try:
             _check_unpacked(path, limits)
             frames = (converted.frame for converted in devices.recordings(path, tz=tz))
-            return _of_frames(predictor, limits, frames, tz, picture, path.name)
+            found = _of_frames(model.predictor, limits, frames, tz, picture, path.name)
+            return _signed(found, model, tz, provenance.described([path]))
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from None
 
 
 def of_samples(
-    predictor: Predictor, limits: Limits, frame: pl.DataFrame, tz: str | None, picture: bool
+    model: Model, limits: Limits, frame: pl.DataFrame, tz: str | None, picture: bool
 ) -> dict[str, Any]:
     """What is found in a frame with the competition's columns; see `of_file`."""
-    return _of_frames(predictor, limits, iter([frame]), tz, picture, "the samples")
+    found = _of_frames(model.predictor, limits, iter([frame]), tz, picture, "the samples")
+    return _signed(found, model, tz, [])
+
+
+def _signed(
+    found: dict[str, Any], model: Model, zone: str | None, inputs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What was found, and what it was made with."""
+    series = len(found["recordings"])
+    of = provenance.of_prediction(model.facts, zone=zone, series=series, inputs=inputs)
+    return {**found, "provenance": of}
 
 
 def _check_unpacked(path: Path, limits: Limits) -> None:

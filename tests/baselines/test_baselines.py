@@ -1,6 +1,7 @@
 """Rules on the angle equal their definition at any length and clock; a regression that fits."""
 
 import datetime as dt
+import json
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -246,6 +247,10 @@ def test_script_applies_a_rule_to_recordings(project, cohort, tmp_path, capsys):
     assert set(read_table(out)["event"]) == {"onset", "wakeup"}
     windows = read_table(tmp_path / "new_windows.csv")
     assert windows.columns == list(SCHEMA) and windows["main"].all() and len(windows)
+    made = json.loads((tmp_path / "new_provenance.json").read_text())
+    assert [one["name"] for one in made["results"]] == ["new.csv", "new_windows.csv"]
+    assert [one["name"] for one in made["inputs"]] == ["test_series.parquet", "spec1d.py"]
+    assert "(van Hees 2015) as implemented in sleepjax" in made["methods"]
     frame = pl.read_parquet(cohort / "test_series.parquet").cast({"enmo": pl.String})
     bad = pl.col("series_id") == frame["series_id"][0]
     path = tmp_path / "bad.csv"

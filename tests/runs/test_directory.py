@@ -13,7 +13,7 @@ from sleepjax import release
 from sleepjax.defaults import default_config
 from sleepjax.parallel import sharding
 from sleepjax.predict import load
-from sleepjax.runs import checkpoints, directory, log, resume, validation
+from sleepjax.runs import checkpoints, directory, environment, log, validation
 from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.runtime import Execution
 from sleepjax.training import loop
@@ -205,7 +205,7 @@ def test_half_a_validation_is_not_the_end_of_a_run(copied, tiny_config, name):
 def facts(workdir):
     """What `data.facts` gave when the run began."""
     run = json.loads((workdir / "run.json").read_text())
-    ours = {"format", "settings", "changes", *resume.ENVIRONMENT}
+    ours = {"format", "settings", "changes", *environment.ENVIRONMENT}
     return {name: run[name] for name in directory.FACTS if name not in ours}
 
 
@@ -225,7 +225,7 @@ def test_what_does_not_change_the_training_may_change(copied, tiny_config, capsy
     assert directory.read(copied)[0].post.height == 0.1
     directory.write(copied, config, facts(copied))
     assert capsys.readouterr().err == ""  # nothing changed any more
-    monkeypatch.setattr(resume, "_git_commit", lambda: "another")
+    monkeypatch.setattr(environment, "_git_commit", lambda: "another")
     directory.write(copied, config, facts(copied))
     assert "-> 'another'" in capsys.readouterr().err
     changes = json.loads((copied / "run.json").read_text())["changes"]

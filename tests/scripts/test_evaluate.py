@@ -155,6 +155,9 @@ def test_writes_a_report(run, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert code == 0 and "submission.csv against train_events.csv" in page
     assert f"{float(out.split('AP ')[1].split()[0]):.3f}" in page
+    made = json.loads((tmp_path / "report_provenance.json").read_text())
+    assert [one["name"] for one in made["inputs"]] == ["train_events.csv", "submission.csv"]
+    assert "event-detection average precision" in made["methods"] and "{" not in made["methods"]
     code, _, err = run(EVENTS, SUBMISSION, "--html", "report.pdf")
     assert code == 2 and err == "error: --html 'report.pdf' must end in .html.\n"
     code, _, err = run(EVENTS, SUBMISSION, "--html", str(tmp_path / "nowhere" / "x.html"))

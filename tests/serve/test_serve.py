@@ -1,6 +1,7 @@
 """The service answers what the package finds, refuses in one line, and keeps nothing."""
 
 import asyncio
+import hashlib
 import io
 import re
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import sleepjax
+from sleepjax import release
 from sleepjax.serve import work
 from sleepjax.serve.app import create_app
 from sleepjax.serve.guard import Guard
@@ -61,6 +63,10 @@ def test_a_file_is_answered_with_windows_events_and_a_picture(service, predictor
         assert (found["windows"], found["events"]) == expected
         assert found["picture"].startswith("data:image/png;base64,iVBOR")
         assert "SIMULATED" in answer.json()["model"]
+        made = answer.json()["provenance"]
+        assert made["inputs"][0]["sha256"] == hashlib.sha256(data).hexdigest()
+        assert made["weights"][0]["sha256"] == release.digest(predictor.members[0].variables)
+        assert "in 1 wrist-accelerometer recordings" in made["methods"]
 
 
 @pytest.mark.slow
