@@ -9,8 +9,11 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import extract_tb
 from types import SimpleNamespace
 from typing import Any
 
@@ -104,19 +107,34 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     if module_spec is None or module_spec.loader is None:
         raise InputError(f"config file {path!r} is no Python file; its name must end in .py.")
     module = importlib.util.module_from_spec(module_spec)
-    try:
+    with _user_code(path):
         module_spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
-        raise InputError(f"config file {path!r} cannot be loaded: {error}.") from error
     if not hasattr(module, "get_config"):
         raise InputError(f"config file {path!r} has no get_config(arg) function.")
-    config = module.get_config(arg or None)
+    with _user_code(path):
+        config = module.get_config(arg or None)
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise InputError(f"get_config of {path!r} returned a {kind}; it must return a ConfigDict.")
     for key, value in (overrides or {}).items():
         override(config, key, value)
     return config.lock()
+
+
+@contextmanager
+def _user_code(path: str) -> Iterator[None]:
+    """Raise InputError, with the line, for whatever a config file raises."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        trace = extract_tb(error.__traceback__)
+        lines = [at.lineno for at in trace if at.filename == os.path.abspath(path)]
+        where = f", line {lines[-1]}," if lines else ""
+        raise InputError(
+            f"config file {path!r}{where} cannot be loaded: {type(error).__name__}: {error}."
+        ) from error
 
 
 def load_from_arguments(spec: str, arguments: Sequence[str]) -> ConfigDict:

@@ -113,7 +113,7 @@ def _load(path: Path, place: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look a class's module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # user-defined code may raise anything
+    except (Exception, SystemExit) as error:  # user-defined code may raise anything
         del sys.modules[name]
         raise InputError(
             f"{place}: {str(path)!r} cannot be loaded: {type(error).__name__}: {error}."

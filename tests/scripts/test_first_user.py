@@ -22,8 +22,12 @@ from tests.support.scripts import script
     "name, text, message",
     [
         ("a.json", "{}", "is no Python file; its name must end in .py"),
-        ("a.py", "def get_config(arg=None)", "cannot be loaded: expected ':'"),
-        ("b.py", "import nothing_of_that_name", "cannot be loaded: No module named"),
+        ("a.py", "def get_config(arg=None)", "cannot be loaded: SyntaxError: expected ':'"),
+        (
+            "b.py",
+            "import nothing_of_that_name",
+            ", line 1, cannot be loaded: ModuleNotFoundError: No module named",
+        ),
         ("c.py", "get_config = lambda arg: {}", "returned a dict; it must return a ConfigDict"),
     ],
 )
