@@ -1,6 +1,7 @@
 r"""What a model is worth in each form that it can be deployed in: size, speed, score, same windows.
 
-python scripts/simulate.py --out data/held --population world --series 24 --days 6 --seed 77
+python scripts/simulate.py --out data/held --population world --truth psg --series 24 --days 6 \
+    --seed 77
 python benchmarks/deployed.py --cohort data/held release runs/distilled runs/small
 python benchmarks/deployed.py --cohort data/held --series recording.parquet release
 

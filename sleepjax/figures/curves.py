@@ -201,9 +201,15 @@ def curves(
     yield "precision_recall", precision_recall_figure(evaluation.result, title)
 
 
+MOST_NIGHTS = 40
+"""Validation series of a run that are drawn by themselves; scripts/plot.py draws any number."""
+
+
 def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[tuple[str, Figure]]:
-    """(name, figure): the nights of each validation series."""
-    for one in data.valid:
+    """(name, figure): the nights of each validation series, of the first `MOST_NIGHTS`."""
+    if len(data.valid) > MOST_NIGHTS:
+        title += f", {MOST_NIGHTS} of {len(data.valid)} series are drawn"
+    for one in data.valid[:MOST_NIGHTS]:
         series_id = one.meta.series_id
         view = View(
             one,

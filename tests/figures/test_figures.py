@@ -1,6 +1,8 @@
 """Figures of a run: what a reader needs to know is on them, whatever a series is called."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from sleepjax import metrics
 from sleepjax.data.labels import make_labels
 from sleepjax.data.recording import Recording
+from sleepjax.figures import curves
 from sleepjax.figures.curves import nights_figure, precision_recall_figure
 from sleepjax.figures.palette import printable
 from sleepjax.figures.shown import View
@@ -51,6 +54,22 @@ def test_nights_without_labels_are_marked():
     figure = nights(labels=replace(make_labels(events_frame({}), T), known=known))
     assert [len(axis.texts) for axis in figure.axes] == [0, 1]
     assert words(figure) == ["not labelled"]
+
+
+def test_of_many_series_the_first_are_drawn_and_the_titles_say_so(monkeypatch):
+    monkeypatch.setattr(curves, "MOST_NIGHTS", 1)
+    wave = np.arange(T, dtype=np.float32)
+    signals: dict[str, Any] = {"anglez": wave, "enmo": wave}
+    metas = [SeriesMeta(name, T, 0, NOON, ((0, 0),), {}) for name in ("a", "b")]
+    series = [Recording(meta, np.ones(T, bool), signals, np.zeros(T, bool)) for meta in metas]
+    events = pl.DataFrame(
+        schema={"series_id": pl.String, "step": pl.Int64, "event": pl.String, "score": pl.Float64}
+    )
+    data: Any = SimpleNamespace(valid=series, solution=events)
+    probabilities = dict.fromkeys("ab", np.full((T, 3), 0.5, np.float32))
+    found: Any = SimpleNamespace(events=events, probabilities=probabilities)
+    ((name, figure),) = curves.nights(data, found, "run")
+    assert name == "nights_a" and "run, 1 of 2 series are drawn" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize("name, title", [("患者 1", r"\u60a3\u8005 1"), ("a$b_$^", "a$b_$^")])
