@@ -1,9 +1,10 @@
 """Speed and memory of `sleepjax process` on many short recordings, and where the time goes.
 
-python benchmarks/process.py [--files 200 --days 1 --jobs 2] prints one JSON object. The recordings
+python benchmarks/process.py [--files 200 --days 1 --jobs 2] prints one JSON object; with
+--no_reports it leaves out the run that draws a page for each recording. The recordings
 are of simulated people, cut from a few and shifted so that no two are alike. Memory is the largest
 of the command and of its processes, in its middle and in its last third: it is flat where the two
-agree. --files 10000 is the full measurement.
+agree. --files 10000 --no_reports is the full measurement.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def parts_of_one(path: Path) -> dict[str, float]:
     (read,) = worker._read(path, Settings(), 1)
     assert isinstance(read, tuple)
     predictor = worker.model(None)
-    predictor.find(read[1])  # compiles
+    find = lambda: next(predictor.find_each([read[1]], fitted=True))
+    find()  # compiles
     seconds = {}
 
     def timed(name, function):
@@ -102,7 +104,7 @@ def parts_of_one(path: Path) -> dict[str, float]:
         return result
 
     timed("read", lambda: list(worker._read(path, Settings(), 1)))
-    found = timed("find", lambda: predictor.find(read[1]))
+    found = timed("find", find)
     of = found.recording, found.probabilities, timed("windows", lambda: found.windows)
     table = timed("nights", lambda: nights.nights_table(*of))
     rows = timed("recordings", lambda: nights.recordings_table(*of))
@@ -118,12 +120,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--days", type=float, default=1.0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--no_reports", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data, out = Path(folder, "in"), Path(folder, "out")
         recordings(data, args.files, args.days)
         result: dict = {"files": args.files, "days_each": args.days, "jobs": args.jobs}
-        for name, flags in (("tables", ["--no_reports"]), ("tables_and_reports", [])):
+        runs = {"tables": ["--no_reports"], "tables_and_reports": []}
+        for name, flags in list(runs.items())[: 1 if args.no_reports else 2]:
             result[name] = measure(data, Path(f"{out}-{name}"), args.jobs, *flags)
             days = args.files * args.days / result[name]["seconds"]
             result[name]["days_per_second"] = round(days, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -46,6 +46,16 @@ class Windowing:
             latency=evaluation.get("latency", 0),
             tail=data.get("tail", 0),
         )
+
+    def fitted(self, series: Sequence[Recording]) -> Windowing:
+        """With batches no larger than these recordings fill: the next power of two windows.
+
+        Fewer windows are computed for nothing, and a model is compiled once for each size.
+        """
+        fill = (self.duration, self.stride, self.latency)
+        count = sum(len(windows.eval_starts(one.meta.n_steps, *fill)) for one in series)
+        size = 1 << max(count - 1, 0).bit_length()
+        return replace(self, batch_size=min(self.batch_size, size))
 
     def start(self, number: int) -> int:
         """First step of the window of that number; below 0 it ends before it is full."""

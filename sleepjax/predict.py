@@ -169,12 +169,18 @@ class Predictor:
         return found
 
     def find_each(
-        self, recordings: Sequence[Recording], people: Sequence[Subject | None] = ()
+        self,
+        recordings: Sequence[Recording],
+        people: Sequence[Subject | None] = (),
+        *,
+        fitted: bool = False,
     ) -> Iterator[Found | InputError]:
         """As `find`, of each recording in order, or what it would raise.
 
         Batches hold windows of several recordings: many short ones take less time together.
-        ``people`` are the subjects of the recordings; none where nothing is known.
+        ``people`` are the subjects of the recordings; none where nothing is known. ``fitted``
+        batches are no larger than the recordings need (`Windowing.fitted`), which is for many
+        calls of few short ones.
         """
         # Most groups see the same features.
         prepared = [lru_cache(partial(with_features, one)) for one in recordings]
@@ -189,7 +195,8 @@ class Predictor:
                 if not isinstance(more, InputError)
             ]
             together = partial(predict_together, members)
-            each.append(predict_series(seen, together, Windowing.of(members[0].config)))
+            how = Windowing.of(members[0].config)
+            each.append(predict_series(seen, together, how.fitted(seen) if fitted else how))
         answers = zip(*each, strict=True)
         for recording, more in zip(recordings, known, strict=True):
             try:

@@ -92,11 +92,16 @@ def _check_text(head: bytes, name: str) -> None:
             f"{name}: its lines end in a carriage return alone, as on old Macintoshes; save it "
             "with line feeds (Unix or Windows line ends)."
         )
-    first = head.split(b"\n", 1)[0].decode(errors="replace")
-    others = [mark for mark in (";", "\t", "|") if mark in first]
-    if "," not in first and others:
+    check_commas(head.split(b"\n", 1)[0].decode(errors="replace"), name)
+
+
+def check_commas(line: str, name: str) -> None:
+    """Raise InputError for a line whose cells are separated by another mark than a comma."""
+    least = max(1, len(re.findall(r"(?<!\d),|,(?!\d)", line)))  # but for decimal commas
+    mark = next((mark for mark in (";", "\t", "|") if line.count(mark) >= least), None)
+    if mark:
         raise InputError(
-            f"{name}: columns are separated by {others[0]!r}; write it with ',' between columns "
+            f"{name}: columns are separated by {mark!r}; write it with ',' between columns "
             "and '.' in numbers."
         )
 
@@ -114,27 +119,33 @@ def require_columns(have: Iterable[str], needed: Iterable[str], source: str) -> 
         )
 
 
-def column_names(path: Path) -> list[str]:
-    """Names of the columns of a parquet or csv file; InputError where it is none."""
+def column_names(path: Path, skip: int = 0) -> list[str]:
+    """Names of the columns of a table, in csv below ``skip`` lines; InputError where it is none."""
     check_table(path)
     with path.open("rb") as file, _readable(path):
-        return list(_quietly(_scan(path, file, text=True).collect_schema))
+        return list(_quietly(_scan(path, file, text=True, skip=skip).collect_schema))
 
 
 def iter_table(
-    path: Path, columns: Sequence[str], check: Callable[[pl.Schema, str], None]
+    path: Path,
+    columns: Sequence[str],
+    check: Callable[[pl.Schema, str], None],
+    *,
+    skip: int = 0,
+    names: Sequence[str] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Stream the columns of a parquet or csv file, some 260,000 rows at a time.
 
-    Columns of a csv file are text, and its blank lines are left out. Times with a fixed offset that
-    polars has no zone for, as pandas writes, are text with that offset.
+    Columns of a csv file are text, and its blank lines are left out. Its first ``skip`` lines are
+    no part of the table, and where ``names`` are given it has no line of them. Times with a fixed
+    offset that polars has no zone for, as pandas writes, are text with that offset.
 
     Raises InputError for a file that is no table, is damaged, or whose schema ``check``
     refuses; it is given the name of the file too.
     """
     check_table(path)
     with path.open("rb") as file, _readable(path):
-        scan = _scan(path, file, text=True)
+        scan = _scan(path, file, text=True, skip=skip, names=names)
         schema = _quietly(scan.collect_schema)
         check(schema, path.name)
         batches = _selected(path, scan, schema, columns).collect_batches(chunk_size=_BATCH_ROWS)
@@ -168,13 +179,21 @@ def read_table(
     return table
 
 
-def _scan(path: Path, file: IO[bytes], *, text: bool) -> pl.LazyFrame:
+def _scan(
+    path: Path,
+    file: IO[bytes],
+    *,
+    text: bool,
+    skip: int = 0,
+    names: Sequence[str] | None = None,
+) -> pl.LazyFrame:
     """Open a table. An open file has no name that polars would take for a pattern or refuse."""
     if path.suffix.lower() in PARQUET:
         os.environ.setdefault(*_ANY_ZONE)
         return pl.scan_parquet(file, glob=False)
     if text:
-        return pl.scan_csv(file, glob=False, infer_schema=False)
+        named = {} if names is None else dict(has_header=False, new_columns=list(names))
+        return pl.scan_csv(file, glob=False, infer_schema=False, skip_lines=skip, **named)
     types = {"series_id": pl.String, "event": pl.String}
     return pl.scan_csv(file, glob=False, schema_overrides=types, infer_schema_length=None)
 

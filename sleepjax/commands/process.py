@@ -17,7 +17,7 @@ import argparse
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.types import InputError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 TIMEOUT = 1800.0
+MIN_HOURS = 16.0
+"""As `nights.reasons.MIN_HOURS`, which would be slow to import for --help."""
 
 
 def main(argv: list[str]) -> int:
@@ -44,11 +46,20 @@ def main(argv: list[str]) -> int:
     reading.add_argument(
         "--lenient", action="store_true", help="use what is sound of damaged files"
     )
+    parser.add_argument(
+        "--people", help="csv of series_id (or file) and person, where several are of one person"
+    )
     parser.add_argument("--diary", help="csv of person, date, bed, onset, wakeup, rise to compare")
     parser.add_argument(
         "--diary_dates",
         choices=("evening", "morning"),
         help="what the diary's dates are: of the evening before the sleep, or the morning after",
+    )
+    parser.add_argument(
+        "--min_hours",
+        type=float,
+        default=MIN_HOURS,
+        help=f"of a night's 24 that must be recorded and worn for a clean one ({MIN_HOURS:g})",
     )
     parser.add_argument(
         "--no_reports", action="store_true", help="write no HTML page per recording"
@@ -74,15 +85,17 @@ def process(args: argparse.Namespace) -> int:
     from sleepjax.processing import run
 
     out = Path(args.out)
-    diary = read_diary(args)
+    asked: dict[str, Any] = dict(diary=read_diary(args), people=read_people(args))
     if args.merge:
-        return run.merge(out, diary)
+        return run.merge(out, **asked)
     if not args.inputs:
         raise InputError("name a file or a folder to process.")
     if args.jobs is not None and args.jobs < 1:
         raise InputError(f"--jobs {args.jobs} must be at least 1.")
     if not args.timeout > 0:
         raise InputError(f"--timeout {args.timeout:g} must be more than 0 seconds.")
+    if not 0 <= args.min_hours <= 24:
+        raise InputError(f"--min_hours {args.min_hours:g} must be from 0 to 24.")
     shard = run.Shard(*which_shard(args.shard))
 
     from sleepjax.devices import SUFFIXES
@@ -101,12 +114,13 @@ def process(args: argparse.Namespace) -> int:
         columns=renamed(args.columns) if args.columns else None,
         units=args.units,
         lenient=args.lenient,
+        min_hours=args.min_hours,
         reports=not args.no_reports,
     )
     jobs = args.jobs or min(run.cpus(), len(inputs.files))
     start = {"local": lambda: Local(jobs, args.timeout), "ray": lambda: OnRay(args.timeout)}
     with closing(start[args.engine]()) as engine:
-        return run.run(inputs, out, settings, engine, shard, diary)
+        return run.run(inputs, out, settings, engine, shard, **asked)
 
 
 def renamed(text: str) -> dict[str, str]:
@@ -128,6 +142,15 @@ def read_diary(args: argparse.Namespace) -> pl.DataFrame | None:
     from sleepjax import nights
 
     return nights.read_diary(args.diary, dates=args.diary_dates)
+
+
+def read_people(args: argparse.Namespace) -> pl.DataFrame | None:
+    """The file of people that was named; raises InputError where it is not clear."""
+    if args.people is None:
+        return None
+    from sleepjax import nights
+
+    return nights.read_people(args.people)
 
 
 def which_shard(text: str | None) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def read_header(kind: str, metadata: Metadata) -> Header:
 
 def _gt3x(metadata: Metadata) -> Header:
     said = metadata.get("info", {})
-    home = _clock_offset(said.get("TimeZone", ""))
+    home = clock_offset(said.get("TimeZone", ""))
     clock = DeviceClock(home, home, "info.txt: TimeZone")
     if _used_utc(metadata):
         clock = DeviceClock(0, home, "the file says UsedUtc; info.txt: TimeZone")
@@ -48,8 +48,8 @@ def _gt3x(metadata: Metadata) -> Header:
         GT3X,
         said.get("Device Type", ""),
         said.get("Serial Number", ""),
-        _number(said.get("Sample Rate", "")),
-        _number(said.get("Acceleration Max", "")) or 8.0,
+        number(said.get("Sample Rate", "")),
+        number(said.get("Acceleration Max", "")) or 8.0,
         clock,
         features.get("sleep_mode") == "true",
     )
@@ -70,7 +70,7 @@ def _used_utc(metadata: Metadata) -> bool:
 def _geneactiv(metadata: Metadata) -> Header:
     device = metadata.get("Device Identity", {})
     configured = metadata.get("Configuration Info", {})
-    offset = _clock_offset(configured.get("Time Zone", ""))
+    offset = clock_offset(configured.get("Time Zone", ""))
     capable = metadata.get("Device Capabilities", {}).get("Accelerometer Range", "")
     notes = []
     kind = device.get("Device Type", "").strip()
@@ -84,8 +84,8 @@ def _geneactiv(metadata: Metadata) -> Header:
         GENEACTIV,
         kind,
         device.get("Device Unique Serial Code", "").strip(),
-        _number(configured.get("Measurement Frequency", "")),
-        _number(capable.rpartition(" to ")[2]) or 8.0,
+        number(configured.get("Measurement Frequency", "")),
+        number(capable.rpartition(" to ")[2]) or 8.0,
         DeviceClock(offset, offset, "header: Time Zone"),
         notes=tuple(notes),
     )
@@ -93,7 +93,7 @@ def _geneactiv(metadata: Metadata) -> Header:
 
 def _axivity(metadata: Metadata) -> Header:
     device, configured = metadata.get("device", {}), metadata.get("configuration", {})
-    minutes = _number(device.get("time_zone", ""))
+    minutes = number(device.get("time_zone", ""))
     if minutes is None or minutes == -1 or abs(minutes) > 14 * 60:  # -1: not set
         clock = DeviceClock()
     else:
@@ -102,20 +102,20 @@ def _axivity(metadata: Metadata) -> Header:
         AXIVITY,
         device.get("hardware_type", ""),
         device.get("device_id", ""),
-        _number(configured.get("sample_rate_hz", "")),
-        _number(configured.get("accelerometer_range_g", "")) or 8.0,
+        number(configured.get("sample_rate_hz", "")),
+        number(configured.get("accelerometer_range_g", "")) or 8.0,
         clock,
     )
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
     """The number that a text begins with, if it is positive or negative and finite."""
     found = re.match(r"\s*(-?\d{1,9}(?:\.\d+)?)", text)
     return float(found[1]) if found else None
 
 
-def _clock_offset(text: str) -> int | None:
-    """Seconds of ``-05:00:00`` or ``GMT +01:00``."""
+def clock_offset(text: str) -> int | None:
+    """Seconds ahead of UTC of ``-05:00:00`` or ``GMT +01:00``."""
     found = re.fullmatch(r"\s*(?:GMT|UTC)?\s*([+-]?)(\d{1,2}):(\d\d)(?::\d\d)?\s*", text)
     if not found:
         return None

@@ -16,8 +16,9 @@ from sleepjax.devices.columns import RAW, Mapped
 from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.decode import Samples
+from sleepjax.devices.preamble import Preamble
 from sleepjax.devices.runs import Run, Setup, runs
-from sleepjax.devices.stamps import Stamps
+from sleepjax.devices.stamps import Stamps, Ticks
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import wall_clock
 from sleepjax.tables import iter_table
@@ -32,6 +33,7 @@ _LIMITS = (2.0, 4.0, 6.0, 8.0, 16.0)
 def convert_raw(
     path: Path,
     mapped: Mapped,
+    top: Preamble,
     *,
     tz: str | None,
     device_tz: str | None,
@@ -47,9 +49,9 @@ def convert_raw(
     stated = {mapped.units[axis] for axis in "xyz" if axis in mapped.units} & set(PER_G)
     if len(stated) > 1:
         raise InputError(f"{path.name}: the axes have different units: {', '.join(stated)}.")
-    for name, parts in _series(path, mapped):
+    for name, parts in _series(path, mapped, top):
         with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder, mapper(jobs) as across:
-            stamps = Stamps(path.name, tz)
+            stamps = top.times(path.name, tz)
             first = _samples(next(parts), mapped, stamps)
             unit, said = _unit(first.xyz, units, next(iter(stated), None), path.name)
             setup = _setup(first, unit, Path(folder), path.name)
@@ -61,9 +63,9 @@ def convert_raw(
                 samples = Samples(samples.time, samples.xyz / np.float32(PER_G[unit]))
                 found += runs(samples, setup, f"{number:06d}")
             details = {
-                "format": "raw table",
-                "device": "",
-                "serial": "",
+                "format": top.format,
+                "device": top.device,
+                "serial": top.serial,
                 "units": said,
                 "partial": False,
                 "notes": [],
@@ -74,10 +76,12 @@ def convert_raw(
             )
 
 
-def _series(path: Path, mapped: Mapped) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
+def _series(
+    path: Path, mapped: Mapped, top: Preamble
+) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
     """(series id or "", its rows in batches) of each series."""
     names = [mapped.names[what] for what in (*RAW, "series_id") if what in mapped.names]
-    batches = iter_table(path, names, lambda *_: None)
+    batches = iter_table(path, names, lambda *_: None, skip=top.skip, names=top.names)
     identity = mapped.names.get("series_id")
     parts = chain.from_iterable(_by_id(batch, identity) for batch in batches)
     done: set[str] = set()
@@ -101,9 +105,9 @@ def _by_id(batch: pl.DataFrame, identity: str | None) -> Iterator[tuple[str, pl.
         yield ids[low], batch[low:high]
 
 
-def _samples(rows: pl.DataFrame, mapped: Mapped, stamps: Stamps) -> Samples:
+def _samples(rows: pl.DataFrame, mapped: Mapped, stamps: Stamps | Ticks) -> Samples:
     """Samples in the table's own unit; cells that are no number are NaN."""
-    time = stamps.read(rows[mapped.names["time"]])
+    time = stamps.read(rows[mapped.names.get("time", mapped.names["x"])])
     axes = [rows[mapped.names[axis]].cast(pl.Float32, strict=False) for axis in "xyz"]
     return Samples(time, np.stack([axis.to_numpy() for axis in axes]))
 

@@ -14,6 +14,7 @@ from sleepjax.devices.device_file import convert_device
 from sleepjax.devices.epoch_table import convert_epochs
 from sleepjax.devices.kinds import TABLE, recognise
 from sleepjax.devices.pieces import unpack
+from sleepjax.devices.preamble import read_preamble
 from sleepjax.devices.raw_table import convert_raw
 from sleepjax.tables import column_names
 
@@ -52,14 +53,17 @@ def recordings(
     with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
         name = series_name(path)
         path = unpack(path, Path(folder)) if packed else path
-        have = column_names(path)
+        top = read_preamble(path)
+        have = top.names or column_names(path, top.skip)
         if columns is None and is_series(have):
             for rows in iter_rows(path):
                 yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
             return
         mapped = map_columns(have, columns, path.name)
-        if mapped.holds(RAW):
-            yield from convert_raw(path, mapped, tz=tz, device_tz=device_tz, units=units, jobs=jobs)
+        if mapped.holds(RAW if top.rate is None else "xyz"):
+            yield from convert_raw(
+                path, mapped, top, tz=tz, device_tz=device_tz, units=units, jobs=jobs
+            )
         elif mapped.holds(EPOCHS):
             yield from convert_epochs(
                 path, mapped, tz=tz, device_tz=device_tz, units=units, name=name

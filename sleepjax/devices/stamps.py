@@ -28,6 +28,10 @@ class Stamps:
 
     source: str
     tz: str | None
+    form: str | None = None
+    """Of naive times, as `strptime` has it; None: ISO 8601."""
+    naive: DeviceClock = DeviceClock()
+    """What the file says of the clock of naive times."""
     kind: str = ""
     """"naive", "offset" or "number", once a batch was read."""
     changes: list[tuple[int, int]] = field(default_factory=list)
@@ -52,7 +56,7 @@ class Stamps:
     def clock(self) -> DeviceClock:
         """What the times say of the clock."""
         if self.kind == "naive":
-            return DeviceClock()
+            return self.naive
         if self.kind == "number":
             return DeviceClock(0, None, "times are UTC, since 1970")
         return DeviceClock(0, self.changes[0][1], "UTC offsets of the times", tuple(self.changes))
@@ -77,15 +81,22 @@ class Stamps:
 
     def _text(self, column: pl.Series) -> tuple[str, np.ndarray]:
         stripped = _filled(column, self.source).str.strip_chars()
-        if _offset(stripped[0]):
+        if stripped[0].endswith("]"):  # the zone's name after the offset, as `accelerometer` writes
+            stripped = stripped.str.replace(r" ?\[[^\[\]]*\]$", "")
+        if self.form is None and _offset(stripped[0]):
             return "offset", self._moments(stripped)
-        text = stripped.str.replace("T", " ", literal=True)
-        time = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False)
+        text = stripped if self.form else stripped.str.replace("T", " ", literal=True)
+        form = self.form or "%Y-%m-%d %H:%M:%S%.f"
+        time = text.str.to_datetime(form, time_unit="ns", strict=False)
         if time.null_count():
             row = int(time.is_null().arg_max() or 0)
             raise InputError(
-                f"{self.source}: time {column[row]!r} cannot be read; write it like "
-                "2018-08-14T15:30:00.010, with or without a UTC offset."
+                f"{self.source}: time {column[row]!r} cannot be read; "
+                + (
+                    f"by its header it must be of the form {self.form}."
+                    if self.form
+                    else "write it like 2018-08-14T15:30:00.010, with or without a UTC offset."
+                )
             )
         return "naive", time.dt.epoch("ns").to_numpy()
 
@@ -112,6 +123,27 @@ class Stamps:
         total = self._ahead + np.cumsum(ahead)
         self._ahead = int(total[-1])
         return time - total * SECOND_NS
+
+
+@dataclass
+class Ticks:
+    """Times of rows that have none: from a start on, at a rate."""
+
+    start: int
+    """ns since 1970 by the device's clock."""
+    rate: float
+    """Samples per second."""
+    _read: int = 0
+
+    def read(self, column: pl.Series) -> np.ndarray:
+        """ns [N] of the next N rows, of which any column is given."""
+        rows = self._read + np.arange(len(column))
+        self._read += len(column)
+        return self.start + np.round(rows * (SECOND_NS / self.rate)).astype(np.int64)
+
+    def clock(self) -> DeviceClock:
+        """As `Stamps.clock`."""
+        return DeviceClock()
 
 
 def _shift(tz: str, before: int, after: int) -> int:

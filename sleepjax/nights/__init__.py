@@ -4,6 +4,7 @@ from sleepjax.nights.comparison import DiaryComparison, compare_diary
 from sleepjax.nights.diary import read_diary
 from sleepjax.nights.nights import clean, nights_table
 from sleepjax.nights.people import people_table
+from sleepjax.nights.people_file import read_people
 from sleepjax.nights.person_report import write_person_report
 from sleepjax.nights.recordings import recordings_table
 from sleepjax.nights.study_report import write_study_report
@@ -15,6 +16,7 @@ __all__ = [
     "nights_table",
     "people_table",
     "read_diary",
+    "read_people",
     "recordings_table",
     "write_person_report",
     "write_study_report",

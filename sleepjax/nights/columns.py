@@ -9,6 +9,8 @@ import polars as pl
 
 REASONS = "reasons"
 """The column that says why a row should not be used; empty where nothing speaks against it."""
+WHY = "why"
+"""The column that says the same in words, with value and bound."""
 IMPOSSIBLE = "impossible_value"
 ROUNDING = 1e-6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from sleepjax.nights.columns import REASONS, Column
+from sleepjax.nights.columns import REASONS, WHY, Column
 from sleepjax.types import STEPS_PER_MINUTE
 
 S, I, F, B = pl.String, pl.Int64, pl.Float64, pl.Boolean
@@ -211,6 +211,12 @@ NIGHTS = (
         "",
         "Codes that say why the night should not be used, with a blank between them; "
         "empty in clean nights. They are listed below.",
+    ),
+    Column(
+        WHY,
+        S,
+        "",
+        "The same in words, with what was measured and what is needed; a semicolon between them.",
     ),
 )
 """One row for each sleep window, and one for each night without a main one."""

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 
 from sleepjax.data.recording import Recording
 from sleepjax.local_time import local_seconds, timestamps, utc_offset
-from sleepjax.nights import reasons, scoring
+from sleepjax.nights import scoring
 from sleepjax.nights.columns import REASONS, checked
 from sleepjax.nights.night_columns import NIGHTS
+from sleepjax.nights.reasons import (
+    EDGE_MINUTES,
+    MAX_CALIBRATION_MG,
+    MAX_WINDOW_HOURS,
+    MIN_HOURS,
+    MIN_WORN,
+    cells,
+)
 from sleepjax.nights.scoring import Wear
 from sleepjax.postprocess.windows import DAY, sleep_day, usual_midpoint
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 HOUR = 3600
 CARRIED = ("onset", "wakeup", "onset_step", "wakeup_step", "next_onset", "next_wakeup")
 """Columns of windows that nights have, too."""
@@ -38,7 +47,7 @@ def nights_table(
     nonwear: np.ndarray | None = None,
     quality: Mapping[str, Any] | None = None,
     person: str | None = None,
-    min_hours: float = reasons.MIN_HOURS,
+    min_hours: float = MIN_HOURS,
 ) -> pl.DataFrame:
     """All nights of one recording, in order of time.
 
@@ -66,27 +75,27 @@ def nights_table(
     state = scoring.states(recording, probabilities, spans, worn.worn)
     day, usual = days(spans, meta)
     of_window = day[[(onset + wakeup) // 2 for onset, wakeup in spans]] if spans else day[:0]
-    file = _calibration(quality)
+    file, of_file = _calibration((quality or {}).get("calibration") or {})
     rows = []
     numbers, place = np.unique(day, return_inverse=True)
     for one, covered in zip(numbers.tolist(), _covered(worn, place), strict=True):
         night = {"series_id": meta.series_id, "person": person or meta.series_id} | covered | file
-        night |= _date(usual + (one - 0.5) * DAY) | {"kind": "none", REASONS: ""}
+        night |= _date(usual + (one - 0.5) * DAY) | {"kind": "none"}
         about = _of_day(night, min_hours)
         mine = np.flatnonzero(of_window == one)
         kinds = ["main" if windows["main"][int(i)] else "nap" for i in mine]
         if "main" not in kinds:
-            codes = ["no_sleep_found", *about, *_of_file(file)]
-            rows.append(night | {REASONS: reasons.joined(codes)})
+            none = {"no_sleep_found": "no sleep window was found"}
+            rows.append(night | cells(none | about | of_file))
         for i, kind in zip(mine.tolist(), kinds, strict=True):
             row = night | {"kind": kind} | _window(windows.row(i, named=True), meta, spans[i])
             row |= scoring.within(state[slice(*spans[i])]) | _worn_within(worn, spans[i])
-            codes = [*(about if kind == "main" else ()), *_of_window(worn, spans[i])]
-            rows.append(row | {REASONS: reasons.joined([*codes, *_of_file(file)])})
+            why = (about if kind == "main" else {}) | _of_window(worn, spans[i])
+            rows.append(row | cells(why | of_file))
     return checked(rows, NIGHTS)
 
 
-def clean(nights: pl.DataFrame) -> pl.DataFrame:
+def clean(nights: Frame) -> Frame:
     """The rows of nights, or of people, that no reason speaks against."""
     return nights.filter(pl.col(REASONS) == "")
 
@@ -155,38 +164,58 @@ def _window(window: dict[str, Any], meta: SeriesMeta, span: tuple[int, int]) -> 
     )
 
 
-def _calibration(quality: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Columns on the calibration of the file."""
-    of_file = (quality or {}).get("calibration") or {}
-    applied, error = of_file.get("applied"), of_file.get("error_after_g")
-    return {
+def _calibration(said: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(columns on the calibration of the file, why its nights should not be used)."""
+    applied, error = said.get("applied"), said.get("error_after_g")
+    left = None if error is None else 1000 * float(error)
+    columns = {
         "calibration": "unknown" if applied is None else "yes" if applied else "no",
-        "calibration_error_mg": None if error is None else 1000 * float(error),
+        "calibration_error_mg": left,
     }
+    why = {}
+    if applied is False:
+        why["not_calibrated"] = f"not calibrated: {said.get('reason') or 'no reason is known'}"
+    elif left is not None and left > MAX_CALIBRATION_MG:
+        words = f"the error of calibration is {left:.1f} mg, more than {MAX_CALIBRATION_MG:g}"
+        why["not_calibrated"] = words
+    return columns, why
 
 
-def _of_file(file: Mapping[str, Any]) -> list[str]:
-    error = file["calibration_error_mg"]
-    left = error is not None and error > reasons.MAX_CALIBRATION_MG
-    return ["not_calibrated"] if file["calibration"] == "no" or left else []
-
-
-def _of_day(night: Mapping[str, Any], min_hours: float) -> list[str]:
+def _of_day(night: Mapping[str, Any], min_hours: float) -> dict[str, str]:
+    """Why main sleep of this night should not be used: code -> what is and what is needed."""
+    needed = f"{min_hours:g} are needed"
     if night["recorded_h"] < min_hours:
-        return ["recording_too_short"]
-    return ["not_worn"] if night["worn_h"] < min_hours else []
+        return {"recording_too_short": f"{night['recorded_h']:.1f} hours recorded, {needed}"}
+    if night["worn_h"] < min_hours:
+        return {"not_worn": f"{night['worn_h']:.1f} hours measured with the watch on, {needed}"}
+    return {}
 
 
-def _of_window(worn: Wear, span: tuple[int, int]) -> list[str]:
+def _of_window(worn: Wear, span: tuple[int, int]) -> dict[str, str]:
+    """Why this window should not be used: code -> what is and what is needed."""
     onset, wakeup = span
-    codes = []
-    if worn.worn[onset:wakeup].mean() < reasons.MIN_WORN:
-        codes.append("window_not_worn")
-    if wakeup - onset > reasons.MAX_WINDOW_HOURS * STEPS_PER_HOUR:
-        codes.append("window_too_long")
-    edge = reasons.EDGE_MINUTES * STEPS_PER_MINUTE
+    found = {}
+    share = worn.worn[onset:wakeup].mean()
+    if share < MIN_WORN:
+        found["window_not_worn"] = (
+            f"{share:.1%} of the window measured with the watch on, {MIN_WORN:.0%} is needed"
+        )
+    hours = (wakeup - onset) / STEPS_PER_HOUR
+    if hours > MAX_WINDOW_HOURS:
+        words = f"the window lasts {hours:.1f} hours, more than {MAX_WINDOW_HOURS:g}"
+        found["window_too_long"] = words
+    edge = EDGE_MINUTES * STEPS_PER_MINUTE
     around = np.pad(worn.worn, edge)  # outside of the recording nothing was seen
-    before, after = around[onset : onset + edge], around[wakeup + edge : wakeup + 2 * edge]
-    if min(before.mean(), after.mean()) < 0.5:
-        codes.append("end_not_seen")
-    return codes
+    beside = {
+        "before the onset": around[onset : onset + edge],
+        "after the wakeup": around[wakeup + edge : wakeup + 2 * edge],
+    }
+    unseen = [
+        f"{seen.mean() * EDGE_MINUTES:.1f} of the {EDGE_MINUTES} minutes {where} measured with the "
+        "watch on, half of them is needed"
+        for where, seen in beside.items()
+        if seen.mean() < 0.5
+    ]
+    if unseen:
+        found["end_not_seen"] = ", and ".join(unseen)
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.nights.columns import REASONS, bounded
+from sleepjax.nights.overlaps import overlap_hours
 from sleepjax.nights.people_columns import AMOUNTS, CLOCKS, PEOPLE, REGULARITY, RHYTHM
 from sleepjax.nights.reasons import NIGHT
 
@@ -17,13 +18,16 @@ WEIGHTS = {
     **{column.name: "rhythm_h" for column in RHYTHM if column.name != "rhythm_h"},
 }
 """Column of recordings -> what it rests on."""
+NEEDED = ("person", "kind", "weekend", REASONS, *CLOCKS, *AMOUNTS)
+"""Columns of nights that people's statistics are of."""
 
 
 def people_table(nights: pl.DataFrame, recordings: pl.DataFrame) -> pl.DataFrame:
     """One row for each person of whom there is a recording, sorted by person.
 
     Args:
-      nights: of `nights_table`, of any number of recordings.
+      nights: of `nights_table`, of any number of recordings; where those of a person overlap,
+        of `overlaps.once`, so that no sleep counts twice. Needs the columns `NEEDED`.
       recordings: of `recordings_table`, of the same recordings.
 
     Returns the columns of `PEOPLE`. Statistics are of clean main sleep; a person without any has
@@ -44,10 +48,13 @@ def people_table(nights: pl.DataFrame, recordings: pl.DataFrame) -> pl.DataFrame
         _of_recordings(recordings)
         .join(counts, on="person", how="left")
         .join(naps, on="person", how="left")
+        .join(overlap_hours(recordings), on="person", how="left")
         .join(statistics(nights.filter(main)), on="person", how="left")
     )
     numbers = [column.name for column in PEOPLE if column.dtype == pl.Int64]
-    people = people.with_columns(pl.col(numbers).fill_null(0).cast(pl.Int64))
+    people = people.with_columns(
+        pl.col(numbers).fill_null(0).cast(pl.Int64), pl.col("overlap_h").fill_null(0.0)
+    )
     why = [
         "" if n else " ".join(["no_clean_night", *_codes(codes or [])])
         for n, codes in people.select("clean_nights", "codes").iter_rows()

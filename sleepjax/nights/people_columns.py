@@ -60,7 +60,8 @@ RHYTHM = (
         "is",
         F,
         "0 to 1",
-        "Interdaily stability of hourly mean ENMO: 1 where all days are alike.",
+        "Interdaily stability of hourly mean ENMO: 1 where all days are alike. GGIR's, by default "
+        "of ENMO above 20 mg or not, differs.",
         VAN_SOMEREN,
         0,
         1,
@@ -69,7 +70,8 @@ RHYTHM = (
         "iv",
         F,
         "",
-        "Intradaily variability of hourly mean ENMO: about 0 for a slow wave, about 2 for noise.",
+        "Intradaily variability of hourly mean ENMO: about 0 for a slow wave, about 2 for noise. "
+        "GGIR's, by default of ENMO above 20 mg or not, differs.",
         VAN_SOMEREN,
         0,
     ),
@@ -78,7 +80,8 @@ RHYTHM = (
         "l5_mg",
         F,
         "mg",
-        "L5: mean ENMO of the five successive hours of the mean day with the least.",
+        "L5: mean ENMO of the five successive hours of the mean day with the least. GGIR's is the "
+        "least of each day.",
         VAN_SOMEREN,
         0,
         13_000,
@@ -88,7 +91,8 @@ RHYTHM = (
         "m10_mg",
         F,
         "mg",
-        "M10: mean ENMO of the ten successive hours of the mean day with the most.",
+        "M10: mean ENMO of the ten successive hours of the mean day with the most. GGIR's is the "
+        "most of each day.",
         VAN_SOMEREN,
         0,
         13_000,
@@ -138,6 +142,16 @@ def _statistics() -> list[Column]:
 PEOPLE = (
     Column("person", S, "", "Who wore the watch."),
     Column("recordings", I, "", "Number of recordings.", "", 0),
+    Column(
+        "overlap_h",
+        F,
+        "h",
+        "Hours that at least two of the recordings cover. A sleep that both hold is used once; "
+        "the other row has the reason recorded_twice.",
+        "",
+        0,
+        HOURS,
+    ),
     Column("nights", I, "", "Number of nights: rows of nights that are main or none.", "", 0),
     Column("nights_with_sleep", I, "", "Of them with main sleep.", "", 0),
     Column("clean_nights", I, "", "Of them without a reason code: what the means rest on.", "", 0),

@@ -79,10 +79,63 @@ def write_person_report(
     write_text(path, page(title, _lead(recording, nights, made_with), sections))
 
 
+def write_summary(
+    path: Path,
+    *,
+    nights: pl.DataFrame,
+    people: pl.DataFrame,
+    recordings: pl.DataFrame,
+    pages: Mapping[str, str],
+    made_with: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one page about a person of whom there are several recordings.
+
+    Args:
+      path: the HTML file.
+      nights: of `nights_table`, of this person's recordings.
+      people: of `people_table`; the row of this person is shown.
+      recordings: of `recordings_table`, of this person.
+      pages: series id -> address of the recording's own page.
+      made_with: as of `write_person_report`.
+    """
+    person = recordings["person"][0]
+    row = people.filter(person=person).row(0, named=True)
+    main = nights.filter(kind="main")
+    lead = (
+        f"{words.warning(made_with)}<p>{len(recordings)} recordings. Main sleep was found in "
+        f"<b>{len(main)} nights</b>, of which <b>{row['clean_nights']} can be used</b>."
+        f"{_overlap(row)}</p><p><small>{words.LIMITS}</small></p>"
+    )
+    sections = [
+        ("Summary", _summary(row)),
+        ("Recordings", _recordings(recordings, pages)),
+        ("Table of nights", words.nights_html(nights.sort("onset", nulls_last=True))),
+        ("How this was made", made(made_with)),
+    ]
+    write_text(path, page(f"Sleep of {person}", lead, sections))
+
+
+def _overlap(row: Mapping[str, Any]) -> str:
+    if not row["overlap_h"]:
+        return ""
+    hours = f"{row['overlap_h']:.1f}"
+    return f" In {hours} hours two recordings overlap; a sleep that both hold is counted once."
+
+
+def _recordings(recordings: pl.DataFrame, pages: Mapping[str, str]) -> str:
+    items = [
+        f'<li><a href="{escape(pages[row["series_id"]])}">{escape(row["series_id"])}</a>: '
+        f"{words.moment(row['begin'])} to {words.moment(row['end'])}, {row['days']:.1f} days, worn "
+        f"for {row['worn_h']:.1f} hours</li>"
+        for row in recordings.sort("begin").iter_rows(named=True)
+    ]
+    return f"<ul>{''.join(items)}</ul>"
+
+
 def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, Any] | None) -> str:
     meta, main = recording.meta, nights.filter(kind="main")
     begin, end = timestamps(meta, np.array([0, meta.n_steps]))
-    when = f"{begin[:16].replace('T', ' ')} to {end[:16].replace('T', ' ')}"
+    when = f"{words.moment(begin)} to {words.moment(end)}"
     return (
         f"{words.warning(made_with)}<p>Recording {escape(meta.series_id)}, {when}, "
         f"{meta.n_steps / STEPS_PER_DAY:.1f} days. Main sleep was found in <b>{len(main)} "

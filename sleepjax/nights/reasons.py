@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sleepjax.nights.columns import IMPOSSIBLE
+from collections.abc import Mapping
+
+from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 
 MIN_HOURS = 16.0
-"""Of a night's 24 that must be measured with the watch on (GGIR's ``includenightcrit``)."""
+"""Of a night's 24 that must be measured with the watch on, where the user asks for no other
+number (GGIR's ``includenightcrit``)."""
 MIN_WORN = 0.9
 """Share of a sleep window that must be."""
 MAX_WINDOW_HOURS = 20.0
@@ -17,10 +20,11 @@ MAX_CALIBRATION_MG = 10.0
 
 NIGHT = {
     "no_sleep_found": "No sleep window was found in these 24 hours.",
-    "recording_too_short": f"Less than {MIN_HOURS:g} of the night's 24 hours lie in the recording: "
-    "the first and the last day of most recordings, and whole recordings that are short.",
-    "not_worn": "The recording covers enough of the night, but less than "
-    f"{MIN_HOURS:g} hours of it were measured with the watch on.",
+    "recording_too_short": f"Less than {MIN_HOURS:g} of the night's 24 hours (or --min_hours) lie "
+    "in the recording: the first and the last day of most recordings, and whole recordings that "
+    "are short.",
+    "not_worn": f"The recording covers enough of the night, but less than {MIN_HOURS:g} hours of "
+    "it (or --min_hours) were measured with the watch on.",
     "window_not_worn": f"Less than {MIN_WORN:.0%} of the sleep window was measured with the watch "
     "on.",
     "window_too_long": f"The sleep window is longer than {MAX_WINDOW_HOURS:g} hours: an illness, "
@@ -29,6 +33,8 @@ NIGHT = {
     "lie outside of the recording or without the watch: when sleep began or ended was not seen.",
     "not_calibrated": "The device file could not be calibrated by gravity, or the error that is "
     f"left is above {MAX_CALIBRATION_MG:g} mg (Doherty 2017, doi:10.1371/journal.pone.0169649).",
+    "recorded_twice": "Another recording of the same person has this sleep too, and is used in its "
+    "place.",
     IMPOSSIBLE: "A value outside of its bounds was computed and removed. This is a fault of the "
     "program; please report it.",
 }
@@ -55,3 +61,8 @@ DIARY = {
 def joined(codes: list[str]) -> str:
     """The cell of a table: codes with a blank between them."""
     return " ".join(codes)
+
+
+def cells(given: Mapping[str, str]) -> dict[str, str]:
+    """Both cells of a row of nights, from code -> what was measured and what is needed."""
+    return {REASONS: joined(list(given)), WHY: "; ".join(given.values())}

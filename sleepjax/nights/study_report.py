@@ -33,6 +33,8 @@ SHOWN = {
     "waso_min": "Awake within the window (WASO), minutes.",
 }
 """Column of nights -> words below its histogram."""
+NEEDED = ("kind", REASONS, *SHOWN)
+"""Columns of nights that the report is of."""
 SCALES = {"spt_min": 1 / 60, "tst_min": 1 / 60, "maintenance_efficiency": 100}
 
 
@@ -50,7 +52,7 @@ def write_study_report(
 
     Args:
       path: the HTML file.
-      nights: of `nights_table`, of all recordings.
+      nights: of `nights_table`, of all recordings; the columns `NEEDED`.
       people: of `people_table`.
       status: one row for each input: ``input`` (its name), ``status`` (of `USED`, or another
         word) and ``reason`` (one line, null or empty where there is nothing to say).
@@ -169,7 +171,20 @@ def _everybody(people: pl.DataFrame) -> str:
         ]
         for row in people.head(MAX_ROWS).iter_rows(named=True)
     ]
-    return table(head, rows) + _more(len(people))
+    return table(head, rows) + _more(len(people)) + _overlaps(people)
+
+
+def _overlaps(people: pl.DataFrame) -> str:
+    """Whose recordings overlap."""
+    both = people.filter(pl.col("overlap_h") > 0)
+    if both.is_empty():
+        return ""
+    each = [f"{escape(name)} ({hours:.1f} h)" for name, hours in both["person", "overlap_h"].rows()]
+    more = f" and {len(each) - 20} more" if len(each) > 20 else ""
+    return (
+        f"<p>Recordings of one person that overlap: {', '.join(each[:20])}{more}. A sleep that "
+        "two of them hold is counted once.</p>"
+    )
 
 
 def _codes(codes: str) -> str:

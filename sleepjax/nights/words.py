@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from sleepjax.figures.page import table
-from sleepjax.nights.columns import REASONS
+from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.reasons import PERSON
 
 LIMITS = (
@@ -38,6 +38,11 @@ def duration(minutes: float | None) -> str:
     return f"{hours} h {rest:02d} min" if hours else f"{rest} min"
 
 
+def moment(stamp: str) -> str:
+    """``2018-08-14 22:15`` of a local time."""
+    return stamp[:16].replace("T", " ")
+
+
 def clock(hours: float | None) -> str:
     """``22:12`` of 22.2 hours after midnight."""
     if hours is None:
@@ -57,9 +62,17 @@ def reasons_html(codes: str) -> str:
     return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
+def _why_html(row: Mapping[str, Any]) -> str:
+    """A list of what speaks against a night, with value and bound."""
+    said = [one for one in (row[WHY] or "").split("; ") if one]
+    said += [PERSON[IMPOSSIBLE]] if IMPOSSIBLE in row[REASONS].split() else []
+    items = "".join(f"<li>{escape(one[:1].upper() + one[1:])}</li>" for one in said)
+    return f"<ul>{items}</ul>" if items else ""
+
+
 def night_text(row: Mapping[str, Any]) -> str:
     """What was found in a row of nights and why; HTML."""
-    why = reasons_html(row[REASONS])
+    why = _why_html(row)
     worn = (
         f"{row['recorded_h']:.1f} hours of this night's 24 were recorded, {row['worn_h']:.1f} of "
         "them with the watch on."
@@ -130,8 +143,14 @@ def nights_html(nights: pl.DataFrame) -> str:
         "<p><small>Window: from falling asleep to waking up; asleep and awake are parts of it. "
         "Efficiency: time asleep over the "
         "window (sleep maintenance efficiency), not over the time in bed. Worn: hours of the "
-        "night's 24 with the watch on.</small></p>"
+        "night's 24 with the watch on.</small></p>" + _legend(nights[REASONS])
     )
+
+
+def _legend(cells: pl.Series) -> str:
+    """What the codes in these cells say, each once, in the order of the dictionary."""
+    given = {code for cell in cells for code in cell.split()}
+    return reasons_html(" ".join(code for code in PERSON if code in given))
 
 
 def person_html(row: Mapping[str, Any]) -> str:

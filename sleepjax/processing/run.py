@@ -51,11 +51,13 @@ def run(
     settings: Settings,
     engine: Engine,
     shard: Shard,
+    *,
     diary: pl.DataFrame | None = None,
+    people: pl.DataFrame | None = None,
 ) -> int:
     """Process the inputs of a shard; exit code of the command.
 
-    ``diary`` is of `nights.read_diary`, for the tables that are made where there are no shards.
+    ``diary`` and ``people`` are for the tables, which are made where there are no shards.
     """
     folder = out / "results"
     check_folder(out, shard)
@@ -83,7 +85,7 @@ def run(
     if shard.count > 1:
         print(f"{shard.name}: {counted(outcomes)}; --merge makes the tables of all shards")
         return exit_code(outcomes)
-    return merge(out, diary)
+    return merge(out, diary=diary, people=people)
 
 
 def jobs_each(files: int) -> int:
@@ -139,9 +141,12 @@ def told(outcome: Outcome, progress: Progress) -> None:
     progress.advance()
 
 
-def merge(out: Path, diary: pl.DataFrame | None = None) -> int:
+def merge(
+    out: Path, *, diary: pl.DataFrame | None = None, people: pl.DataFrame | None = None
+) -> int:
     """Put the results of all shards together; exit code of the command.
 
+    ``diary`` is of `nights.read_diary`, ``people`` of `nights.read_people`.
     Raises InputError where one is missing, or they do not belong together.
     """
     from sleepjax.processing import tables
@@ -151,7 +156,7 @@ def merge(out: Path, diary: pl.DataFrame | None = None) -> int:
         found = [results.from_json(one) for shard in shards.values() for one in shard["outcomes"]]
         first = next(iter(shards.values()))
         made = made_with(Identity(**first["identity"]), first["simulated"])
-        outcomes = tables.write(out, found, made, diary)
+        outcomes = tables.write(out, found, made, diary=diary, people=people)
         write_json(out / "provenance.json", provenance_of(first["record"], made, outcomes))
     print(f"{counted(outcomes)}; tables: {out}")
     return exit_code(outcomes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sleepjax
+from sleepjax.nights.reasons import MIN_HOURS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Settings:
     units: str | None = None
     lenient: bool = False
     """As of `devices.recordings`."""
+    min_hours: float = MIN_HOURS
+    """As of `nights.nights_table`."""
     reports: bool = True
     """Whether to write a page about each recording."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -20,7 +22,12 @@ from sleepjax.nights import clean, compare_diary, people_table, write_study_repo
 from sleepjax.nights.columns import schema
 from sleepjax.nights.dictionary import dictionary
 from sleepjax.nights.night_columns import NIGHTS
+from sleepjax.nights.overlaps import once
+from sleepjax.nights.people import NEEDED
 from sleepjax.nights.people_columns import RECORDINGS
+from sleepjax.nights.people_file import named
+from sleepjax.nights.person_report import write_summary
+from sleepjax.nights.study_report import NEEDED as STUDY_NEEDS
 from sleepjax.processing import results
 from sleepjax.processing.results import DUPLICATE, Outcome
 from sleepjax.processing.worker import NIGHTS_FILE, RECORDINGS_FILE
@@ -34,7 +41,7 @@ FILES = {
     "people": ("people.parquet", "people.csv"),
 }
 """Name of a table -> files that it is written to."""
-REPORTS, DIARY = "reports", "diary.csv"
+REPORTS, PEOPLE, DIARY = "reports", "people", "diary.csv"
 STATUS = {
     "path": pl.String,
     "state": pl.String,
@@ -51,13 +58,16 @@ def write(
     out: Path,
     outcomes: Sequence[Outcome],
     made_with: Mapping[str, Any],
+    *,
     diary: pl.DataFrame | None = None,
+    people: pl.DataFrame | None = None,
 ) -> list[Outcome]:
     """Write all tables of a folder of results, status.csv last; returns the final outcomes.
 
     The order is that of the names, whatever the order in which inputs were processed. An input
     with the content of an earlier one is a duplicate of it and gives no rows. A series id that
-    several inputs have is completed by the input's name.
+    several inputs have is completed by the input's name. ``people`` (of `read_people`) says whose
+    each recording is, ``diary`` (of `read_diary`) what they wrote.
     """
     outcomes = list(unique(sorted(outcomes, key=lambda one: one.name)))
     shared = shared_ids(outcomes)
@@ -67,53 +77,79 @@ def write(
         parts = Path(place)
         for number in range(0, max(1, len(used)), AT_ONCE):
             some = used[number : number + AT_ONCE]
-            for name, table in _tables(out, some, shared).items():
+            for name, table in _tables(out, some, shared, people).items():
                 (parts / name).mkdir(exist_ok=True)
                 table.write_parquet(parts / name / f"{number:06}.parquet")
+        recordings = pl.read_parquet(sorted((parts / "recordings").iterdir()))
+        nights = once(pl.scan_parquet(sorted((parts / "nights").iterdir())), recordings)
+        persons = people_table(nights.select(NEEDED).collect(), recordings)
+        tables = dict(nights=nights, clean=clean(nights))
+        tables |= dict(recordings=recordings.lazy(), people=persons.lazy())
         for name, files in FILES.items():
             for file in files:
-                _join(parts / name, out / file)
-        _link_reports(out, used, shared, parts / REPORTS)
+                _sink(tables[name], out / file)
+        pages = _link_reports(out, used, shared, parts / REPORTS)
+        _person_pages(nights, recordings, persons, pages, made_with, parts / REPORTS)
+        _replace_folder(parts / REPORTS, out / REPORTS)
     status = status_table(outcomes)
-    _study(out, status, made_with, diary)
+    _check_people(people, recordings)
+    _study(out, status, made_with, diary, people)
     write_table(out / "dictionary.csv", dictionary())
     write_table(out / "status.csv", status)
     return outcomes
 
 
-def _tables(out: Path, some: Sequence[Outcome], shared: frozenset[str]) -> dict[str, pl.DataFrame]:
+def _tables(
+    out: Path, some: Sequence[Outcome], shared: frozenset[str], people: pl.DataFrame | None
+) -> dict[str, pl.DataFrame]:
     """The tables of some inputs; with their columns, where there are none."""
-    nights, recordings = (
-        pl.concat(
-            [
-                pl.DataFrame(schema=schema(columns) | {"file": pl.String}),
-                *(_read(out, one, file, shared) for one in some),
-            ]
-        )
-        for file, columns in ((NIGHTS_FILE, NIGHTS), (RECORDINGS_FILE, RECORDINGS))
-    )
-    people = people_table(nights.drop("file"), recordings.drop("file"))
-    return dict(nights=nights, clean=clean(nights), recordings=recordings, people=people)
+    result = {}
+    for name, file, columns in (
+        ("nights", NIGHTS_FILE, NIGHTS),
+        ("recordings", RECORDINGS_FILE, RECORDINGS),
+    ):
+        empty = pl.DataFrame(schema=schema(columns) | {"file": pl.String})
+        table = pl.concat([empty, *(_read(out, one, file, shared) for one in some)])
+        result[name] = table if people is None else named(table, people)
+    return result
+
+
+def _check_people(people: pl.DataFrame | None, recordings: pl.DataFrame) -> None:
+    """Say what a file of people and the recordings do not have in common."""
+    if people is None:
+        return
+    key = people.columns[0]
+    for missing, words in (
+        (people.join(recordings, on=key, how="anti"), "named in the file of people, not found"),
+        (recordings.join(people, on=key, how="anti"), "not in the file of people, so named itself"),
+    ):
+        if len(missing):
+            first = ", ".join(missing[key].sort().head(5)) + (" ..." if len(missing) > 5 else "")
+            print(f"WARNING: {len(missing)} {key} {words}: {first}", file=sys.stderr)
 
 
 def _study(
-    out: Path, status: pl.DataFrame, made_with: Mapping[str, Any], diary: pl.DataFrame | None
+    out: Path,
+    status: pl.DataFrame,
+    made_with: Mapping[str, Any],
+    diary: pl.DataFrame | None,
+    people: pl.DataFrame | None,
 ) -> None:
     """The report of all people, and their nights beside the diary."""
-    nights = pl.read_parquet(out / "nights.parquet")
     (out / DIARY).unlink(missing_ok=True)
     if diary is not None:
-        compared = compare_diary(nights, diary)
+        compared = compare_diary(pl.read_parquet(out / "nights.parquet"), diary)
         write_table(out / DIARY, compared.nights)
         if compared.agreement is not None:
             print(as_text({"found, against the diary": compared.agreement}))
+    expected = [table["person"] for table in (diary, people) if table is not None]
     with replacing(out / "study.html") as partial:
         write_study_report(
             partial,
-            nights=nights,
+            nights=pl.read_parquet(out / "nights.parquet", columns=[*STUDY_NEEDS]),
             people=pl.read_parquet(out / "people.parquet"),
             status=status.select("reason", input="path", status="state"),
-            expected=() if diary is None else diary["person"].unique(),
+            expected=pl.concat(expected).unique() if expected else (),
             made_with=made_with,
         )
 
@@ -179,26 +215,59 @@ def _read(out: Path, one: Outcome, name: str, shared: frozenset[str]) -> pl.Data
     return table.with_columns(pl.lit(one.name).alias("file"))
 
 
-def _join(parts: Path, target: Path) -> None:
-    """One file of the parts of a table."""
-    table = pl.scan_parquet(sorted(parts.iterdir()))
+def _sink(table: pl.LazyFrame, target: Path) -> None:
+    """Write a table, some of it in memory at a time."""
     with replacing(target) as partial:
         (table.sink_parquet if target.suffix == ".parquet" else table.sink_csv)(partial)
 
 
-def _link_reports(out: Path, used: Iterable[Outcome], shared: frozenset[str], new: Path) -> None:
-    """Replace the folder of reports: each is the file of its result under the series' name."""
+def _link_reports(
+    out: Path, used: Iterable[Outcome], shared: frozenset[str], new: Path
+) -> dict[str, str]:
+    """Fill a folder of reports: each is the file of its result under the series' name.
+
+    Returns series id -> name of the file.
+    """
     new.mkdir()
+    pages = {}
     for one in used:
         for series_id, report in zip(one.series, one.reports, strict=False):
             name = _full(one, series_id) if series_id in shared else series_id
             source = results.folder(out, one.key) / report
-            target = new / f"{folder_name(name)}.html"
+            pages[name] = f"{folder_name(name)}.html"
             try:
-                os.link(source, target)
+                os.link(source, new / pages[name])
             except OSError:  # a file system without links
-                shutil.copyfile(source, target)
-    old = out / REPORTS
+                shutil.copyfile(source, new / pages[name])
+    return pages
+
+
+def _person_pages(
+    nights: pl.LazyFrame,
+    recordings: pl.DataFrame,
+    people: pl.DataFrame,
+    pages: Mapping[str, str],
+    made_with: Mapping[str, Any],
+    new: Path,
+) -> None:
+    """A page for each person of whom there are several recordings, which leads to theirs."""
+    several = people.filter(pl.col("recordings") > 1)
+    if several.is_empty() or not pages:
+        return
+    (new / PEOPLE).mkdir()
+    for person in several["person"]:
+        write_summary(
+            new / PEOPLE / f"{folder_name(person)}.html",
+            nights=nights.filter(person=person).collect(),
+            people=several,
+            recordings=recordings.filter(person=person),
+            pages={name: f"../{quote(page)}" for name, page in pages.items()},
+            made_with=made_with,
+        )
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    """Put a folder in the place of another one; an empty one only takes it away."""
     if old.exists():
         old.rename(new.with_name("old"))
     if any(new.iterdir()):

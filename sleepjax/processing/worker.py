@@ -153,7 +153,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         converted, found = part
         of = found.recording, found.probabilities, found.windows
         about: dict[str, Any] = dict(nonwear=converted.nonwear, quality=converted.quality)
-        nights.append(nights_table(*of, **about))
+        nights.append(nights_table(*of, **about, min_hours=task.settings.min_hours))
         rows.append(recordings_table(*of, **about))
         quality.append(converted.quality)
         if converted.quality.get("partial"):
@@ -189,7 +189,7 @@ def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Found] | InputErr
     source = _read(path, task.settings, task.jobs)
     while group := list(islice(source, TOGETHER)):
         sound = [part[1] for part in group if not isinstance(part, InputError)]
-        found = model(task.settings.workdir).find_each(sound)
+        found = model(task.settings.workdir).find_each(sound, fitted=True)
         for part in group:
             if isinstance(part, InputError):
                 yield part

@@ -30,9 +30,13 @@ import pytest
 
 from sleepjax.data.store import open_store
 from sleepjax.data.windows import load_labelled
+from sleepjax.processing import worker
 from sleepjax.tables import read_table
-from tests.fuzz.changes import CHANGES, ZONES, files
+from tests.fuzz.changes import CHANGES, files
+from tests.fuzz.lines import command_line
+from tests.support.processes import InThisProcess
 from tests.support.scripts import script
+from tests.support.watches import watch_files
 
 SECONDS = float(os.environ.get("SLEEPJAX_FUZZ_SECONDS", 600))
 SEED = int(os.environ.get("SLEEPJAX_FUZZ_SEED", 0))
@@ -42,7 +46,7 @@ LONGEST = 180
 MOST_LINES, MOST_CHARACTERS = 15, 3000
 """Of an error message."""
 CODES = {
-    **dict.fromkeys(("predict", "baseline", "plot"), {0, 2, 3}),
+    **dict.fromkeys(("predict", "baseline", "plot", "process"), {0, 2, 3}),
     **dict.fromkeys(("train", "crossval"), {0, 2, 3}),
 }
 """Documented exit codes; 0 and 2 where nothing else is said. Nobody sends a signal here."""
@@ -50,7 +54,7 @@ OUTPUTS = ("--out", "--html", "--figure", "--workdir")
 WEIGHTS = {
     "predict": 10, "plot": 3, "evaluate": 8, "agreement": 5, "baseline": 6, "prepare_data": 8,
     "tune_postprocess": 3, "compare": 2, "release": 3, "simulate": 2, "train": 4, "sweep": 3,
-    "crossval": 1,
+    "crossval": 1, "process": 10,
 }  # fmt: skip
 
 
@@ -71,57 +75,6 @@ class Case:
         return f"seed {SEED} case {self.number}: {self.command} {self.argv!r} after {self.changes}"
 
 
-def command_line(rng: Random, command: str, config: str) -> list[str]:
-    """Arguments that work on the folder as it was made."""
-    series = rng.choice(("rec.parquet", "rec.csv"))
-    maybe = lambda *words, share=0.2: list(words) if rng.random() < share else []
-    data = ["--config", config, "--config.data.root=data"]
-    lines = {
-        "predict": lambda: [
-            *("--workdir", rng.choice(("run", "run", "rel")), "--series", series),
-            *("--out", "new.csv", *maybe("--no_figures", share=0.8), *maybe("--overwrite")),
-            *(*maybe("--post", "post.json"), *maybe("--checkpoint", "best")),
-            *maybe("--tz", rng.choice(ZONES)),
-        ],
-        "plot": lambda: [
-            *(("--series", series) if rng.random() < 0.7 else ("--workdir", "run")),
-            *("--out", "plots", *maybe("--events", rng.choice(("truth.csv", "found.csv")))),
-            *(*maybe("--night", "2018-08-14"), *maybe("--format", "svg")),
-        ],
-        "evaluate": lambda: [
-            *("--events", "truth.csv", "--submission", "found.csv"),
-            *(*maybe("--json"), *maybe("--html", "report.html")),
-        ],
-        "agreement": lambda: [
-            *("--truth", "truth.csv", "--found", "found_windows.csv"),
-            *(*maybe("--json"), *maybe("--figure", "agreement.png"), *maybe("--naps")),
-        ],
-        "baseline": lambda: [
-            *("--series", series, "--out", "base.csv", "--config", config),
-            *rng.choice((
-                ("--name", "hdcza"), ("--name", "vanhees2015"),
-                ("--name", "logistic", "--data", "data"),
-                ("--name", "clock", "--truth", "truth.csv"),
-            )),
-        ],
-        "prepare_data": lambda: [
-            *("--data", "data", "--phase", "train", "--out", "store"),
-            *(*maybe("--drop_bad", share=0.5), *maybe("--tz", rng.choice(ZONES))),
-        ],
-        "tune_postprocess": lambda: ["--workdir", "run", "--trials", "2", "--out", "tuned.json"],
-        "compare": lambda: ["run", "other", "--out", "comparison"],
-        "release": lambda: ["--workdir", "run", "--out", "released", *maybe("--post", "post.json")],
-        "simulate": lambda: ["--out", "simulated", "--series", "2", "--days", "1",
-                             *maybe("--population", "world"), *maybe("--truth", "psg")],
-        "train": lambda: [*data, "--workdir", rng.choice(("run", "new")), *maybe("--resident"),
-                          *maybe("--print_config")],
-        "sweep": lambda: [*data, "--workdir", "swept", "--slurm",
-                          "--grid", rng.choice(("optim.lr=1e-3,4e-3", "optim.lr=1e-3 ema=0,0.9"))],
-        "crossval": lambda: [*data, "--workdir", "crossed", "--folds", "2"],
-    }  # fmt: skip
-    return list(lines[command]())
-
-
 @pytest.fixture(scope="module")
 def origin(project, cohort, tmp_path_factory) -> Path:
     """A folder with what every command reads; cases get copies of it at one and the same place."""
@@ -138,6 +91,12 @@ def origin(project, cohort, tmp_path_factory) -> Path:
     few.write_parquet(folder / "rec.parquet")
     few.write_csv(folder / "rec.csv")
     events.filter(pl.col("series_id").is_in(ids[:2])).write_csv(folder / "truth.csv")
+    watch_files(folder / "watch")
+    names = "".join(f"{name},ann\n" for name in ids[:2])
+    (folder / "people.csv").write_text(f"series_id,person\n{names}")
+    (folder / "diary.csv").write_text(
+        f"person,date,onset,wakeup\n{ids[0]},2018-08-14,23:00,07:00\nann,2018-08-14,,07:00\n"
+    )
     config = f"{project}/configs/spec1d.py:tiny"
     run = lambda name, *argv: script(project, name).main(list(argv))
     with contextlib.chdir(folder):
@@ -192,7 +151,7 @@ def faults(case: Case, code: int, out: str, err: str, folder: Path, before: dict
     """What the case did wrong."""
     if code not in CODES.get(case.command, {0, 2}) and not (code == 0):
         yield f"exit code {code}"
-    if "Traceback" in out + err or "panicked" in out + err:
+    if any(word in out + err for word in ("Traceback", "panicked", "is a bug in sleepjax")):
         yield "a traceback"
     message = err[err.rfind("error: ") :] if "error: " in err else err
     if code and (len(message.splitlines()) > MOST_LINES or len(message) > MOST_CHARACTERS):
@@ -257,6 +216,13 @@ def check_result(case: Case, out: str, folder: Path) -> None:
     elif case.command == "plot":
         for picture in target.glob("*.png"):
             assert picture.read_bytes()[:4] == b"\x89PNG", picture
+    elif case.command == "process":
+        state = read_table(target / "status.csv")["state"]
+        assert len(state) and state.is_in(["done", "duplicate"]).all(), state
+        nights = read_table(target / "nights.csv")
+        assert (nights["reasons"].is_null() == nights["why"].is_null()).all()
+        assert not nights["reasons"].str.contains("impossible_value").any()
+        assert read_table(target / "people.csv").height <= nights["series_id"].n_unique()
     elif case.command == "tune_postprocess":
         assert json.loads(target.read_text(encoding="utf-8"))["post"]
 
@@ -266,6 +232,7 @@ def check_result(case: Case, out: str, folder: Path) -> None:
 def test_commands_survive_what_strangers_give_them(project, origin, capfd, monkeypatch):
     config = f"{project}/configs/spec1d.py:tiny"
     mains = {name: script(project, name).main for name in WEIGHTS}
+    monkeypatch.setattr("sleepjax.processing.engines.Local", InThisProcess)
     folder = origin.with_name("case")
     codes, failed = Counter(), []
     numbers = iter([int(CASE)]) if CASE else iter(range(10**9))
@@ -277,6 +244,8 @@ def test_commands_survive_what_strangers_give_them(project, origin, capfd, monke
         case = draw(number, folder, config)
         before = contents(folder)
         capfd.readouterr()
+        worker.model.cache_clear()
+        worker.model_facts.cache_clear()
         code, trouble = -1, ""
         try:
             with limited():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.nights import clean, nights_table, recordings_table
-from sleepjax.nights.columns import IMPOSSIBLE, REASONS
+from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.reasons import NIGHT
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
@@ -127,7 +127,9 @@ def test_a_watch_put_on_at_three_in_the_morning():
     first = nights.row(0, named=True)
     assert first["kind"] == "main" and first[REASONS] == "recording_too_short"
     assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
+    assert first[WHY] == f"{first['recorded_h']:.1f} hours recorded, 16 are needed"
     assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
+    assert nights_table(*found(of, sleeps), min_hours=12.5)[WHY][0].endswith(", 12.5 are needed")
     asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
     seen = nights_table(*found(of, asleep)).row(0, named=True)[REASONS].split()
     assert "end_not_seen" in seen and "recording_too_short" in seen
@@ -172,6 +174,7 @@ def test_a_window_in_which_the_raw_signal_sees_no_watch():
     raw[13 * HOUR : 15 * HOUR] = True
     row = main_of(nights_table(*found(of, [(11 * HOUR, 19 * HOUR)]), nonwear=raw))
     assert row[REASONS] == "window_not_worn" and row["unknown_min"] == 120
+    assert row[WHY] == "75.0% of the window measured with the watch on, 90% is needed"
     assert row["window_worn_raw"] == 0.75 and row["worn_h"] == 19
 
 
@@ -179,6 +182,7 @@ def test_a_window_of_more_than_twenty_hours():
     of = meta("2018-08-14 12:00", 72)
     row = main_of(nights_table(*found(of, [(20 * HOUR, 45 * HOUR)])))
     assert row["spt_min"] == 25 * 60 and row[REASONS] == "window_too_long"
+    assert row[WHY] == "the window lasts 25.0 hours, more than 20"
 
 
 def test_the_end_of_sleep_is_not_seen_where_the_watch_is_taken_off():
@@ -187,22 +191,32 @@ def test_the_end_of_sleep_is_not_seen_where_the_watch_is_taken_off():
     valid[19 * HOUR : 20 * HOUR] = False
     row = main_of(nights_table(*found(of, [(11 * HOUR, 19 * HOUR)], valid=valid)))
     assert row[REASONS] == "end_not_seen"
+    assert row[WHY] == (
+        "0.1 of the 5 minutes after the wakeup measured with the watch on, half of them is needed"
+    )
 
 
 @pytest.mark.parametrize(
-    ("calibration", "shown", "reason"),
+    ("calibration", "shown", "why"),
     [
         (None, "unknown", ""),
         ({"applied": True, "error_after_g": 0.004}, "yes", ""),
-        ({"applied": True, "error_after_g": 0.02}, "yes", "not_calibrated"),
-        ({"applied": False, "error_after_g": None, "reason": "too little"}, "no", "not_calibrated"),
+        (
+            {"applied": True, "error_after_g": 0.02}, "yes",
+            "the error of calibration is 20.0 mg, more than 10",
+        ),
+        (
+            {"applied": False, "error_after_g": None, "reason": "too little"}, "no",
+            "not calibrated: too little",
+        ),
     ],
-)
-def test_calibration_of_the_file(calibration, shown, reason):
+)  # fmt: skip
+def test_calibration_of_the_file(calibration, shown, why):
     of = meta("2018-08-14 12:00", 24)
     sleeper = found(of, [(11 * HOUR, 19 * HOUR)])
     row = main_of(nights_table(*sleeper, quality={"calibration": calibration}))
-    assert (row["calibration"], row[REASONS]) == (shown, reason)
+    assert (row["calibration"], row[WHY]) == (shown, why)
+    assert row[REASONS] == ("not_calibrated" if why else "")
 
 
 def test_arrays_of_another_length_are_refused():
@@ -215,7 +229,7 @@ def test_every_reason_of_a_night_can_be_given_and_is_explained():
     """The codes that nights_table writes are those of the dictionary."""
     given = {
         "no_sleep_found", "recording_too_short", "not_worn", "window_not_worn", "window_too_long",
-        "end_not_seen", "not_calibrated", IMPOSSIBLE,
+        "end_not_seen", "not_calibrated", "recorded_twice", IMPOSSIBLE,
     }  # fmt: skip
     assert given == set(NIGHT)
 

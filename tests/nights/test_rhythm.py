@@ -1,5 +1,6 @@
 """Rest and activity: values known by calculation, GGIR's formulas, the slow reference."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -12,8 +13,20 @@ from sleepjax.nights.rhythm import hourly, rhythm
 from sleepjax.types import STEPS_PER_HOUR
 from tests.reference import nights as slow
 from tests.support.nights import found, meta
+from tests.support.project import PROJECT
 
 HOURS = np.arange(24 * 7)
+GOLDEN = json.loads((PROJECT / "tests" / "reference" / "rhythm.json").read_text())
+
+
+@pytest.mark.parametrize("week", GOLDEN, ids=lambda week: f"{len(week['hours'])}h")
+def test_rhythm_is_that_of_pyactigraphy(week):
+    """Whose variances are of samples: see rhythm_values.py, which computed them."""
+    n = len(week["hours"])
+    result = rhythm(np.array(week["hours"]), 0)
+    sampled = {"is": 24 / 23 * (n - 1) / n, "iv": (n - 1) / n}
+    for name in week.keys() - {"hours"}:
+        assert result[name] * sampled.get(name, 1) == pytest.approx(week[name]), name
 
 
 def test_a_wave_of_a_day():

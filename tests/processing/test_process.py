@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,19 +13,10 @@ import polars as pl
 import pytest
 
 from sleepjax.commands import process
+from sleepjax.nights.reasons import MIN_HOURS
 from sleepjax.processing import run
-from sleepjax.processing.engines import Local
+from tests.support.processes import InThisProcess
 from tests.support.recordings import BAD, folder, tables
-
-
-class InThisProcess(Local):
-    """The engine of most of these tests: quick, and what it is asked is answered here."""
-
-    def ask(self, question):
-        return question()
-
-    def outcomes(self, inputs, work):
-        yield from map(work, inputs)
 
 
 @pytest.fixture
@@ -164,6 +156,33 @@ def test_a_diary_is_compared_and_says_who_is_missing(data, whole, tmp_path, here
     assert command("--out", out, "--merge", *about) == 3
     assert "nobody" in (out / "study.html").read_text()
     assert command(data, "--out", out) == 3 and not (out / "diary.csv").exists()
+
+
+def test_the_least_hours_of_a_night_are_asked_for(data, whole, tmp_path, here, capsys):
+    assert process.MIN_HOURS == MIN_HOURS
+    assert command(data, "--out", tmp_path / "out", "--min_hours", 2) == 3
+    found, before = (pl.read_csv(out / "nights.csv") for out in (tmp_path / "out", whole))
+    assert found.drop("reasons", "why").equals(before.drop("reasons", "why"))
+    short = before["reasons"].str.contains("recording_too_short").fill_null(False)
+    assert short.any() and before.filter(short)["why"].str.contains("16 are needed").all()
+    assert not found["reasons"].str.contains("recording_too_short").any()
+    assert command(data, "--out", tmp_path / "x", "--min_hours", 30) == 2
+    assert "--min_hours 30 must be from 0 to 24" in capsys.readouterr().err
+
+
+def test_several_recordings_of_one_person(data, whole, tmp_path, here):
+    """A file of people needs nothing computed again."""
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    names = pl.read_csv(whole / "recordings.csv")["file"].to_list()
+    text = "".join(f"{name},ann\n" for name in names)
+    (tmp_path / "people.csv").write_text(f"file,person\n{text}")
+    before = done(out)
+    assert command(data, "--out", out, "--people", tmp_path / "people.csv") == 3
+    assert done(out) == before
+    (row,) = pl.read_csv(out / "people.csv").rows(named=True)
+    assert (row["person"], row["recordings"]) == ("ann", 5) and row["overlap_h"] > 24
+    assert pl.read_csv(out / "nights.csv")["reasons"].str.contains("recorded_twice").any()
 
 
 def test_files_that_come_and_go(data, whole, tmp_path, here, capsys):

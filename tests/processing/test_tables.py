@@ -24,10 +24,17 @@ def result(out: Path, name: str, content: str, *series: str) -> Outcome:
     if results.read(out, outcome.key):
         return outcome
     nights = {
-        "series_id": series * 2, "person": series * 2, "night": [1, 2] * len(series),
+        "series_id": [s for s in series for _ in range(2)],
+        "person": [s for s in series for _ in range(2)], "night": [1, 2] * len(series),
         "kind": "main", "spt_min": 480.0, "reasons": ["", "not_worn"] * len(series),
+        "onset": [f"2018-08-{d}T23:00:00+0100" for d in (14, 15)] * len(series),
+        "wakeup": [f"2018-08-{d}T07:00:00+0100" for d in (15, 16)] * len(series),
+        "onset_step": [1000, 18_280] * len(series), "worn_h": 24.0,
     }  # fmt: skip
-    recordings = {"series_id": series, "person": series, "days": 2.0, "reasons": ""}
+    recordings = {
+        "series_id": series, "person": series, "days": 2.0, "reasons": "",
+        "begin": "2018-08-14T12:00:00+0100", "end": "2018-08-16T12:00:00+0100",
+    }  # fmt: skip
     with results.written(out, outcome.key, out / "new") as folder:
         filled(nights, NIGHTS).write_parquet(folder / "nights.parquet")
         filled(recordings, RECORDINGS).write_parquet(folder / "recordings.parquet")
@@ -109,7 +116,32 @@ def test_without_any_result_the_tables_have_their_columns(tmp_path):
     assert "a.csv" in (tmp_path / "study.html").read_text()
 
 
-@pytest.mark.parametrize("stage", ["_join", "_link_reports", "_study"])
+def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
+    found = [result(tmp_path, f"{name}.csv", name, name) for name in "abc"]
+    people = pl.DataFrame({"file": ["a.csv", "b.csv", "d.csv"], "person": ["ann", "ann", "dan"]})
+    tables.write(tmp_path, found, MADE, people=people)
+    nights = pl.read_csv(tmp_path / "nights.csv")
+    assert nights["person"].to_list() == ["ann"] * 4 + ["c"] * 2
+    # Both recordings of ann are of the same time: one of each two equal nights counts.
+    assert nights["reasons"].to_list()[:4] == [
+        None, "not_worn", "recorded_twice", "not_worn recorded_twice"
+    ]  # fmt: skip
+    ann, c = pl.read_csv(tmp_path / "people.csv").rows(named=True)
+    assert (ann["person"], ann["recordings"], ann["clean_nights"]) == ("ann", 2, 1)
+    assert (ann["overlap_h"], c["overlap_h"], c["clean_nights"]) == (48, 0, 1)
+    error = capsys.readouterr().err
+    assert "1 file named in the file of people, not found: d.csv" in error
+    assert "1 file not in the file of people, so named itself: c.csv" in error
+    study = (tmp_path / "study.html").read_text()
+    assert "ann (48.0 h)" in study and "dan" in study
+    page = (tmp_path / "reports" / "people" / "ann.html").read_text()
+    assert 'href="../a.html"' in page and "In 48.0 hours two recordings overlap" in page
+    assert not (tmp_path / "reports" / "people" / "c.html").exists()
+    tables.write(tmp_path, found, MADE)
+    assert not (tmp_path / "reports" / "people").exists()
+
+
+@pytest.mark.parametrize("stage", ["_sink", "_link_reports", "_study"])
 def test_a_fault_while_writing_leaves_whole_tables(tmp_path, monkeypatch, stage):
     tables.write(tmp_path, [result(tmp_path, "a.csv", "a", "a")], MADE)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
