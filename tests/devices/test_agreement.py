@@ -1,9 +1,9 @@
-"""Agreement with independent implementations on real files: wristpy, and pygt3x for raw samples.
+"""Agreement with independent implementations on real files: wristpy, pygt3x, scikit-digital-health.
 
-The values were computed once by tests/reference/wristpy_values.py. enmo has one definition, so only
-rounding differs. anglez differs where the arm moves: wristpy takes the angle of every sample, GGIR
-and we that of medians over five seconds. Where the arm is at rest the median of noise and its mean
-are the same within a fraction of a degree.
+The values were computed once by tests/reference/wristpy_values.py and skdh_values.py. enmo has one
+definition, so only rounding differs. anglez differs where the arm moves: wristpy takes the angle of
+every sample, GGIR and we that of medians over five seconds. Where the arm is at rest the median of
+noise and its mean are the same within a fraction of a degree.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from sleepjax.devices import recordings
 from sleepjax.devices.decode import decode
-from sleepjax.devices.kinds import GT3X
+from sleepjax.devices.kinds import AXIVITY, GT3X
 from sleepjax.devices.pieces import cut
 from tests.support.devices import device_file
 from tests.support.project import PROJECT
@@ -29,6 +29,11 @@ AT_REST = 0.5
 @cache
 def known() -> dict:
     return json.loads((PROJECT / "tests" / "reference" / "wristpy.json").read_text())
+
+
+@cache
+def axivity() -> dict:
+    return json.loads((PROJECT / "tests" / "reference" / "skdh.json").read_text())
 
 
 @pytest.mark.parametrize("name", sorted(known()["epochs"]))
@@ -63,3 +68,35 @@ def test_raw_samples_of_pygt3x(name, tmp_path):
     for axis, values in zip("xyz", samples.xyz, strict=True):
         ours = [values[minute == m].mean(dtype=np.float64) for m in whole]
         np.testing.assert_allclose(ours, np.array(theirs[axis])[rows], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", sorted(axivity()))
+def test_axivity_files_of_skdh(name, tmp_path):
+    """The same samples; their times differ by a few ms, so some fall into the second beside."""
+    theirs = axivity()[name]
+    pieces = cut(device_file(name), AXIVITY, False, tmp_path, lenient=False).pieces
+    parts = [decode(piece, tmp_path, lenient=False) for piece in pieces]
+    second = np.concatenate([part.time for part in parts]) // 1_000_000_000
+    assert len(second) == theirs["samples"]
+    for axis, values in zip("xyz", np.concatenate([p.xyz for p in parts], axis=1), strict=True):
+        ours = [values[second == s].mean(dtype=np.float64) for s in theirs["second"]]
+        apart = np.abs(np.array(ours) - theirs[axis])
+        assert np.median(apart) < 0.002 and apart.max() < 0.02  # g, while the arm moves
+
+
+@pytest.mark.parametrize("name", sorted(axivity()))
+def test_epochs_of_skdh(name):
+    """Its angle is that of one median, ours the mean of those of medians that roll."""
+    theirs = axivity()[name]
+    (one,) = recordings(device_file(name), tz="Europe/London")
+    assert not one.quality["calibration"]["applied"]
+    utc = pl.col("timestamp").str.to_datetime("%Y-%m-%dT%H:%M:%S%z").dt.epoch("s")
+    ours = one.frame.drop_nulls().select("enmo", "anglez", epoch=utc)
+    both = ours.join(
+        pl.DataFrame({"epoch": theirs["epoch"], "e": theirs["enmo"], "a": theirs["anglez"]}),
+        on="epoch", maintain_order="left",
+    )  # fmt: skip
+    assert both.height == len(theirs["epoch"]) >= 20
+    np.testing.assert_allclose(both["enmo"], both["e"], atol=1e-3)
+    apart = np.abs((both["anglez"] - both["a"]).to_numpy())
+    assert np.median(apart) < 3 and apart[both["enmo"].to_numpy() < 0.03].max() < 2

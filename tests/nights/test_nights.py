@@ -129,7 +129,7 @@ def test_a_watch_put_on_at_three_in_the_morning():
     assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
     assert first[WHY] == f"{first['recorded_h']:.1f} hours recorded, 16 are needed"
     assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
-    assert nights_table(*found(of, sleeps), min_hours=12.5)[WHY][0].endswith(", 12.5 are needed")
+    assert nights_table(*found(of, sleeps), min_hours=13.5)[WHY][0].endswith(", 13.5 are needed")
     asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
     seen = nights_table(*found(of, asleep)).row(0, named=True)[REASONS].split()
     assert "end_not_seen" in seen and "recording_too_short" in seen

@@ -124,7 +124,7 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     assert nights["person"].to_list() == ["ann"] * 4 + ["c"] * 2
     # Both recordings of ann are of the same time: one of each two equal nights counts.
     assert nights["reasons"].to_list()[:4] == [
-        None, "not_worn", "recorded_twice", "not_worn recorded_twice"
+        "", "not_worn", "recorded_twice", "not_worn recorded_twice"
     ]  # fmt: skip
     ann, c = pl.read_csv(tmp_path / "people.csv").rows(named=True)
     assert (ann["person"], ann["recordings"], ann["clean_nights"]) == ("ann", 2, 1)

@@ -3,8 +3,8 @@
     python -m venv other && other/bin/pip install scikit-digital-health==0.17.18
     other/bin/python tests/reference/skdh_values.py DEVICE_FILES tests/reference/skdh.json
 
-Its reader of .cwa files is its own, in Fortran. Of it the mean of each second, and its ENMO
-and anglez (of medians over five seconds) of epochs of 5 seconds. Not imported by anything.
+It reads .cwa files itself. Of it the mean of each second, and its ENMO and anglez (the angle of
+medians) of whole epochs of 5 seconds. Not imported by anything.
 """
 
 import json
@@ -33,17 +33,20 @@ def values(path: Path) -> dict:
         axis: [round(float(accel[second == s, i].mean()), 5) for s in whole]
         for i, axis in enumerate("xyz")
     }
-    first = int(np.searchsorted(time, np.ceil(time[0] / EPOCH) * EPOCH))
-    length = round(EPOCH * rate)
-    enmo = metric_enmo(accel[first:], length, take_abs=False, trim_zero=True)
+    epoch = np.floor(time / EPOCH).astype(np.int64) * EPOCH
+    full, length = np.unique(epoch, return_counts=True)
+    full = full[length >= 0.9 * EPOCH * rate]
+    one = lambda metric, e: float(
+        np.ravel(metric(accel[epoch == e], wlen=int((epoch == e).sum())))[0]
+    )
     return {
         "rate": rate,
         "samples": len(time),
         "second": whole.tolist(),
         **means,
-        "epoch": round(float(time[first])),
-        "enmo": [round(float(v), 6) for v in enmo],
-        "anglez": [round(float(v), 3) for v in metric_anglez(accel[first:], length)],
+        "epoch": full.tolist(),
+        "enmo": [round(one(metric_enmo, e), 6) for e in full],
+        "anglez": [round(one(metric_anglez, e), 3) for e in full],
     }
 
 
