@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import polars as pl
+
 from sleepjax.types import InputError
 
 _TIME = ("time", "timestamp", "datetime", "dateandtime", "headertimestamp", "ts", "timestampms")
@@ -103,6 +105,22 @@ def _plain(column: str) -> tuple[str, str]:
     elif ended := re.fullmatch(r"(.*[xyz]|enmo|acc)_(mg|g)", text):
         text, unit = ended[1], ended[2]
     return re.sub(r"[^a-z0-9]", "", text), unit
+
+
+def numbers(column: pl.Series, source: str) -> pl.Series:
+    """Float64 of a column of numbers or of text, null where a cell is no number.
+
+    Raises InputError for columns of another kind, such as lists.
+    """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        return column.str.strip_chars().cast(pl.Float64, strict=False)
+    if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+        raise InputError(
+            f"{source}: column {column.name!r} holds {column.dtype}; it must hold numbers."
+        )
+    return column.cast(pl.Float64)
 
 
 def nothing_known(have: Iterable[str], source: str) -> InputError:

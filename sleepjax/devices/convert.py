@@ -71,10 +71,12 @@ def recordings_of_runs(
         }
         yield Converted(frame, grid.nonwear, quality)
     if not n_written:
-        seconds = sum(run.counts["samples"] for run in found) / setup.rate
+        total = lambda name: sum(run.counts[name] for run in found) / setup.rate
+        frozen = total("held") + total("zeros")
+        left = f", and {frozen:.1f} s of zeros or of values that never change" if frozen else ""
         raise InputError(
-            f"{path.name}: no 5 seconds of it are measured ({seconds:.1f} s of samples); a "
-            f"recording needs at least one whole epoch of {STEP_SECONDS} s."
+            f"{path.name}: no 5 seconds of it are measured ({total('samples'):.1f} s of samples"
+            f"{left}); a recording needs at least one whole epoch of {STEP_SECONDS} s."
         )
 
 
@@ -134,7 +136,13 @@ def rate_of(time: np.ndarray, stated: float | None, source: str) -> float:
     Raises InputError for a rate that no watch has.
     """
     step = np.diff(time)
+    back = int((step < 0).sum())
     step = step[step > 0]
+    if back > len(step) / 2:
+        raise InputError(
+            f"{source}: the times of {back} of {len(time)} samples are before the one above; sort "
+            "the rows by time."
+        )
     rate = stated or 0.0
     if len(step):
         rate = SECOND_NS / float(step[step <= 1.5 * np.median(step)].mean())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.devices.columns import Mapped
+from sleepjax.devices.columns import Mapped, numbers
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.stamps import Stamps
 from sleepjax.devices.units import SECOND_NS
@@ -76,7 +76,7 @@ def convert_epochs(
 
 
 def _numbers(column: pl.Series, where: str) -> pl.Series:
-    values = column.cast(pl.Float64, strict=False)
+    values = numbers(column, where)
     wrong = values.is_null() & column.is_not_null()
     if column.dtype == pl.String:
         wrong &= ~column.str.strip_chars().str.to_lowercase().is_in(["", "na", "nan", "null"])

@@ -25,6 +25,7 @@ _FOREIGN = {
     b"%PDF": "it is a PDF",
     b"\x89PNG": "it is a picture",
     b"GENEA": "it is a file of the GENEA, the forerunner of the GENEActiv",
+    b"\x1f\x8b": "it is compressed twice: unpack it once",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd: unpack it first",
 }
 
@@ -64,6 +65,8 @@ def _kind(head: bytes, path: Path, packed: bool) -> str:
         return GENEACTIV
     if head[:4] == b"PAR1" or _is_text(head):
         return TABLE
+    if b"\0" in head and _is_text(head.replace(b"\0", b"")):
+        raise InputError(f"{path.name}: it is text with zero bytes in it, damaged; copy it again.")
     foreign = next((said for begin, said in _FOREIGN.items() if head.startswith(begin)), None)
     what = foreign or f"it begins with {head[:8]!r}, which is no kind that is known"
     raise InputError(f"{path.name}: {what}; what can be read: {READABLE}.")

@@ -149,13 +149,29 @@ def _cut_gt3x(path: Path, folder: Path, size: int) -> Cut:
             log.write_bytes(_old_layout(archive.read("activity.bin"), said, path.name))
     starts, before, fault = _record_edges(log, size)
     if gt3x.PARAMETERS not in before:
-        scale = gt3x.OLD_SCALE if notes else float(said.get("Acceleration Scale", "256"))
-        before[gt3x.PARAMETERS] = gt3x.parameters(scale, int(said.get("Sample Rate", "30")))
+        scale = gt3x.OLD_SCALE if notes else _said(said, "Acceleration Scale", 256, path.name)
+        rate = int(_said(said, "Sample Rate", 30, path.name))
+        before[gt3x.PARAMETERS] = gt3x.parameters(scale, rate)
     header = b"".join(before.values())
     spans = [*zip(starts, starts[1:], strict=False)] or [(0, 0)]
     return Cut(
         [Piece(GT3X, log, a, b, header, text) for a, b in spans], broken or fault, notes=notes
     )
+
+
+def _said(said: dict[str, str], what: str, default: float, name: str) -> float:
+    """A number in info.txt; InputError where it is none that a watch has."""
+    text = said.get(what, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 1 <= number <= 10_000:
+        raise InputError(
+            f"{name}: its info.txt says {what}: {text}, which no watch has; copy it again from the "
+            "device or the server."
+        )
+    return number
 
 
 def _extract(archive: zipfile.ZipFile, log: Path) -> str:

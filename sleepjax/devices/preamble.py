@@ -48,7 +48,7 @@ class Preamble:
     def times(self, source: str, tz: str | None) -> Stamps | Ticks:
         """What gives each row its time."""
         if self.rate is not None:
-            return Ticks(self.start, self.rate)
+            return Ticks(source, self.start, self.rate)
         return Stamps(source, tz, form=self.form, naive=self.clock)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.devices.columns import RAW, Mapped
+from sleepjax.devices.columns import RAW, Mapped, numbers
 from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.decode import Samples
@@ -108,8 +108,8 @@ def _by_id(batch: pl.DataFrame, identity: str | None) -> Iterator[tuple[str, pl.
 def _samples(rows: pl.DataFrame, mapped: Mapped, stamps: Stamps | Ticks) -> Samples:
     """Samples in the table's own unit; cells that are no number are NaN."""
     time = stamps.read(rows[mapped.names.get("time", mapped.names["x"])])
-    axes = [rows[mapped.names[axis]].cast(pl.Float32, strict=False) for axis in "xyz"]
-    return Samples(time, np.stack([axis.to_numpy() for axis in axes]))
+    axes = [numbers(rows[mapped.names[axis]], stamps.source) for axis in "xyz"]
+    return Samples(time, np.stack([axis.cast(pl.Float32).to_numpy() for axis in axes]))
 
 
 def _unit(xyz: np.ndarray, given: str | None, stated: str | None, source: str) -> tuple[str, str]:
@@ -117,7 +117,12 @@ def _unit(xyz: np.ndarray, given: str | None, stated: str | None, source: str) -
     with np.errstate(invalid="ignore"):
         length = np.sqrt((xyz.astype(np.float64) ** 2).sum(axis=0))
     length = length[np.isfinite(length) & (length > 0)]
-    middle = float(np.median(length)) if len(length) else float("nan")
+    if not len(length):
+        raise InputError(
+            f"{source}: x, y and z hold no numbers other than 0; are the samples in other columns, "
+            "or is a comma in the numbers where a point should be?"
+        )
+    middle = float(np.median(length))
     fits = [unit for unit, (low, high) in _LENGTHS.items() if low <= middle <= high]
     said = given or stated
     if said is not None and fits and said not in fits:

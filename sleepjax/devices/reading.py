@@ -16,7 +16,8 @@ from sleepjax.devices.kinds import TABLE, recognise
 from sleepjax.devices.pieces import unpack
 from sleepjax.devices.preamble import read_preamble
 from sleepjax.devices.raw_table import convert_raw
-from sleepjax.tables import column_names
+from sleepjax.tables import TABLES, column_names
+from sleepjax.types import InputError
 
 
 def recordings(
@@ -53,6 +54,7 @@ def recordings(
     with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
         name = series_name(path)
         path = unpack(path, Path(folder)) if packed else path
+        _check_name(path)
         top = read_preamble(path)
         have = top.names or column_names(path, top.skip)
         if columns is None and is_series(have):
@@ -70,6 +72,17 @@ def recordings(
             )
         else:
             raise nothing_known(have, path.name)
+
+
+def _check_name(path: Path) -> None:
+    """Raise InputError for a table whose name says that it is something else."""
+    if path.suffix.lower() not in TABLES:
+        with path.open("rb") as file:
+            head = file.read(60)
+        raise InputError(
+            f"{path.name}: it is no device's file; it begins with {head!r}. If it is a table, let "
+            "its name end in .csv or .parquet."
+        )
 
 
 def is_series(have: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from sleepjax.types import InputError
 
 _SINCE_1970 = ((1e11, SECOND_NS), (1e14, 1_000_000), (1e17, 1_000), (9.2e18, 1))
 """Numbers up to each bound are seconds, ms, us and ns since 1970 UTC."""
+YEARS = (1970, 2200)
 _NEAR = 120
 """Seconds by which a step of the clock may differ from that of daylight saving."""
 
@@ -46,10 +47,7 @@ class Stamps:
         """
         kind, time = self._parse(column)
         if self.kind and kind != self.kind:
-            raise InputError(
-                f"{self.source}: some times have a UTC offset and others have none; write all in "
-                "one way."
-            )
+            raise self._mixed()
         self.kind = kind
         return self._run_on(time) if kind == "naive" and self.tz else time
 
@@ -62,10 +60,13 @@ class Stamps:
         return DeviceClock(0, self.changes[0][1], "UTC offsets of the times", tuple(self.changes))
 
     def _parse(self, column: pl.Series) -> tuple[str, np.ndarray]:
+        if column.dtype in (pl.Categorical, pl.Enum):
+            column = column.cast(pl.String)
         if isinstance(column.dtype, pl.Datetime):
             naive = column.dtype.time_zone is None
             if naive:
-                return "naive", _filled(column, self.source).dt.epoch("ns").to_numpy()
+                self._check_years(_filled(column, self.source))
+                return "naive", column.dt.epoch("ns").to_numpy()
             return "offset", self._moments(column)
         if column.dtype == pl.String:
             column = cells.present(column)
@@ -76,7 +77,10 @@ class Stamps:
                 return self._text(column)
             column = numbers
         if not column.dtype.is_numeric():
-            raise InputError(f"{self.source}: times are {column.dtype}; they must be text.")
+            raise InputError(
+                f"{self.source}: times are {column.dtype}; they must be text like "
+                "2018-08-14T15:30:00.010, date and time, or numbers since 1970."
+            )
         return "number", _since_1970(_filled(column, self.source), self.source)
 
     def _text(self, column: pl.Series) -> tuple[str, np.ndarray]:
@@ -87,9 +91,11 @@ class Stamps:
             return "offset", self._moments(stripped)
         text = stripped if self.form else stripped.str.replace("T", " ", literal=True)
         form = self.form or "%Y-%m-%d %H:%M:%S%.f"
-        time = text.str.to_datetime(form, time_unit="ns", strict=False)
+        time = text.str.to_datetime(form, time_unit="us", strict=False)
         if time.null_count():
             row = int(time.is_null().arg_max() or 0)
+            if self.form is None and _offset(stripped[row]):
+                raise self._mixed()
             raise InputError(
                 f"{self.source}: time {column[row]!r} cannot be read; "
                 + (
@@ -98,10 +104,29 @@ class Stamps:
                     else "write it like 2018-08-14T15:30:00.010, with or without a UTC offset."
                 )
             )
+        self._check_years(time)
         return "naive", time.dt.epoch("ns").to_numpy()
+
+    def _check_years(self, time: pl.Series) -> None:
+        """Raise InputError for datetimes that no watch shows, and that ns cannot hold."""
+        years = time.dt.year()
+        low, high = years.min(), years.max()
+        if low < YEARS[0] or high > YEARS[1]:  # type: ignore[operator]
+            row = int(((years < YEARS[0]) | (years > YEARS[1])).arg_max() or 0)
+            raise InputError(
+                f"{self.source}: time {str(time[row])!r} is not between {YEARS[0]} and {YEARS[1]}; "
+                "was the clock set, or are the times written in another way?"
+            )
+
+    def _mixed(self) -> InputError:
+        return InputError(
+            f"{self.source}: some times have a UTC offset and others have none; write all in one "
+            "way."
+        )
 
     def _moments(self, column: pl.Series) -> np.ndarray:
         utc, offset = clock.parse(column, tz=self.tz, where=self.source)  # ms, seconds
+        self._check_years(pl.Series(utc[[utc.argmin(), utc.argmax()]]).cast(pl.Datetime("ms")))
         turns = np.append(0, np.flatnonzero(np.diff(offset)) + 1)
         for row in turns.tolist():
             if not self.changes or self.changes[-1][1] != offset[row]:
@@ -129,6 +154,7 @@ class Stamps:
 class Ticks:
     """Times of rows that have none: from a start on, at a rate."""
 
+    source: str
     start: int
     """ns since 1970 by the device's clock."""
     rate: float
@@ -169,7 +195,7 @@ def _filled(column: pl.Series, source: str) -> pl.Series:
 def _since_1970(column: pl.Series, source: str) -> np.ndarray:
     largest = float(column.abs().max() or 0)  # type: ignore[arg-type]
     unit = next((unit for bound, unit in _SINCE_1970 if largest < bound), None)
-    if unit is None or largest < 1e8:
+    if unit is None or largest < 1e8 or float(column.min()) < 0:  # type: ignore[arg-type]
         raise InputError(
             f"{source}: times reach {largest:g}, which are no seconds, ms, us or ns since 1970; "
             "write them like 2018-08-14T15:30:00.010."

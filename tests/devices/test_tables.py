@@ -1,5 +1,6 @@
 """Tables: columns by name, units stated or detected, epochs of GGIR and wristpy, refusals."""
 
+import gzip
 from datetime import datetime
 
 import numpy as np
@@ -142,8 +143,6 @@ def test_epochs_of_wristpy(tmp_path):
 
 
 def test_a_table_may_be_compressed(tmp_path):
-    import gzip
-
     samples().write_csv(tmp_path / "a.csv")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
     plain, packed = (
@@ -159,10 +158,56 @@ def test_a_table_may_be_compressed(tmp_path):
         (lambda f: f.head(0), "it has no rows"),
         (lambda f: f.with_columns(time=pl.lit("soon")), "time 'soon' cannot be read"),
         (lambda f: f.with_columns(pl.col("time").replace(f["time"][5], None)), "a time is empty"),
-        (lambda f: f.with_columns(x=pl.lit("?"), y=pl.lit("?")), "gravity in no unit"),
+        (lambda f: f.with_columns(x=pl.lit("?"), y=pl.lit("?")), "hold no numbers other than 0"),
         (lambda f: f.gather_every(400), "samples per second"),
     ],
 )
 def test_tables_that_cannot_be_used(change, said, tmp_path):
     with pytest.raises(InputError, match=said):
         read(change(samples()), tmp_path / "a.csv", units=None)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda f: f.with_columns(x=pl.concat_list("x", "y")), "column 'x' holds List.*numbers"),
+        (lambda f: f.with_columns(x=pl.lit(b"a")), "column 'x' holds Binary; it must hold numbers"),
+        (lambda f: f.with_columns(x=pl.lit("?"), y=0.0, z=0.0), "hold no numbers other than 0"),
+        (lambda f: f.with_columns(pl.col("time").dt.date()), "times are Date; they must be text"),
+        (lambda f: f.with_columns(pl.col("time").dt.offset_by("1000y")), "'3024.* is not between"),
+        (lambda f: f.with_columns(pl.col("time").dt.offset_by("-2000y")), "'0024.* is not between"),
+        (
+            lambda f: f.with_columns(
+                pl.col("time").dt.offset_by("-100y").dt.to_string("%Y-%m-%dT%H:%M:%S%.3f+0000")
+            ),
+            "'1924.* is not between 1970 and 2200; was the clock set",
+        ),
+        (lambda f: f.with_columns(time=-pl.col("time").dt.epoch("s")), "no seconds, ms, us or ns"),
+        (lambda f: f.reverse(), "times of 2999 of 3000 samples are before the one above; sort"),
+        (lambda f: f.sample(fraction=1, shuffle=True, seed=0), "sort the rows by time"),
+    ],
+)
+def test_odd_columns_are_refused_by_name(change, said, tmp_path):
+    with pytest.raises(InputError, match=said) as raised:
+        read(change(samples()), tmp_path / "a.parquet", units=None)
+    assert "\n" not in str(raised.value)
+
+
+def test_text_in_any_form_is_read(tmp_path):
+    plain = read(samples(), tmp_path / "a.csv").frame
+    text = samples().with_columns(pl.all().cast(pl.String).cast(pl.Categorical))
+    assert read(text, tmp_path / "a.parquet").frame.equals(plain)
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace(",", ", "))
+    assert next(recordings(tmp_path / "a.csv", tz="Europe/London")).frame.equals(plain)
+
+
+def test_files_that_are_no_tables_say_what_they_are(tmp_path):
+    packed = gzip.compress(gzip.compress(b"time,x,y,z\n"))
+    for name, content, said in (
+        ("a.csv", b"time,x,y,z\n1,2,\x00\x00", "text with zero bytes in it, damaged"),
+        ("a.bin", b"version https://git-lfs\nsize 1\n", "no device's file; it begins with b'vers"),
+        ("a.csv.gz", packed, "compressed twice: unpack it once"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=said):
+            list(recordings(tmp_path / name))
