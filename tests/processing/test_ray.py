@@ -14,6 +14,7 @@ from tests.support.recordings import folder, tables
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_nodes_and_a_worker_that_is_lost(project, tmp_path):
     if importlib.util.find_spec("ray") is None:
         pytest.skip('ray is not installed: pip install "sleepjax[ray]"')
