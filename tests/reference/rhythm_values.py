@@ -50,7 +50,8 @@ def of(hours: list[float]) -> dict:
     index = pd.date_range("2018-08-14", periods=len(hours), freq="h")
     data = pd.Series(hours, index=index)
     (l5_start, l5), (m10_start, m10) = (
-        metrics._lmx(data, epochs, lowest=lowest) for epochs, lowest in ((5, True), (10, False))
+        metrics._lmx(data, period, lowest=lowest)
+        for period, lowest in (("5h", True), ("10h", False))
     )
     clock = lambda delta: delta.total_seconds() / 3600 % 24
     return {
