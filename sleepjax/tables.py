@@ -180,20 +180,21 @@ def read_table(
 
 
 def _scan(
-    path: Path,
-    file: IO[bytes],
-    *,
-    text: bool,
-    skip: int = 0,
-    names: Sequence[str] | None = None,
+    path: Path, file: IO[bytes], *, text: bool, skip: int = 0, names: Sequence[str] | None = None
 ) -> pl.LazyFrame:
     """Open a table. An open file has no name that polars would take for a pattern or refuse."""
     if path.suffix.lower() in PARQUET:
         os.environ.setdefault(*_ANY_ZONE)
         return pl.scan_parquet(file, glob=False)
     if text:
-        named = {} if names is None else dict(has_header=False, new_columns=list(names))
-        return pl.scan_csv(file, glob=False, infer_schema=False, skip_lines=skip, **named)
+        return pl.scan_csv(
+            file,
+            glob=False,
+            infer_schema=False,
+            skip_lines=skip,
+            has_header=names is None,
+            new_columns=None if names is None else list(names),
+        )
     types = {"series_id": pl.String, "event": pl.String}
     return pl.scan_csv(file, glob=False, schema_overrides=types, infer_schema_length=None)
 

@@ -127,7 +127,7 @@ def _actilife(lines: list[str], source: str) -> Preamble:
     row = lines[rest[0]]
     check_commas(row, source)
     form = _form_of_dates(lines[0], said("Start Date"), source)
-    rate = number((re.search(r" at (\d+) ?Hz", lines[0]) or [0, ""])[1])
+    rate = number(lines[0].rpartition(" at ")[2])
     named = re.search("[A-Za-z]", row) is not None
     has_time = "time" in row.lower() if named else ":" in row
     if not has_time and rate is None:
