@@ -7,7 +7,6 @@ see masked frames. Dropout acts on features, never on logits. The U-Net is in `u
 from __future__ import annotations
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -17,94 +16,84 @@ from sleepjax.models.bounds import check_dropout, check_name, check_sizes
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
 
+Frames = Float[Array, "B frames C"]
+FrameMask = Float[Array, "B frames"]
 
-class MLPDecoder(nn.Module):
-    """Each frame by itself through ``depth`` layers of ``width``: the decoder without context."""
 
-    width: int = 128
-    depth: int = 3
+class Decoder(nn.Module):
+    """Base of the decoders: `features`, which each computes in its own way, then the logits."""
+
     dropout: float = 0.2
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth)
         check_dropout(self.dropout)
         super().__post_init__()
 
     @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every layer."""
+    def __call__(self, x: Frames, *, train: bool, mask: FrameMask | None = None) -> Outputs:
+        """Return logits, and the features of every layer by name."""
+        x, out = self.features(x, train, mask)
+        return Head(self.bias, name="head")(x), out
+
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """Features per frame, of which the logits are linear functions, and of every layer."""
+        raise NotImplementedError
+
+    def drop(self, x: Float[Array, ...], train: bool) -> Float[Array, ...]:
+        """Features of which training leaves out some."""
+        return nn.Dropout(self.dropout)(x, deterministic=not train)
+
+
+class DeepDecoder(Decoder):
+    """A decoder of ``depth`` layers of ``width``."""
+
+    width: int = 128
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        check_sizes(width=self.width, depth=self.depth)
+        super().__post_init__()
+
+
+class MLPDecoder(DeepDecoder):
+    """Each frame by itself through ``depth`` layers of ``width``: the decoder without context."""
+
+    depth: int = 3
+
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         for i in range(self.depth):
             layer = nn.Dense(self.width, dtype=self.dtype, kernel_init=he_uniform, name=f"layer{i}")
             x = out[f"layer{i}"] = nn.gelu(layer(x))
-            x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        return Head(self.bias, name="head")(x), out
+            x = self.drop(x, train)
+        return x, out
 
 
-class LSTMDecoder(nn.Module):
+class LSTMDecoder(DeepDecoder):
     """``depth`` LSTM layers, each in both directions of time: T' serial steps per layer."""
 
-    width: int = 128
-    depth: int = 2
-    dropout: float = 0.2
-    dtype: Dtype = jnp.float32
-    bias: tuple[float, ...] = CLASS_BIAS
-
-    def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth)
-        check_dropout(self.dropout)
-        super().__post_init__()
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the states of every layer."""
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         for i in range(self.depth):
             x = out[f"lstm{i}"] = BiLSTM(self.width, self.dtype, name=f"lstm{i}")(x, mask)
-            x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        return Head(self.bias, name="head")(x), out
+            x = self.drop(x, train)
+        return x, out
 
 
-class MinGRUDecoder(nn.Module):
+class MinGRUDecoder(DeepDecoder):
     """``depth`` residual blocks of a minimal GRU in both directions: no serial steps over time."""
 
     width: int = 64
     depth: int = 4
-    dropout: float = 0.2
-    dtype: Dtype = jnp.float32
-    bias: tuple[float, ...] = CLASS_BIAS
 
-    def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth)
-        check_dropout(self.dropout)
-        super().__post_init__()
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every block."""
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         x = dense(self.width, self.dtype, name="embed")(x)
         for i in range(self.depth):
@@ -113,9 +102,8 @@ class MinGRUDecoder(nn.Module):
             # What passes from the states into the frame is gated by the frame's own features.
             gate = nn.gelu(dense(2 * self.width, self.dtype, name=f"gate{i}")(x))
             y = dense(self.width, self.dtype, name=f"mix{i}")(y * gate)
-            x = out[f"block{i}"] = x + nn.Dropout(self.dropout)(y, deterministic=not train)
-        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
-        return Head(self.bias, name="head")(x), out
+            x = out[f"block{i}"] = x + self.drop(y, train)
+        return nn.LayerNorm(dtype=self.dtype, name="norm")(x), out
 
 
 class DilatedConvs(nn.Module):
@@ -132,7 +120,7 @@ class DilatedConvs(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> Outputs:
+    def __call__(self, x: Frames, *, train: bool) -> Outputs:
         """Return features per frame, and those of every block."""
         out = {}
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
@@ -147,41 +135,28 @@ class DilatedConvs(nn.Module):
         return nn.relu(norm("norm")(x)), out
 
 
-class TCNDecoder(nn.Module):
-    """Dilated convolutions, then the logits: a reach of 2^depth frames each way."""
+class TCNDecoder(DeepDecoder):
+    """Dilated convolutions: a reach of 2^depth frames each way."""
 
     width: int = 64
     depth: int = 8
-    dropout: float = 0.2
     norm: str = "batch"
-    dtype: Dtype = jnp.float32
-    bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth)
-        check_dropout(self.dropout)
         check_name("norm", self.norm, NORMS)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every block."""
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`."""
         del mask  # the reach is finite
         convs = DilatedConvs(
             self.width, self.depth, self.dropout, self.norm, self.dtype, name="convs"
         )
-        x, out = convs(x, train=train)
-        return Head(self.bias, name="head")(x), out
+        return convs(x, train=train)
 
 
-class TransformerDecoder(nn.Module):
+class TransformerDecoder(DeepDecoder):
     """``depth`` transformer blocks over tokens of ``patch`` frames, positions by rotation.
 
     Attention costs the square of the number of tokens: ``patch`` frames share one token; before
@@ -192,30 +167,14 @@ class TransformerDecoder(nn.Module):
     depth: int = 4
     heads: int = 4
     patch: int = 1
-    dropout: float = 0.2
-    dtype: Dtype = jnp.float32
-    bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth, heads=self.heads, patch=self.patch)
-        check_dropout(self.dropout)
+        check_sizes(heads=self.heads, patch=self.patch)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every block."""
-        x, out = self.trunk(x, train, mask)
-        return Head(self.bias, name="head")(x), out
-
-    def trunk(self, x: jax.Array, train: bool, mask: jax.Array | None) -> Outputs:
-        """Features per frame, [B,T',width], and those of every block, per token."""
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`; those of the blocks are per token."""
         out, frames = {}, x
         tokens = Patches(self.width, self.patch, self.dtype, name="tokens")
         x, real = tokens(frames, mask)  # [B,T'/p,W]
@@ -234,18 +193,10 @@ class TransformerDecoder(nn.Module):
 class TransformerCNNDecoder(TransformerDecoder):
     """`TransformerDecoder`, then two residual convolutions of three frames before the logits."""
 
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every block."""
-        x, out = self.trunk(x, train, mask)
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`."""
+        x, out = super().features(x, train, mask)
         for i in range(2):
             conv = Conv(self.width, (3,), use_bias=True, dtype=self.dtype, name=f"conv{i}")
             x = out[f"conv{i}"] = x + nn.gelu(conv(x))
-        x = nn.LayerNorm(dtype=self.dtype, name="norm_conv")(x)
-        return Head(self.bias, name="head")(x), out
+        return nn.LayerNorm(dtype=self.dtype, name="norm_conv")(x), out

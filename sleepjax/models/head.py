@@ -23,6 +23,8 @@ def log_odds(p: float) -> float:
 CLASS_BIAS = tuple(log_odds(PRIOR[name]) for name in CLASSES)
 WORN_BIAS = (*CLASS_BIAS, log_odds(PRIOR[WORN]))
 """Of models that also tell whether the watch is worn."""
+KEYPOINT_BIAS = (*CLASS_BIAS, 0.0, 0.0, 0.0, 0.0)
+"""Of `CenterNet`: the classes, then offsets and sizes of onset and wakeup."""
 
 
 class Head(nn.Module):

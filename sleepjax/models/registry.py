@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from sleepjax import custom
 from sleepjax.config import nearest
-from sleepjax.models.answer import check_answer
 from sleepjax.models.bounds import check_name, check_sizes
-from sleepjax.models.centernet import KEYPOINT_BIAS, CenterNet
 from sleepjax.models.decoders import (
     LSTMDecoder,
     MinGRUDecoder,
@@ -29,12 +28,12 @@ from sleepjax.models.extractors import (
     PANNsFeatureExtractor,
     SpecFeatureExtractor,
 )
-from sleepjax.models.head import CLASS_BIAS, WORN_BIAS
-from sleepjax.models.spec import Spec1D, Spec2DCNN
+from sleepjax.models.head import CLASS_BIAS, KEYPOINT_BIAS, WORN_BIAS
+from sleepjax.models.spec import CenterNet, Spec1D, Spec2DCNN
 from sleepjax.models.transformer import TransformerEncoder
 from sleepjax.models.unet1d import UNet1DDecoder
 from sleepjax.models.unet2d import UNet2D
-from sleepjax.types import InputError
+from sleepjax.types import CLASSES, WORN, InputError
 
 Table = Mapping[str, type[nn.Module]]
 
@@ -67,6 +66,9 @@ PARTS: dict[str, Table] = {
 }
 """Fields of models that are modules themselves, each from a group of settings with a ``name``; the
 first is the default."""
+
+_FRAMES, _FEATURES = 64, 5
+"""Size of the input on which answers of user-defined parts are checked."""
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -118,8 +120,37 @@ def build(
     if outside:
         answers = None if any_answer or name == "detr" else len(bias)
         width = features if features is None else features + covariates
-        check_answer(outside[0], model, downsample, width, answers)
+        _check_answer(outside[0], model, downsample, width, answers)
     return model
+
+
+def _check_answer(
+    name: str, model: nn.Module, downsample: int, features: int | None, outputs: int | None
+) -> None:
+    """Raise InputError unless the model answers (logits [B,T',``outputs``], dictionary).
+
+    ``name`` is the user-defined part that errors blame; without ``outputs`` any answer will do.
+    It takes shapes alone; nothing is computed.
+    """
+    x = jax.ShapeDtypeStruct((2, _FRAMES * downsample, features or _FEATURES), jnp.float32)
+    call = lambda key, x: model.init_with_output({"params": key, "dropout": key}, x, train=False)[0]
+    with custom.calling("model", name, f" on x {x.shape} with train=False"):
+        output = jax.eval_shape(call, jax.random.key(0), x)
+    if outputs is None:
+        return
+    known = (*CLASSES, WORN)[:outputs] if outputs <= len(CLASSES) + 1 else ()
+    what = f"one logit for each of {', '.join(known)}" if known else f"{outputs} outputs"
+    if not (isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], dict)):
+        raise InputError(
+            f"model {name!r} returns a {type(output).__name__}; it must return (logits "
+            f"[B,T',{outputs}], dictionary of intermediates, which may be empty)."
+        )
+    if getattr(output[0], "shape", None) != (2, _FRAMES, outputs):
+        raise InputError(
+            f"model {name!r} turns x {x.shape} into logits {getattr(output[0], 'shape', None)}; "
+            f"they must be {(2, _FRAMES, outputs)}: one frame for each {downsample} steps "
+            f"(data.downsample) and {what}."
+        )
 
 
 def build_part(kind: str, settings: Any, shared: Mapping[str, Any]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Segmentation models: spectrogram -> (2-D U-Net ->) decoder -> logits."""
+"""Models put together from parts: spectrogram -> (2-D U-Net ->) decoder -> outputs per frame."""
 
 from __future__ import annotations
 
@@ -68,6 +68,13 @@ class Spec1D(nn.Module):
             frames = FiLM(name="film")(frames, subject)
         logits, out = self.decoder(frames, train=train, mask=mask)
         return logits, {"image": image, **prefixed("decoder", out)}
+
+
+class CenterNet(Spec1D):
+    """`Spec1D` with the outputs of `sleepjax.objectives.keypoints`: [B,T,F] -> ([B,T',7], out).
+
+    Logits of asleep, onset and wakeup, then offsets and sizes of both events, which are keypoints.
+    """
 
 
 class Spec2DCNN(nn.Module):

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from sleepjax.models.blocks import (
-    NORMS,
-    UPSAMPLES,
-    DoubleConv,
-    Dtype,
-    Outputs,
-    max_pool,
-)
-from sleepjax.models.bounds import check_dropout, check_name, check_sizes
-from sleepjax.models.head import CLASS_BIAS, Head
+from sleepjax.models.blocks import NORMS, UPSAMPLES, DoubleConv, Outputs, max_pool
+from sleepjax.models.bounds import check_name, check_sizes
+from sleepjax.models.decoders import Decoder, FrameMask, Frames
 
 
-class UNet1DDecoder(nn.Module):
+class UNet1DDecoder(Decoder):
     """[B,T',C] -> (logits [B,T',K] float32, out), for any T'.
 
     Level i works at T'/2^i frames with ``widths[i]`` channels. Pooling takes the greater of two
@@ -29,31 +20,20 @@ class UNet1DDecoder(nn.Module):
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
-    dropout: float = 0.2
     norm: str = "batch"
     se: bool = False
     residual: bool = False
     upsample: str = "transposed"
-    dtype: Dtype = jnp.float32
-    bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
         """Check the bounds."""
         check_sizes(widths=self.widths)
-        check_dropout(self.dropout)
         check_name("norm", self.norm, NORMS)
         check_name("upsample", self.upsample, UPSAMPLES)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B frames C"],
-        *,
-        train: bool,
-        mask: Float[Array, "B frames"] | None = None,
-    ) -> Outputs:
-        """Return logits and the features of every level."""
+    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+        """See `Decoder.features`; a layer is a level."""
         out, skips, masks = {}, [], []
 
         def level(i: int, name: str, x: jax.Array) -> jax.Array:
@@ -75,5 +55,4 @@ class UNet1DDecoder(nn.Module):
                 x, skips[i].shape[1:2]
             )
             x = level(i, f"up{i}", jnp.concatenate([x, skips[i]], axis=-1))
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        return Head(self.bias, name="head")(x), out
+        return self.drop(x, train), out

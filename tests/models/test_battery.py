@@ -1,6 +1,5 @@
 """One battery over every model and part: shapes, gradients, padding, precision, learning."""
 
-import math
 from functools import partial
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from sleepjax import objectives
-from sleepjax.models.head import PRIOR
 from sleepjax.types import CLASSES
 from tests.support.models import (
     BATCH,
@@ -30,10 +28,12 @@ from tests.support.models import (
 
 # What these consist of is in other members too; compiling is most of the time here.
 AGAIN = ("spec, lstm", "transformer")
-PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in AGAIN else name for name in MEMBERS]
+PARAMS = {n: pytest.param(n, marks=pytest.mark.slow) if n in AGAIN else n for n in MEMBERS}
+PER_FRAME = [param for name, param in PARAMS.items() if name != "detr"]
+"""Without the model whose queries stand evenly over the whole window, padding included."""
 
 
-@pytest.fixture(scope="module", params=PARAMS)
+@pytest.fixture(scope="module", params=PARAMS.values())
 def tiny(request):
     """A tiny model, its variables and its two compiled functions."""
     one = MEMBERS[request.param]
@@ -70,9 +70,7 @@ def test_logits_are_float32_per_frame_and_class(tiny):
     logits, out = tiny.evaluate(tiny.variables, BATCH["x"])
     assert logits.shape == (3, *tiny.one.outputs) and logits.dtype == jnp.float32
     assert all(np.isfinite(value).all() for value in [logits, *out.values()])
-    if tiny.one.name != "detr":  # its first logits are of intervals
-        want = [math.log(PRIOR[name] / (1 - PRIOR[name])) for name in CLASSES]
-        np.testing.assert_allclose(np.mean(logits, axis=(0, 1))[:3], want, atol=1.5)
+    np.testing.assert_allclose(np.mean(logits, axis=(0, 1))[:3], tiny.one.first, atol=1.5)
 
 
 def test_probabilities_are_from_0_to_1_at_every_step(tiny):
@@ -99,24 +97,28 @@ def test_parameters_do_not_depend_on_length(tiny):
     assert shapes[0] == shapes[1] == jax.eval_shape(lambda: tiny.variables)
 
 
+@pytest.mark.parametrize("tiny", PER_FRAME, indirect=True)
 def test_padding_does_not_change_real_frames_out_of_reach(tiny):
     """The same parameters at two lengths, the longer one filled up with zeros and masked."""
     padded = BATCH["x"].at[:, REAL:].set(0.0)
     mask = ONES.at[:, REAL_FRAMES:].set(0.0)
     whole, _ = tiny.evaluate(tiny.variables, padded, mask)
+    part, _ = tiny.evaluate(tiny.variables, BATCH["x"][:, :REAL], mask[:, :REAL_FRAMES])
+    assert part.shape[1] == REAL_FRAMES
     far = REAL_FRAMES - tiny.one.reach
-    if tiny.one.name != "detr":  # whose queries stand evenly over the whole window
-        part, _ = tiny.evaluate(tiny.variables, BATCH["x"][:, :REAL], mask[:, :REAL_FRAMES])
-        assert part.shape[1] == REAL_FRAMES
-        np.testing.assert_allclose(whole[:, :far], part[:, :far], atol=tiny.one.atol)
-    # Signal in the padding does not matter either: it is the mask that counts.
-    silent = 40 if tiny.one.name == "detr" else 16  # steps; its convolutions reach further
-    loud = BATCH["x"].at[:, REAL : REAL + silent].set(0.0)
+    np.testing.assert_allclose(whole[:, :far], part[:, :far], atol=tiny.one.atol)
+
+
+def test_signal_in_the_padding_does_not_change_real_frames_out_of_reach(tiny):
+    """It is the mask that counts, where a model has context that a mask can cut."""
+    mask = ONES.at[:, REAL_FRAMES:].set(0.0)
+    whole, _ = tiny.evaluate(tiny.variables, BATCH["x"].at[:, REAL:].set(0.0), mask)
+    loud = BATCH["x"].at[:, REAL : REAL + tiny.one.silent].set(0.0)
     other, _ = tiny.evaluate(tiny.variables, loud, mask)
+    far = REAL_FRAMES - tiny.one.reach
     np.testing.assert_allclose(other[:, :far], whole[:, :far], atol=tiny.one.atol)
     free, _ = tiny.evaluate(tiny.variables, loud)
-    if not np.allclose(free, other, atol=1e-4):  # else there is no context that a mask could cut
-        assert not np.allclose(free[:, -20:], other[:, -20:], atol=1e-4)
+    assert tiny.one.masked != np.allclose(free[:, -20:], other[:, -20:], atol=1e-4)
 
 
 def test_windows_do_not_influence_each_other_in_evaluation(tiny):

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sleepjax import models
+from sleepjax.models.detr import FLAG_BIAS
+from sleepjax.models.head import CLASS_BIAS
 
 DOWNSAMPLE, FEATURES, STEPS, REAL = 4, 3, 403, 301
 FRAMES, REAL_FRAMES = math.ceil(STEPS / DOWNSAMPLE), math.ceil(REAL / DOWNSAMPLE)
@@ -31,31 +33,39 @@ def member(
     loss=SEGMENTATION,
     low=0.3,
     outputs=(FRAMES, 3),
+    first=CLASS_BIAS,
+    silent=16,
+    masked=True,
     **settings,
 ):
     """A model with what is expected of it.
 
     ``reach``: frames before the padding that it changes by more than ``atol``; ``low``: the loss
-    that it gets below on one batch; ``outputs``: their shape per window.
+    that it gets below on one batch; ``outputs``: their shape per window, and ``first`` the mean of
+    the first three before training; ``silent``: steps that its convolutions reach into the padding;
+    ``masked``: whether it has context that a mask cuts.
     """
     return SimpleNamespace(
-        name=name, settings=settings, reach=reach, atol=atol, loss=loss, low=low, outputs=outputs
-    )
+        name=name, settings=settings, reach=reach, atol=atol, loss=loss, low=low, outputs=outputs,
+        first=first, silent=silent, masked=masked,
+    )  # fmt: skip
 
 
 MEMBERS = {
-    "spec1d": member(extractor=cnn(), decoder=unet(), reach=12),
+    "spec1d": member(extractor=cnn(), decoder=unet(), reach=12, masked=False),
     "spec2d": member(
         "spec2d",
         extractor=cnn(),
         unet2d=dict(depths=(1,), width=4),
         decoder=unet(),
         reach=60,
+        masked=False,
     ),
     "panns, tcn": member(
         extractor=dict(name="panns", height=8, kernels=(8,)),
         decoder=dict(name="tcn", width=16, depth=3, norm="layer"),
         reach=9,
+        masked=False,
     ),
     "lstm, mlp": member(
         extractor=dict(name="lstm", height=8, depth=1), decoder=dict(name="mlp", width=16, depth=2)
@@ -94,6 +104,8 @@ MEMBERS = {
         norm="layer",
         low=1.5,
         outputs=(3, 5),
+        first=FLAG_BIAS,
+        silent=40,
         loss=dict(name="detr", sigma=20.0, weights=(1.0, 1.0, 1.0)),
     ),
 }
