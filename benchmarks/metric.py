@@ -19,7 +19,7 @@ import polars as pl
 
 from sleepjax.metrics import bootstrap, evaluate, event_detection_ap
 from sleepjax.metrics.ap import score_problem
-from sleepjax.metrics.tables import check_tolerances, encode
+from sleepjax.metrics.arrays import check_tolerances, encode
 from sleepjax.types import EVENTS, STEPS_PER_DAY, STEPS_PER_MINUTE, TOLERANCES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

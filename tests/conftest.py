@@ -32,10 +32,8 @@ jaxtyping.install_import_hook(
     [
         "sleepjax.models",
         "sleepjax.objectives",
-        "sleepjax.metrics.matching",
-        "sleepjax.postprocess.semi_markov",
-        "sleepjax.postprocess.suppression",
-        "sleepjax.postprocess.unmeasured",
+        "sleepjax.metrics",
+        "sleepjax.postprocess",
         "sleepjax.training.augment",
         "sleepjax.training.optim",
         "sleepjax.training.step",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
 from sleepjax.metrics.epochs import Epochs, Interval, bootstrapped, epochs
@@ -178,8 +179,8 @@ def read_windows(
     return whole.sort("series_id", "onset"), len(windows) - len(whole)
 
 
-def match(true: pl.DataFrame, found: pl.DataFrame) -> np.ndarray:
-    """Index [N] of the found window that belongs to each true one, -1 where there is none."""
+def match(true: pl.DataFrame, found: pl.DataFrame) -> Int[np.ndarray, " N"]:
+    """Index of the found window that belongs to each true one, -1 where there is none."""
     pairs = (
         true.with_row_index("t")
         .join(found.with_row_index("f"), on="series_id", suffix="_found")
@@ -198,7 +199,9 @@ def match(true: pl.DataFrame, found: pl.DataFrame) -> np.ndarray:
     return partner
 
 
-def _nights(true: pl.DataFrame, found: pl.DataFrame, partner: np.ndarray) -> pl.DataFrame:
+def _nights(
+    true: pl.DataFrame, found: pl.DataFrame, partner: Int[np.ndarray, " N"]
+) -> pl.DataFrame:
     index = pl.Series([None if f < 0 else f for f in partner.tolist()], dtype=pl.UInt32)
     nights = true.with_columns(
         found[end].gather(index).alias(f"found_{end}")
@@ -235,8 +238,12 @@ def _persons(nights: pl.DataFrame, extra: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _difference(errors: np.ndarray, person: np.ndarray, drawn: np.ndarray) -> Difference:
-    """Of errors [N], NaN where missed; ``drawn`` [D,P]: how often each person is in each draw."""
+def _difference(
+    errors: Float[np.ndarray, " N"],
+    person: Int[np.ndarray, " N"],
+    drawn: Int[np.ndarray, "draws P"],
+) -> Difference:
+    """Of errors, NaN where missed; ``drawn`` is how often each person is in each draw."""
     matched = ~np.isnan(errors)
     e, of = errors[matched], person[matched]
     n, absolute = len(e), np.abs(e)

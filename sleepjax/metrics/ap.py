@@ -19,9 +19,10 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
+from sleepjax.metrics.arrays import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs, match
-from sleepjax.metrics.tables import EventArrays, Problem, check_tolerances, encode
 from sleepjax.types import STEPS_PER_MINUTE, TOLERANCES
 
 Tolerances = Sequence[float] | Mapping[str, Sequence[float]]
@@ -33,9 +34,9 @@ QUANTILES = (0.05, 0.25, 0.75, 0.95)
 class Curve:
     """Precision and recall at each distinct score, from the highest down."""
 
-    score: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    score: Float[np.ndarray, " S"]
+    precision: Float[np.ndarray, " S"]
+    recall: Float[np.ndarray, " S"]
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def evaluate(
 
 
 def score_problem(
-    problem: Problem, tolerances: Mapping[str, np.ndarray]
+    problem: Problem, tolerances: Mapping[str, Float[np.ndarray, " tolerances"]]
 ) -> tuple[dict[tuple[str, float], float], dict[tuple[str, float], Pairs]]:
     """Average precision and matches for each (event, tolerance), tolerances ascending."""
     table, all_pairs = {}, {}
@@ -178,8 +179,10 @@ def score_problem(
     return table, all_pairs
 
 
-def average_precision(matched: np.ndarray, ranked: np.ndarray, n_truth: int) -> float:
-    """AP from the scores of matched detections [M] and all scores in ascending order [D]."""
+def average_precision(
+    matched: Float[np.ndarray, " M"], ranked: Float[np.ndarray, " D"], n_truth: int
+) -> float:
+    """AP from the scores of matched detections and all scores in ascending order."""
     if not len(matched):
         return 0.0
     matched = np.sort(matched)

@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Int
 
 from sleepjax.metrics.ap import Tolerances, score_problem
+from sleepjax.metrics.arrays import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs
-from sleepjax.metrics.tables import EventArrays, Problem, check_tolerances, encode
 from sleepjax.types import TOLERANCES, InputError
 
 BLOCK = 4_000_000
-"""Array entries worked on at a time; bounds memory whatever the number of draws."""
+"""Array entries worked on at a time; bounds memory for any number of draws."""
+
+
+Draws = Float[np.ndarray, " draws"]
+"""A number for each draw."""
+Counts = Int[np.ndarray, "draws S"]
+"""How often each series is in each draw."""
+Table = dict[tuple[str, float], Draws]
+"""(event, tolerance in steps) -> average precision; NaN in draws without such an event."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +34,10 @@ class Bootstrap:
     """Score of the sample and of many draws of its series."""
 
     ap: float
-    samples: np.ndarray
-    """[n] score of each draw."""
-    per_event: dict[str, np.ndarray]
-    """Event -> [n] its mean over tolerances; NaN in draws without such an event."""
-    table: dict[tuple[str, float], np.ndarray] = field(default_factory=dict)
-    """(event, tolerance in steps) -> [n] its average precision; NaN as above."""
+    samples: Draws
+    per_event: dict[str, Draws]
+    """Event -> mean over its tolerances; NaN in draws without such an event."""
+    table: Table = field(default_factory=dict)
 
     def interval(
         self, level: float = 0.95, event: str | None = None, tolerance: float | None = None
@@ -53,8 +60,8 @@ class PairedBootstrap:
 
     difference: float
     """Second minus first on the sample."""
-    samples: np.ndarray
-    """[n] second minus first on each draw."""
+    samples: Draws
+    """Second minus first on each draw."""
 
     @property
     def p(self) -> float:
@@ -109,32 +116,31 @@ def paired_bootstrap(
     return PairedBootstrap(float(b[0] - a[0]), b[1:] - a[1:])
 
 
-def _draw(n_series: int, n: int, seed: int) -> np.ndarray:
-    """How often each series is in each draw, [n,S]."""
+def _draw(n_series: int, n: int, seed: int) -> Counts:
+    """Draws of as many series as there are, with replacement."""
     if n < 1:
         raise InputError(f"n={n} draws; it must be at least 1.")
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_series, np.full(n_series, 1 / n_series), size=n)
 
 
-Table = dict[tuple[str, float], np.ndarray]
-
-
-def _of_event(table: Table, event: str) -> np.ndarray:
-    """Mean [n] over the tolerances of one event."""
+def _of_event(table: Table, event: str) -> Draws:
+    """Mean over the tolerances of one event."""
     return np.mean([ap for (name, _), ap in table.items() if name == event], axis=0)
 
 
-def _mean(table: Table) -> np.ndarray:
-    """Mean [n] over the events that occur in each draw; every draw has one at least."""
+def _mean(table: Table) -> Draws:
+    """Mean over the events that occur in each draw; every draw has one at least."""
     events = dict.fromkeys(event for event, _ in table)
-    per_event = np.stack([_of_event(table, event) for event in events], axis=1)  # [n,E]
+    per_event = np.stack([_of_event(table, event) for event in events], axis=1)  # [draws,E]
     occurs = ~np.isnan(per_event)
     return np.where(occurs, per_event, 0).sum(axis=1) / occurs.sum(axis=1)
 
 
-def _resample(problem: Problem, tolerances: dict[str, np.ndarray], weights: np.ndarray) -> Table:
-    """AP [n] of each event and tolerance for each row of weights."""
+def _resample(
+    problem: Problem, tolerances: dict[str, Float[np.ndarray, " tolerances"]], weights: Counts
+) -> Table:
+    """AP of each event and tolerance for each row of weights."""
     _, pairs = score_problem(problem, tolerances)
     table = {}
     for event, arrays in problem.events.items():
@@ -146,20 +152,22 @@ def _resample(problem: Problem, tolerances: dict[str, np.ndarray], weights: np.n
     return table
 
 
-def _weighted(arrays: EventArrays, of_event: list[Pairs], weights: np.ndarray) -> np.ndarray:
-    """AP [K,n] at each tolerance with each series counted ``weights`` [n,S] times."""
+def _weighted(
+    arrays: EventArrays, of_event: list[Pairs], weights: Counts
+) -> Float[np.ndarray, "tolerances draws"]:
+    """AP at each tolerance with each series counted ``weights`` times."""
     n_truth = weights @ arrays.n_truth
     # Draws lie along the last axis, so that each series' counts are copied as a block.
-    counts = np.ascontiguousarray(weights.T, np.float64)  # [S,n]
+    counts = np.ascontiguousarray(weights.T, np.float64)  # [S,draws]
     falling = np.argsort(-arrays.det_score)
     ranked = arrays.det_score[falling][::-1]
-    above = counts[arrays.det_series[falling]]  # [D,n]
+    above = counts[arrays.det_series[falling]]  # [D,draws]
     np.cumsum(above, axis=0, out=above)
     total = np.zeros((len(of_event), len(weights)))
     for k, (det, _) in enumerate(of_event):
         det = det[np.argsort(-arrays.det_score[det])]
         score = arrays.det_score[det]
-        here = counts[arrays.det_series[det]]  # [M,n]
+        here = counts[arrays.det_series[det]]  # [M,draws]
         # Equal scores are one threshold: look up both counts at the last entry of each tie.
         tp = here.cumsum(axis=0)[len(score) - np.searchsorted(score[::-1], score) - 1]
         n = above[len(ranked) - np.searchsorted(ranked, score) - 1]

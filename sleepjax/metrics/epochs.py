@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Int, Shaped
 
 from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import EVENTS, InputError
 
 Interval = tuple[float, float]
+Counts = Float[np.ndarray, "4"]
+"""Steps asleep inside a found window, asleep outside, awake inside, awake outside."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class Epochs:
     intervals: dict[str, Interval]
 
 
-def bootstrapped(statistic: Callable[[np.ndarray], float], drawn: np.ndarray) -> Interval:
-    """95 % of a statistic of how often each person is drawn; ``drawn`` [D,P] are the draws."""
+def bootstrapped(
+    statistic: Callable[[Int[np.ndarray, " P"]], float], drawn: Int[np.ndarray, "draws P"]
+) -> Interval:
+    """95 % of a statistic of how often each person is drawn."""
     values = np.array([statistic(times) for times in drawn])
     values = values[~np.isnan(values)]  # draws in which it is not defined
     if not len(values):
@@ -45,14 +50,14 @@ def epochs(
     stages: pl.DataFrame,
     nights: pl.DataFrame,
     found: pl.DataFrame,
-    names: np.ndarray,
-    drawn: np.ndarray,
+    names: Shaped[np.ndarray, " P"],
+    drawn: Int[np.ndarray, "draws P"],
 ) -> Epochs:
     """Confusion of each person's steps, added up."""
     stages = as_polars(stages, "stages")
     require_columns(stages.columns, ("series_id", "step", "asleep"), "stages")
     person = dict(nights.select("series_id", "person").iter_rows())
-    counts, n_unscored = np.zeros((len(names), 4)), 0  # asleep in, asleep out, awake in, awake out
+    counts, n_unscored = np.zeros((len(names), 4)), 0  # as `Counts`
     for (series_id,), part in stages.group_by("series_id"):
         if series_id not in person:
             continue
@@ -79,15 +84,15 @@ def epochs(
     return Epochs(n=int(counts.sum()), n_unscored=n_unscored, **values, intervals=intervals)
 
 
-def _sensitivity(counts: np.ndarray) -> np.floating:
+def _sensitivity(counts: Counts) -> np.floating:
     return counts[0] / (counts[0] + counts[1])
 
 
-def _specificity(counts: np.ndarray) -> np.floating:
+def _specificity(counts: Counts) -> np.floating:
     return counts[3] / (counts[2] + counts[3])
 
 
-def _kappa(counts: np.ndarray) -> np.floating:
+def _kappa(counts: Counts) -> np.floating:
     n = counts.sum()
     agreed = (counts[0] + counts[3]) / n
     found, true = (counts[0] + counts[2]) / n, (counts[0] + counts[1]) / n

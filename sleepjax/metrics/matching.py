@@ -21,9 +21,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Real
+from jaxtyping import Float, Int, Real
 
-from sleepjax.metrics.tables import EventArrays, stable_order
+from sleepjax.metrics.arrays import EventArrays, stable_order
 
 
 class Pairs(NamedTuple):
@@ -78,7 +78,7 @@ def propose(
         go_left = (left_error <= right_error)[reach]
         free = free[reach]
         target = np.where(go_left, left[free], right[free])
-        # Whatever becomes of this proposal, the next one goes one event further.
+        # Accepted or not, the next proposal is to the event beyond this one.
         left[free] -= go_left
         right[free] += ~go_left
 
@@ -134,8 +134,10 @@ def _insertion(arrays: EventArrays) -> Int[np.ndarray, " D"]:
 
 
 def _error(
-    arrays: EventArrays, truth: np.ndarray, det: np.ndarray | slice = slice(None)
-) -> np.ndarray:
+    arrays: EventArrays,
+    truth: Int[np.ndarray, " M"],
+    det: Int[np.ndarray, " M"] | slice = slice(None),
+) -> Float[np.ndarray, " M"]:
     """Distance of detections to ground-truth events; infinite to those of another series."""
     inside = truth.clip(0, len(arrays.truth_step) - 1)
     same = (inside == truth) & (arrays.truth_series[inside] == arrays.det_series[det])

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float
 
 from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import decoders, unmeasured
+from sleepjax.postprocess.decoders import Pair
 from sleepjax.postprocess.peaks import check
 from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
 
@@ -46,10 +48,10 @@ KINDS = {
 
 
 def decode_series(
-    probs: np.ndarray,
+    probs: Float[np.ndarray, "T K"],
     meta: SeriesMeta,
     *,
-    valid: np.ndarray | None = None,
+    valid: Bool[np.ndarray, " T"] | None = None,
     height: float = 0.001,
     distance: float = 100,
     soft: float = 0.0,
@@ -65,10 +67,10 @@ def decode_series(
     """Events of one series with a score each, by step.
 
     Args:
-      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording, or [T,4]
-        with worn: no event is reported where that is below `WORN_FROM`.
+      probs: of asleep, onset and wakeup at each row of the recording; where there is a fourth,
+        worn, no event is reported where that is below `WORN_FROM`.
       meta: of the recording: name, first step, clock.
-      valid: [T] rows with data; no event is reported at others.
+      valid: rows with data; no event is reported at others.
       height: lowest probability that makes a candidate.
       distance: steps that a candidate keeps free of lower ones.
       soft: factor at which those stay as further guesses; 0 drops them.
@@ -90,8 +92,8 @@ def decode_series(
     """
     probs = check_probabilities(probs, meta, valid)
     check_settings(height, distance, soft, daily)
-    valid = _worn(probs, valid)
-    onset, wakeup = _candidates(probs, valid, height=height, distance=distance, soft=soft)
+    free = _free(probs, valid)
+    onset, wakeup = _candidates(probs, free, height=height, distance=distance, soft=soft)
     if daily is not None:
         normalise = partial(decoders.normalise_daily, cut_hour=day_cut_hour, constant=daily)
         onset, wakeup = (normalise(c, local_seconds(meta, c.position)) for c in (onset, wakeup))
@@ -103,37 +105,38 @@ def decode_series(
         onset, wakeup = _user_defined(name, (onset, wakeup), meta)
     if snap:
         row = decoders.minute_row(meta)
-        free = np.ones(len(probs), bool) if valid is None else valid
         onset, wakeup = (decoders.snap_off_minute(c, row, free) for c in (onset, wakeup))
-    return _frame(meta, (onset, wakeup), valid)
+    return _frame(meta, (onset, wakeup), free)
 
 
-def _worn(probs: np.ndarray, valid: np.ndarray | None) -> np.ndarray | None:
-    """Rows [T] at which an event may be reported; None where that is all of them."""
-    if probs.shape[1] == len(CLASSES):
-        return valid
-    worn = probs[:, len(CLASSES)] >= WORN_FROM
-    return worn if valid is None else valid & worn
+def _free(
+    probs: Float[np.ndarray, "T K"], valid: Bool[np.ndarray, " T"] | None
+) -> Bool[np.ndarray, " T"]:
+    """Rows at which an event may be reported: measured, and with the watch worn."""
+    free = np.ones(len(probs), bool) if valid is None else np.asarray(valid, bool)
+    return free if probs.shape[1] == len(CLASSES) else free & (probs[:, len(CLASSES)] >= WORN_FROM)
 
 
 def _candidates(
-    probs: np.ndarray, valid: np.ndarray | None, *, height: float, distance: float, soft: float
-) -> Sequence[decoders.Candidates]:
+    probs: Float[np.ndarray, "T K"],
+    free: Bool[np.ndarray, " T"],
+    *,
+    height: float,
+    distance: float,
+    soft: float,
+) -> Pair:
     """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
     curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
-    if valid is None:
-        return decoders.pick(curves, height=height, distance=distance, soft=soft)
-    curves, asleep = np.where(valid, curves, -np.inf), probs[:, CLASSES.index("asleep")]
+    curves, asleep = np.where(free, curves, -np.inf), probs[:, CLASSES.index("asleep")]
     found = decoders.pick(curves, height=height, distance=distance, soft=soft)
-    return [
-        c.keep(unmeasured.believable(event, c.position, asleep, valid))
+    onset, wakeup = (
+        c.keep(unmeasured.believable(event, c.position, asleep, free))
         for event, c in zip(EVENTS, found, strict=True)
-    ]
+    )
+    return onset, wakeup
 
 
-def _user_defined(
-    name: str, found: tuple[decoders.Candidates, decoders.Candidates], meta: SeriesMeta
-) -> tuple[decoders.Candidates, decoders.Candidates]:
+def _user_defined(name: str, found: Pair, meta: SeriesMeta) -> Pair:
     """What a user-defined step makes of the candidates; raises InputError for anything else."""
     step = custom.load(name, "post.more")
     with custom.calling("post.more", name):
@@ -219,8 +222,8 @@ def check_post(post: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_probabilities(
     probs: np.ndarray, meta: SeriesMeta, valid: np.ndarray | None
-) -> np.ndarray:
-    """The probabilities as an array [T,3]; raises InputError for another shape or NaN."""
+) -> Float[np.ndarray, "T K"]:
+    """The probabilities as an array; raises InputError for another shape or NaN."""
     probs = np.asarray(probs)
     if probs.shape not in ((meta.n_steps, len(CLASSES)), (meta.n_steps, len(CLASSES) + 1)):
         raise InputError(
@@ -242,19 +245,16 @@ def check_probabilities(
     return probs
 
 
-def _frame(
-    meta: SeriesMeta, found: Sequence[decoders.Candidates], valid: np.ndarray | None
-) -> pl.DataFrame:
+def _frame(meta: SeriesMeta, found: Pair, free: Bool[np.ndarray, " T"]) -> pl.DataFrame:
     counts = [len(c.position) for c in found]
     position = np.concatenate([c.position for c in found])
-    marked = np.zeros(len(position), bool) if valid is None else unmeasured.beside(position, valid)
     return pl.DataFrame(
         {
             "series_id": pl.repeat(meta.series_id, sum(counts), dtype=pl.String, eager=True),
             "step": position + meta.first_step,
             "event": pl.Series(np.repeat(EVENTS, counts).tolist(), dtype=pl.String),
             "score": np.concatenate([c.score for c in found]),
-            "beside_unmeasured": marked,
+            "beside_unmeasured": unmeasured.beside(position, free),
         },
         schema=SCHEMA,
     ).sort("step", "event")

@@ -8,14 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int, Real
 
 from sleepjax.postprocess.peaks import find_peaks
-from sleepjax.types import (
-    STEP_SECONDS,
-    STEPS_PER_DAY,
-    STEPS_PER_MINUTE,
-    SeriesMeta,
-)
+from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_MINUTE, SeriesMeta
 
 MIN_SLEEP = 30 * STEPS_PER_MINUTE
 """Annotators mark no sleep period shorter than 30 minutes."""
@@ -25,20 +21,23 @@ MIN_SLEEP = 30 * STEPS_PER_MINUTE
 class Candidates:
     """Possible events of one class in one series."""
 
-    position: np.ndarray
-    """[N] int64 rows of the recording, ascending."""
-    score: np.ndarray
-    """[N] float64."""
+    position: Int[np.ndarray, " N"]
+    """Rows of the recording, ascending."""
+    score: Float[np.ndarray, " N"]
 
-    def keep(self, mask: np.ndarray) -> Candidates:
-        """Those where mask [N] is true."""
+    def keep(self, mask: Bool[np.ndarray, " N"]) -> Candidates:
+        """Those where the mask is true."""
         return Candidates(self.position[mask], self.score[mask])
 
 
+Pair = tuple[Candidates, Candidates]
+"""Candidates for an onset, and for a wakeup."""
+
+
 def pick(
-    x: np.ndarray, *, height: float, distance: float, soft: float = 0.0
+    x: Float[np.ndarray, "K T"], *, height: float, distance: float, soft: float = 0.0
 ) -> tuple[Candidates, ...]:
-    """Peaks of each of K probability curves ``x`` [K,T], as `find_peaks`, with height as score.
+    """Peaks of each of K probability curves, as `find_peaks`, with height as score.
 
     With ``soft`` > 0 peaks within ``distance`` of a higher one stay too, at ``soft`` times their
     height: a second guess costs little where it ranks below everything that is more likely.
@@ -56,14 +55,13 @@ def pick(
 
 
 def normalise_daily(
-    candidates: Candidates, clock: np.ndarray, *, cut_hour: float, constant: float
+    candidates: Candidates, clock: Real[np.ndarray, " N"], *, cut_hour: float, constant: float
 ) -> Candidates:
     """Divide each score by ``constant`` plus the sum of scores of its day.
 
     A night holds one event of a class at most, so candidates of one night share its probability.
-    ``clock`` [N] is the local time of each candidate in seconds since 1970-01-01 local; a day
-    begins at ``cut_hour`` o'clock. The
-    order of scores within a day stays the same.
+    ``clock`` is the local time of each candidate in seconds since 1970-01-01 local; a day begins
+    at ``cut_hour`` o'clock. The order of scores within a day stays the same.
     """
     day = np.floor_divide(clock - cut_hour * 3600, 86_400)
     _, index = np.unique(day, return_inverse=True)
@@ -71,16 +69,17 @@ def normalise_daily(
     return Candidates(candidates.position, candidates.score / (total[index] + constant))
 
 
-def snap_off_minute(candidates: Candidates, minute_row: float, free: np.ndarray) -> Candidates:
+def snap_off_minute(
+    candidates: Candidates, minute_row: float, free: Bool[np.ndarray, " T"]
+) -> Candidates:
     """Move each candidate to the nearest of seconds :15 and :45.
 
     Events are annotated at whole minutes and errors must stay strictly below tolerances that are
     multiples of half a minute, so a detection exactly on second :00 or :30 has fewer whole minutes
     in reach at some tolerances than one between; in between all seconds are alike.
 
-    ``minute_row`` is a row (a fraction if need be) that falls on a whole minute;
-    candidates whose target lies outside of the recording, or where ``free`` [T] is False, stay
-    where they are.
+    ``minute_row`` is a row (a fraction if need be) that falls on a whole minute; candidates whose
+    target lies outside of the recording, or where ``free`` is False, stay where they are.
     """
     half = STEPS_PER_MINUTE / 2
     quarter = minute_row + half / 2
@@ -93,7 +92,7 @@ def snap_off_minute(candidates: Candidates, minute_row: float, free: np.ndarray)
 
 def prune_impossible(
     onset: Candidates, wakeup: Candidates, *, begun: bool = False, goes_on: bool = False
-) -> tuple[Candidates, Candidates]:
+) -> Pair:
     """Drop wakeups too early to follow any onset, and onsets too late to precede any wakeup.
 
     A night has both events, with the wakeup at least 30 minutes after the onset. Of a part of a
@@ -106,9 +105,7 @@ def prune_impossible(
     return onset, wakeup
 
 
-def pair(
-    onset: Candidates, wakeup: Candidates, *, longest: int = STEPS_PER_DAY
-) -> tuple[Candidates, Candidates]:
+def pair(onset: Candidates, wakeup: Candidates, *, longest: int = STEPS_PER_DAY) -> Pair:
     """Keep the onset-wakeup pairs that make the most likely sequence of sleep periods.
 
     Chooses periods that do not overlap, each at least 30 minutes and at most ``longest`` steps
@@ -147,5 +144,5 @@ def minute_row(meta: SeriesMeta) -> float:
     return (-meta.start % 60) / STEP_SECONDS
 
 
-def _at(candidates: Candidates, index: np.ndarray) -> Candidates:
+def _at(candidates: Candidates, index: Int[np.ndarray, " M"]) -> Candidates:
     return Candidates(candidates.position[index], candidates.score[index])

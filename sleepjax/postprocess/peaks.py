@@ -2,7 +2,7 @@
 
 Most of a signal never needs to be looked at sample by sample. Blocks whose maximum lies below the
 height hold no peak. A block maximum that is the highest sample within the distance is a peak that
-stays whatever happens elsewhere, and nothing in its reach does. Neighbouring samples are compared
+stays in any case, and nothing in its reach does. Neighbouring samples are compared
 only in what is left, and distance suppression then takes, in each round, all peaks at once that no
 higher peak can remove.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
 
 from sleepjax.postprocess.suppression import slice_max, unsuppressed
 from sleepjax.types import InputError
@@ -35,9 +36,14 @@ SHORT_RUN = 16
 """Equal samples in a row that are followed one by one."""
 
 
+Flat = Float[np.ndarray, " N"]
+"""Signals of one length, one after the other."""
+Positions = Int[np.ndarray, " peaks"]
+
+
 def find_peaks(
-    x: np.ndarray, height: float | None = None, distance: float | None = None
-) -> np.ndarray:
+    x: Shaped[np.ndarray, "*rows T"], height: float | None = None, distance: float | None = None
+) -> Int[np.ndarray, "peaks ..."]:
     """Positions of local maxima that are high enough and far enough apart.
 
     A peak is a sample higher than both neighbours, or the middle (rounded down) of a run of equal
@@ -47,12 +53,12 @@ def find_peaks(
     earlier one goes first (in scipy that order is undefined; otherwise the results are the same).
 
     Args:
-      x: [T] or [...,T] signals.
+      x: one signal or several.
       height: lowest peak to keep; None keeps all.
       distance: smallest number of samples between peaks, at least 1; fractions round up.
 
     Returns:
-      [N] ascending positions for one signal; for [...,T] the full index of each peak like
+      Ascending positions for one signal; for [...,T] the full index of each peak like
       `np.argwhere`, [N, x.ndim] in ascending order.
 
     Raises:
@@ -92,12 +98,11 @@ def check(height: float | None, distance: float | None) -> None:
 
 
 def _settle(
-    x: np.ndarray, n_steps: int, height: float | None, distance: float | None, shift: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+    x: Flat, n_steps: int, height: float | None, distance: float | None, shift: int = 0
+) -> tuple[Int[np.ndarray, " winners"], Positions]:
     """Peaks that stay for certain, and peaks out of their reach, which remain to be decided.
 
-    Both ascend, and have ``shift`` added. ``x`` [R*T] holds signals of ``n_steps``, one after the
-    other.
+    Both ascend, and have ``shift`` added. ``x`` holds signals of ``n_steps`` each.
     """
     none = np.zeros(0, np.int64)
     if n_steps < 3 or not len(x):
@@ -118,8 +123,8 @@ def _settle(
 
 
 def _contest(
-    x: np.ndarray, n_steps: int, height: float | None, reach: int, shift: int
-) -> tuple[np.ndarray, np.ndarray]:
+    x: Flat, n_steps: int, height: np.floating | None, reach: int, shift: int
+) -> tuple[Int[np.ndarray, " winners"], Positions]:
     """As `_settle`, where most of the signal is high and short blocks decide most of it."""
     width = min(BLOCK, reach // 2)
     highest, search = _blocks(x, height, width)
@@ -135,14 +140,16 @@ def _contest(
     return winners + shift, _maxima(x, n_steps, height, width, search, free, taken) + shift
 
 
-def _blocks(x: np.ndarray, height: float | None, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(
+    x: Flat, height: np.floating | None, width: int
+) -> tuple[Float[np.ndarray, " blocks"], Bool[np.ndarray, " blocks"]]:
     """Maximum of each block of ``width`` samples, and whether there can be a peak in it."""
     highest = np.maximum.reduceat(x, np.arange(0, len(x), width))
     # The maximum is NaN where a sample is, and says nothing of the others.
     return highest, np.full(len(highest), True) if height is None else ~(highest < height)
 
 
-def _at_least(height: float, dtype: np.dtype) -> float:
+def _at_least(height: float, dtype: np.dtype) -> np.floating:
     """The lowest number of ``dtype`` that is not below ``height``."""
     with np.errstate(over="ignore"):
         rounded = dtype.type(height)
@@ -150,8 +157,13 @@ def _at_least(height: float, dtype: np.dtype) -> float:
 
 
 def _winners(
-    x: np.ndarray, n_steps: int, highest: np.ndarray, hot: np.ndarray, width: int, reach: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x: Flat,
+    n_steps: int,
+    highest: Float[np.ndarray, " blocks"],
+    hot: Bool[np.ndarray, " blocks"],
+    width: int,
+    reach: int,
+) -> tuple[Positions, Positions, Positions]:
     """Positions of samples that are higher than all within reach, and the slices in their reach.
 
     ``highest`` holds the maxima of blocks of ``width``, and ``hot`` those to look at.
@@ -181,7 +193,9 @@ def _winners(
     return position[wins], first[wins], last[wins]
 
 
-def _take_blocks(x: np.ndarray, width: int, blocks: np.ndarray) -> np.ndarray:
+def _take_blocks(
+    x: Flat, width: int, blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, " samples"]:
     """Samples of the blocks of that number, one after the other; the last block may be short."""
     whole = len(x) // width
     rows = x[: whole * width].reshape(whole, width)
@@ -191,14 +205,14 @@ def _take_blocks(x: np.ndarray, width: int, blocks: np.ndarray) -> np.ndarray:
 
 
 def _maxima(
-    x: np.ndarray,
+    x: Flat,
     n_steps: int,
-    height: float | None,
+    height: np.floating | None,
     width: int,
-    search: np.ndarray,
-    free: np.ndarray,
-    taken: np.ndarray,
-) -> np.ndarray:
+    search: Bool[np.ndarray, " blocks"],
+    free: Int[np.ndarray, " blocks"],
+    taken: Int[np.ndarray, " blocks"],
+) -> Positions:
     """Ascending local maxima that begin in the blocks to search, from `free` to before `taken`."""
     blocks = np.flatnonzero(search)
     first, last = blocks * width, np.minimum((blocks + 1) * width, len(x)) - 1
@@ -234,7 +248,9 @@ def _maxima(
     return np.sort(np.r_[start[~flat], middles[middles < taken[blocks[which[flat][of]]]]])
 
 
-def _plateaus(x: np.ndarray, start: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _plateaus(
+    x: Flat, start: Int[np.ndarray, " runs"], n_steps: int
+) -> tuple[Positions, Positions]:
     """Middles of the runs of equal samples that begin at ``start`` and fall at their end.
 
     With them, which of the starts they belong to.

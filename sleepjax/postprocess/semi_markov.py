@@ -1,4 +1,4 @@
-"""Semi-Markov model of windows in a sequence: the best set of them, and what is how likely.
+"""Semi-Markov model of windows in a sequence: the best set of them, and how likely each end is.
 
 A sequence of N frames has boundaries 0 to N. A window lies between two boundaries, and so does each
 gap between two windows; both last at least ``shortest`` frames. A set of windows scores the sum of

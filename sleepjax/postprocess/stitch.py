@@ -6,11 +6,18 @@ from functools import reduce
 from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from sleepjax.types import InputError
 
 
-def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 0) -> np.ndarray:
+def stitch(
+    windows: Float[np.ndarray, "N T K"],
+    starts: Int[np.ndarray, " N"],
+    length: int,
+    *,
+    trim: int = 0,
+) -> Float[np.ndarray, "{length} K"]:
     """Average overlapping windows, trusting each most at its centre.
 
     A window weighs 1 at its ends, rising by 1 per step towards its centre. Its first and last
@@ -18,22 +25,16 @@ def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 
     where no other window can see more. What hangs over the ends of the series is cut.
 
     Args:
-      windows: [N,T,K] predictions.
-      starts: [N] row of the series at which each window begins; may be negative.
+      windows: predictions.
+      starts: row of the series at which each window begins; may be negative.
       length: rows in the series.
       trim: steps to leave out at each inner window edge.
 
-    Returns:
-      [length,K] float32.
+    Returns the predictions at each row, float32.
 
     Raises:
       InputError: a row of the series lies in no window, or trim leaves nothing of a window.
     """
-    windows, starts = np.asarray(windows), np.asarray(starts)
-    if windows.ndim != 3 or starts.shape != windows.shape[:1]:
-        raise InputError(
-            f"windows must be [N,T,K] with one start each; got {windows.shape} and {starts.shape}."
-        )
     _, size, n_classes = windows.shape
     if not 0 <= 2 * trim < size:
         raise InputError(
@@ -62,26 +63,31 @@ def stitch(windows: np.ndarray, starts: np.ndarray, length: int, *, trim: int = 
     return result
 
 
-def centre_weights(size: int) -> np.ndarray:
+def centre_weights(size: int) -> Float[np.ndarray, " {size}"]:
     """Weight of each step of a window: 1 at its ends, 1 more per step towards its centre."""
     ramp = np.arange(1, size + 1)
     return np.minimum(ramp, ramp[::-1]).astype(np.float64)
 
 
 def latest(
-    windows: np.ndarray, starts: np.ndarray, length: int, *, stride: int, latency: int
-) -> np.ndarray:
+    windows: Float[np.ndarray, "N T K"],
+    starts: Int[np.ndarray, " N"],
+    length: int,
+    *,
+    stride: int,
+    latency: int,
+) -> Float[np.ndarray, "{length} K"]:
     """One series of windows that each saw nothing after their end: each row by the latest allowed.
 
     Args:
-      windows: [N,T,K] predictions; those of a window that begins before row 0 start at row 0.
-      starts: [N] rows; window i ends before row ``(i + 1) * stride``, the last one with the series.
+      windows: predictions; those of a window that begins before row 0 start at row 0.
+      starts: rows; window i ends before row ``(i + 1) * stride``, the last one with the series.
       length: rows in the series.
       stride: rows from the end of one window to that of the next, at most ``latency``.
       latency: rows after its own that a row's prediction may have seen.
 
-    Returns:
-      [length,K] float32. The last window answers only for rows for which the next one would.
+    Returns the predictions at each row, float32. The last window answers only for rows for which
+    the next one would.
     """
     rows = np.arange(length)
     window = np.minimum((rows + latency) // stride, len(windows)) - 1

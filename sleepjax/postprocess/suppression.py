@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Real
 
 PRODUCTIVE = 0.9
-"""Rounds of suppression go on while they leave at most this fraction of the peaks undecided."""
+"""Rounds of suppression continue while they leave at most this fraction of the peaks undecided."""
 
 
 def unsuppressed(
@@ -17,8 +17,8 @@ def unsuppressed(
     """Which peaks (ascending positions) stay when each removes its lower neighbours.
 
     From the highest down (earlier first of equal ones), a peak that is still there removes all
-    others less than ``distance`` away. Whoever is the highest within its own reach stays whatever
-    happens elsewhere, so each round keeps all of those at once.
+    others less than ``distance`` away. A peak that is the highest within its own reach stays
+    in any case, so each round keeps all of those at once.
     """
     keep = np.zeros(len(peaks), bool)
     distance = math.ceil(distance)

@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float, Int, Real
 
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import semi_markov
@@ -73,24 +74,29 @@ SCHEMA = {
     "next_wakeup_score": pl.Float64,
 }
 
+Minutes = Float[np.ndarray, " boundaries"]
+"""A number for each boundary of minutes, which are one more than the minutes."""
+Rows = Int[np.ndarray, " W"]
+"""Ends of windows as rows of the recording."""
+
 _NUMBERS = {name: dtype for name, dtype in SCHEMA.items() if dtype in (pl.Int64, pl.Float64)}
 
 
 def find_windows(
-    probs: np.ndarray,
+    probs: Float[np.ndarray, "T K"],
     meta: SeriesMeta,
     *,
-    valid: np.ndarray | None = None,
+    valid: Bool[np.ndarray, " T"] | None = None,
     correlation: float = 10.0,
     spread: float = 12.5,
 ) -> pl.DataFrame:
     """Sleep windows of one recording, in order of time.
 
     Args:
-      probs: [T,3] probabilities of asleep, onset and wakeup at each row of the recording, or [T,4]
-        with worn.
+      probs: of asleep, onset, wakeup, and worn where there is a fourth, at each row of the
+        recording.
       meta: of the recording: name, first step, clock.
-      valid: [T] rows with data; nobody is taken to wear the watch at others.
+      valid: rows with data; nobody is taken to wear the watch at others.
       correlation: minutes that are worth one independent observation of being asleep.
       spread: minutes that an event's probability is spread over: its sum around a certain event.
         12.5 is that of targets with a standard deviation of five minutes.
@@ -124,24 +130,19 @@ def find_windows(
         edges[:-2:2], edges[1:-1:2], edges[2::2], edges[3::2], strict=True
     ):
         begin, end = _row(onsets, first, len(probs)), _row(wakeups, last, len(probs))
-        row = {
-            "onset_step": begin,
-            "wakeup_step": end,
-            "score": sleeping[first:last].mean(),
-            "worn_fraction": on_wrist[begin:end].mean(),
-            "onset_score": _mass(p_onset, first),
-            "wakeup_score": _mass(p_wakeup, last),
-        }
-        at = _runner_up(p_onset, first, before, last - SHORTEST)
-        row |= _runner_up_columns("onset", at, p_onset, onsets, len(probs))
-        at = _runner_up(p_wakeup, last, first + SHORTEST, after)
-        row |= _runner_up_columns("wakeup", at, p_wakeup, wakeups, len(probs))
-        rows.append(row)
+        other_onset = _runner_up(p_onset, first, before, last - SHORTEST)
+        other_wakeup = _runner_up(p_wakeup, last, first + SHORTEST, after)
+        rows.append(
+            {"onset_step": begin, "wakeup_step": end}
+            | {"score": sleeping[first:last].mean(), "worn_fraction": on_wrist[begin:end].mean()}
+            | _scores("onset", p_onset, onsets, first, other_onset, len(probs))
+            | _scores("wakeup", p_wakeup, wakeups, last, other_wakeup, len(probs))
+        )
     return windows_frame(rows, meta)
 
 
-def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
-    """What each minute [N] speaks for being in a window, from P(asleep, worn) of each step [T]."""
+def _inside(asleep: Float[np.ndarray, " T"], correlation: float) -> Float[np.ndarray, " minutes"]:
+    """What each minute speaks for being in a window, from P(asleep, worn) of each step."""
     first = np.arange(0, len(asleep), FRAME)
     p = np.add.reduceat(asleep, first) / np.diff(first, append=len(asleep))
     p = p.clip(SURE, 1 - SURE)
@@ -156,14 +157,14 @@ def _inside(asleep: np.ndarray, correlation: float) -> np.ndarray:
     return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 
-def _around_boundaries(x: np.ndarray) -> np.ndarray:
-    """An event's probability at the steps of the minute around each of N+1 boundaries, of x [T]."""
+def _around_boundaries(x: Float[np.ndarray, " T"]) -> Float[np.ndarray, "boundaries steps"]:
+    """An event's probability at the steps of the minute around each boundary."""
     half = FRAME // 2
     n = -(-len(x) // FRAME) + 1
     return np.pad(x, (half, n * FRAME - half - len(x))).reshape(n, FRAME)
 
 
-def _row(minutes: np.ndarray, boundary: int, n_steps: int) -> int:
+def _row(minutes: Float[np.ndarray, "boundaries steps"], boundary: int, n_steps: int) -> int:
     """The row at which an event at a boundary is highest; where it is 0, that of the boundary."""
     half = FRAME // 2
     around = minutes[boundary]
@@ -171,7 +172,7 @@ def _row(minutes: np.ndarray, boundary: int, n_steps: int) -> int:
     return min(max(int(boundary) * FRAME + offset, 0), n_steps - 1)
 
 
-def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
+def _runner_up(p: Minutes, chosen: int, first: int, last: int) -> int | None:
     """The most probable local maximum from ``first`` to ``last`` that is not near ``chosen``."""
     at = np.arange(max(1, first), min(len(p) - 1, last + 1))
     at = at[(p[at] > p[at - 1]) & (p[at] >= p[at + 1]) & (np.abs(at - chosen) > 2 * NEAR)]
@@ -179,17 +180,23 @@ def _runner_up(p: np.ndarray, chosen: int, first: int, last: int) -> int | None:
     return None if best == chosen or _mass(p, best) < UNLIKELY else best
 
 
-def _runner_up_columns(
-    event: str, at: int | None, p: np.ndarray, minutes: np.ndarray, n_steps: int
+def _scores(
+    event: str,
+    p: Minutes,
+    minutes: Float[np.ndarray, "boundaries steps"],
+    at: int,
+    other: int | None,
+    n_steps: int,
 ) -> dict[str, float | int | None]:
-    """Columns of the second most probable event, at boundary ``at``; None where there is none."""
+    """Columns of an event at a boundary, and of the second most probable one."""
     return {
-        f"next_{event}_step": None if at is None else _row(minutes, at, n_steps),
-        f"next_{event}_score": None if at is None else _mass(p, at),
+        f"{event}_score": _mass(p, at),
+        f"next_{event}_step": None if other is None else _row(minutes, other, n_steps),
+        f"next_{event}_score": None if other is None else _mass(p, other),
     }
 
 
-def _mass(p: np.ndarray, at: int) -> float:
+def _mass(p: Minutes, at: int) -> float:
     """Probability within `NEAR` minutes of a boundary."""
     return float(min(1.0, p[max(0, at - NEAR) : at + NEAR + 1].sum()))
 
@@ -213,8 +220,8 @@ def windows_frame(rows: Sequence[Mapping], meta: SeriesMeta) -> pl.DataFrame:
     return windows.with_columns(columns).select(list(SCHEMA))
 
 
-def main_sleep(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> np.ndarray:
-    """Which windows [W], given by rows of the recording, are the longest of their 24 hours."""
+def main_sleep(onset: Rows, wakeup: Rows, meta: SeriesMeta) -> Bool[np.ndarray, " W"]:
+    """Which windows are the longest of their 24 hours."""
     duration = wakeup - onset
     clock = local_seconds(meta, (onset + wakeup) // 2)
     day = sleep_day(clock, usual_midpoint(onset, wakeup, meta))
@@ -224,8 +231,8 @@ def main_sleep(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> np.nd
     return main
 
 
-def usual_midpoint(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> float:
-    """Mean clock time of the midpoints of windows [W] given by rows, in seconds from midnight.
+def usual_midpoint(onset: Rows, wakeup: Rows, meta: SeriesMeta) -> float:
+    """Mean clock time of the midpoints of windows, in seconds from midnight.
 
     On the circle of the clock, weighted by duration; from -12 to 12 hours, 0 without a window.
     """
@@ -235,6 +242,6 @@ def usual_midpoint(onset: np.ndarray, wakeup: np.ndarray, meta: SeriesMeta) -> f
     return float(usual * DAY / (2 * np.pi))
 
 
-def sleep_day(clock: np.ndarray, usual: float) -> np.ndarray:
-    """Number int64 [N] of the 24 hours around the usual midpoint that local seconds [N] are in."""
+def sleep_day(clock: Real[np.ndarray, " N"], usual: float) -> Int[np.ndarray, " N"]:
+    """Number of the 24 hours around the usual midpoint that local seconds are in."""
     return np.floor((clock - usual) / DAY + 0.5).astype(np.int64)

@@ -15,6 +15,7 @@ from sleepjax.postprocess import (
     find_peaks,
     with_timestamps,
 )
+from sleepjax.postprocess.decode import check_probabilities
 from sleepjax.postprocess.decoders import Candidates
 from sleepjax.types import (
     STEPS_PER_DAY,
@@ -224,7 +225,6 @@ def test_decoders_compose():
         ({"probs": np.zeros((10, 2))}, r"shape \(10, 2\)"),
         ({"probs": np.zeros((9, 3))}, r"must be \[T,K\] = \(10, 3\)"),
         ({"probs": np.full((10, 3), np.nan)}, "30 probabilities are NaN"),
-        ({"valid": np.ones(9, bool)}, "one entry for each of 10 rows"),
         ({"soft": 2.0}, "soft=2.0"),
         ({"daily": 0.0}, "daily=0.0"),
         ({"distance": 0}, "distance=0"),
@@ -234,6 +234,11 @@ def test_unusable_arguments(change, text):
     arguments = {"probs": np.zeros((10, 3)), "meta": meta(10)} | change
     with pytest.raises(InputError, match=text):
         decode_series(**arguments)
+
+
+def test_one_entry_of_valid_for_each_row():
+    with pytest.raises(InputError, match="one entry for each of 10 rows"):
+        check_probabilities(np.zeros((10, 3)), meta(10), np.ones(9, bool))
 
 
 def test_timestamps_are_local():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float, Int, Real
 
 from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import InputError
@@ -30,18 +31,13 @@ class EventArrays:
     sorted by series and then in order of turn: by falling score, then step.
     """
 
-    truth_series: np.ndarray
-    """[N] series numbers."""
-    truth_step: np.ndarray
-    """[N] float64."""
-    n_truth: np.ndarray
-    """[S] ground-truth rows per series, duplicates included."""
-    det_series: np.ndarray
-    """[D] series numbers."""
-    det_step: np.ndarray
-    """[D] float64."""
-    det_score: np.ndarray
-    """[D] float64."""
+    truth_series: Int[np.ndarray, " N"]
+    truth_step: Float[np.ndarray, " N"]
+    n_truth: Int[np.ndarray, " S"]
+    """Ground-truth rows per series, duplicates included."""
+    det_series: Int[np.ndarray, " D"]
+    det_step: Float[np.ndarray, " D"]
+    det_score: Float[np.ndarray, " D"]
 
 
 @dataclass(frozen=True)
@@ -101,11 +97,11 @@ def encode(solution: pl.DataFrame, submission: pl.DataFrame) -> Problem:
 
 
 def event_arrays(
-    truth_series: np.ndarray,
-    truth_step: np.ndarray,
-    det_series: np.ndarray,
-    det_step: np.ndarray,
-    det_score: np.ndarray,
+    truth_series: Int[np.ndarray, " N"],
+    truth_step: Real[np.ndarray, " N"],
+    det_series: Int[np.ndarray, " D"],
+    det_step: Real[np.ndarray, " D"],
+    det_score: Real[np.ndarray, " D"],
     *,
     n_series: int,
 ) -> EventArrays:
@@ -128,15 +124,20 @@ def event_arrays(
     )
 
 
-def _turn(series: np.ndarray, step: np.ndarray, score: np.ndarray, n_series: int) -> np.ndarray:
-    """Order [D] of detections by series, falling score and step."""
+def _turn(
+    series: Int[np.ndarray, " D"],
+    step: Float[np.ndarray, " D"],
+    score: Float[np.ndarray, " D"],
+    n_series: int,
+) -> Int[np.ndarray, " D"]:
+    """Order of detections by series, falling score and step."""
     order = np.argsort(-score)
     order = order[stable_order(series[order], n_series)]
     tied = (np.diff(series[order]) == 0) & (score[order][1:] == score[order][:-1])
     return np.lexsort((step, -score, series)) if tied.any() else order
 
 
-def stable_order(numbers: np.ndarray, below: int) -> np.ndarray:
+def stable_order(numbers: Int[np.ndarray, " N"], below: int) -> Int[np.ndarray, " N"]:
     """Stable argsort of integers from 0 to ``below``; in linear time where 16 bits hold them."""
     fits = below <= np.iinfo(np.uint16).max
     return np.argsort(numbers.astype(np.uint16) if fits else numbers, kind="stable")
@@ -144,7 +145,7 @@ def stable_order(numbers: np.ndarray, below: int) -> np.ndarray:
 
 def check_tolerances(
     tolerances: Sequence[float] | Mapping[str, Sequence[float]], events: Sequence[str]
-) -> dict[str, np.ndarray]:
+) -> dict[str, Float[np.ndarray, " tolerances"]]:
     """Event -> ascending tolerances in steps, for each event class of the ground truth.
 
     Raises InputError if an event has none, or one is repeated, NaN or not positive.
@@ -232,7 +233,7 @@ def _read_detections(submission: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, 
     return dets, {"detections with a missing value": len(submission) - len(dets)}
 
 
-def _codes(names: pl.Series, known: pl.Series) -> np.ndarray:
+def _codes(names: pl.Series, known: pl.Series) -> Int[np.ndarray, " rows"]:
     """Index of each name among the known ones, -1 where it is none of them."""
     codes = names.cast(pl.Enum(known), strict=False).to_physical()
     return codes.cast(pl.Int32).fill_null(-1).to_numpy()
