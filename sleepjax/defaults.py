@@ -22,23 +22,7 @@ def default_config(arg: SimpleNamespace) -> Any:
     c.accumulate = 1  # parts into which a batch is split to save memory
     c.ema = 0.0  # decay of the averaged parameters that are evaluated; 0: the parameters themselves
     c.log_every, c.ckpt_every = 50, 500  # updates
-    c.data = dict(
-        root="data/child-mind",  # folder of the recordings and their events
-        store="",  # folder of the prepared recordings; empty: below root
-        tz="",  # zone of timestamps without UTC offset, like Europe/London
-        drop_bad=False,  # leave out what cannot be used instead of stopping
-        features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
-        subjects="",  # table of what is known of people: series_id, age, sex, ...
-        covariates=(),  # its columns that the model sees: ("age=18..90", "sex=female|male")
-        duration=5_760,  # steps of 5 s in a window
-        downsample=2,  # steps in a frame
-        background=0.5,  # fraction of windows drawn anywhere, not around an event
-        tail=0,  # steps at the end of a window that are learned; 0: all (configs/causal.py)
-        teacher="",  # folder of scripts/distill.py: probabilities that are learned, not the labels
-        folds=5,
-        fold=arg.fold,  # the fold that is validated on
-        split_seed=0,
-    )
+    c.data = _data(arg.fold)
     c.loss = dict(
         name="segmentation",
         target="gaussian",  # or "tolerance"
@@ -78,6 +62,27 @@ def default_config(arg: SimpleNamespace) -> Any:
     )
     _shrink(c, arg)
     return c
+
+
+def _data(fold: int) -> dict[str, Any]:
+    """What is read, and how it is cut into windows."""
+    return dict(
+        root="data/child-mind",  # folder of the recordings and their events
+        store="",  # folder of the prepared recordings; empty: below root
+        tz="",  # zone of timestamps without UTC offset, like Europe/London
+        drop_bad=False,  # leave out what cannot be used instead of stopping
+        features=("anglez", "enmo", "hour_sin", "hour_cos", "repeat"),
+        subjects="",  # table of what is known of people: series_id, age, sex, ...
+        covariates=(),  # its columns that the model sees: ("age=18..90", "sex=female|male")
+        duration=5_760,  # steps of 5 s in a window
+        downsample=2,  # steps in a frame
+        background=0.5,  # fraction of windows drawn anywhere, not around an event
+        tail=0,  # steps at the end of a window that are learned; 0: all (configs/causal.py)
+        teacher="",  # folder of scripts/distill.py: probabilities that are learned, not the labels
+        folds=5,
+        fold=fold,  # the fold that is validated on
+        split_seed=0,
+    )
 
 
 def _shrink(c: Any, arg: SimpleNamespace) -> None:

@@ -83,7 +83,7 @@ def predict(args: argparse.Namespace) -> int:
     figures_path = out.with_name(f"{out.stem}_figures")
     made_with = provenance_path(out)
     outputs = (out, events_path, windows_path, made_with)
-    inputs = [Path(path) for path in (args.series, args.post, args.subjects) if path]
+    inputs = inputs_of(args)
     pictures = sorted(figures_path.glob("*.png"))  # would be replaced
     check_output(
         "--out", *outputs, *pictures[:1], suffix=".csv", overwrite=args.overwrite, inputs=inputs
@@ -117,13 +117,7 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
     use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)
     people = predictor.people(args.subjects) if args.subjects else {}
-    note = ""
-    if predictor.run["simulated"]:
-        note = "model trained on SIMULATED data"
-        print(f"WARNING: {note}; do not draw conclusions about people.", file=sys.stderr)
-    for line in predictor.unfinished:
-        print(f"WARNING: {line}", file=sys.stderr)
-        note = ", ".join(filter(None, (note, "training unfinished")))
+    note = warned(predictor)
     with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as scratch:
         drawn, curves = Path(scratch) / "drawn", Path(scratch) / "curves"
         drawn.mkdir()
@@ -144,10 +138,9 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
                 path = Path(args.probabilities)
                 results[path.name] = stack.enter_context(replacing(path))
                 join(curves, results[path.name])
-            given = [Path(p) for p in (args.series, args.post, args.subjects) if p]
             facts = provenance.of_prediction(
                 provenance.of_model(predictor),
-                inputs=provenance.described(given),
+                inputs=provenance.described(inputs_of(args)),
                 results=provenance.described(results),
                 zone=args.tz,
                 series=len(events),
@@ -166,6 +159,24 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0
+
+
+def inputs_of(args: argparse.Namespace) -> list[Path]:
+    """The files that are read."""
+    return [Path(path) for path in (args.series, args.post, args.subjects) if path]
+
+
+def warned(predictor: Predictor) -> str:
+    """Print the warnings about the weights; returns them in the few words that pictures show."""
+    notes = []
+    if predictor.run["simulated"]:
+        notes.append("model trained on SIMULATED data")
+        print(f"WARNING: {notes[0]}; do not draw conclusions about people.", file=sys.stderr)
+    if predictor.unfinished:
+        notes.append("training unfinished")
+    for line in predictor.unfinished:
+        print(f"WARNING: {line}", file=sys.stderr)
+    return ", ".join(notes)
 
 
 def replace_pictures(folder: Path, pictures: list[Path]) -> None:

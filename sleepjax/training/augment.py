@@ -78,21 +78,12 @@ def make(
       reverse: fraction of the samples that are reversed in time.
       cutmix: fraction of the samples that get a piece of another one.
       mixup: fraction of the samples that are averaged with another one.
-      hide: fraction of the samples in which a column of what is known of the person is hidden,
-        each column for itself, so that a model learns to do without.
+      hide: fraction of the samples in which a covariate is hidden, drawn for each covariate.
       more: names of user-defined augmentations, functions of (batch, key, features) that return a
         batch of the same arrays; they come first, before samples are mixed.
 
-    Raises InputError for values out of range and settings that do not go together.
+    Raises InputError for settings that do not go together.
     """
-    for name, fraction in (
-        ("reverse", reverse),
-        ("cutmix", cutmix),
-        ("mixup", mixup),
-        ("hide", hide),
-    ):
-        if not 0 <= fraction <= 1:
-            raise InputError(f"augment.{name}={fraction} must lie between 0 and 1.")
     if (reverse or cutmix) and duration % downsample:
         raise InputError(
             f"augment.reverse and augment.cutmix need windows of whole frames: make data.duration="

@@ -34,6 +34,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "data.folds": (2, float("inf")),
     "data.fold": (0, float("inf")),
     "data.downsample": (1, float("inf")),
+    **{f"augment.{name}": (0, 1) for name in ("reverse", "cutmix", "mixup", "hide")},
     "loss.sigma": (1e-6, float("inf")),
     "optim.lr": (0, float("inf")),
     "optim.warmup": (0, float("inf")),
@@ -92,8 +93,8 @@ def check(config: ConfigDict) -> None:
         check_weights(config.loss.name, config.loss.weights)
     if config.optim.name == SCHEDULE_FREE and config.ema:
         raise InputError(
-            f"ema={config.ema} must be 0 with optim.name='schedule_free', which keeps an average "
-            "of its own."
+            f"ema={config.ema} must be 0 with optim.name='schedule_free', which keeps its own "
+            "average."
         )
     check_user_defined(config)
 

@@ -4,7 +4,7 @@ An update is sound when loss and gradient are finite and the loss is at most ``s
 running average of the sound ones before it, once there are `START` of them. A batch in which the
 loss counts nothing, such as one without an event where the loss is per event, has no loss that
 could be compared: it neither sets the average nor is judged by it. Otherwise parameters, optimiser,
-averages and batch statistics stay as they are and only the step goes on. The decision is part of
+averages and batch statistics stay as they are and only the step advances. The decision is part of
 the jitted step and is read where the loop waits for the device anyway.
 """
 

@@ -232,6 +232,6 @@ class Prefetch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop the thread, whatever it is doing; batches that were not asked for are dropped."""
+        """Stop the thread at once; batches that nobody has taken are dropped."""
         self.closed.set()
         self.thread.join()

@@ -28,7 +28,7 @@ from sleepjax.training import checks, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter
 from sleepjax.training.profiling import Profile
-from sleepjax.training.state import eval_variables, parameter_table
+from sleepjax.training.state import TrainState, eval_variables, parameter_table
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def run(
     """Train, validate, checkpoint; resume where ``workdir`` holds an unfinished run.
 
     Where ``config.data.root`` is left at its default and holds nothing, recordings are simulated
-    (``config.simulate``), and said to be. A finished run is validated again, not trained.
+    (``config.simulate``), with a warning. A finished run is validated again, not trained.
 
     Args:
       config: of `sleepjax.load_config`; every setting is checked before anything is read.
@@ -86,25 +86,16 @@ def run(
         Checkpoints(workdir) as checkpoints,
         StopSignal() as stop,
     ):
-        state = checkpoints.resume(program.like, say)
-        if state is None:
-            state = program.start(config.seed)
-            if config.get("init"):
-                state, loaded = weights.started(config, state)
-                say(loaded)
-            say(parameter_table(state.params))
-        else:
-            say(resumption(workdir, int(state.step), config))
-        step = int(state.step)
-        key, history = program.train_key(config.seed), read_metrics(workdir, step)
+        state = begin(config, workdir, program, checkpoints)
+        step, key = int(state.step), program.train_key(config.seed)
+        history = read_metrics(workdir, step)
         meter = Meter(config, built.lr_at, feed.windows_at, workdir)
+        batch_at = lambda step: program.to_device(feed.batch_at(step))
         with (
             MetricWriter(workdir, step, execution.track) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
-            input_pipeline.Prefetch(
-                lambda s: program.to_device(feed.batch_at(s)), step, total
-            ) as ahead,
+            input_pipeline.Prefetch(batch_at, step, total) as ahead,
         ):
 
             def write(row: Mapping[str, float]) -> None:
@@ -138,10 +129,10 @@ def run(
                         write(row)  # after the checkpoint: a kill between them repeats both
                         progress.say(f"step {step}: validation {in_words(evaluation.metrics)}")
                     ending = last or has_stalled(history, **config.early_stop)
-                    seen = (step, workdir, config, data, evaluation, history, writer)
+                    seen = (step, workdir, config, data, evaluation, history, writer, built.spread)
                     for evaluator, every in evaluators.values():
                         if main and (due(every) or ending):
-                            row = evaluator(Validation(*seen, spread=built.spread))
+                            row = evaluator(Validation(*seen))
                             if not row.keys() <= row_at(history, step).keys():
                                 write(row)
                     if ending:
@@ -159,6 +150,20 @@ def run(
                 step += 1
                 meter.add(metrics)
                 progress.advance()
+
+
+def begin(config: Any, workdir: Path, program: Compiled, checkpoints: Checkpoints) -> TrainState:
+    """The state that training begins with: the one that was saved, or a new one; says which."""
+    state = checkpoints.resume(program.like, say)
+    if state is not None:
+        say(resumption(workdir, int(state.step), config))
+        return state
+    state = program.start(config.seed)
+    if config.get("init"):
+        state, loaded = weights.started(config, state)
+        say(loaded)
+    say(parameter_table(state.params))
+    return state
 
 
 def validate(
@@ -226,13 +231,13 @@ def why_stalled(history: Sequence[dict[str, float]], config: Any) -> str:
 
 
 def resumption(workdir: Path, step: int, config: Any) -> str:
-    """What happens to a run that is at ``step``: it is finished, or goes on, in words."""
+    """Whether a run that is at ``step`` is finished or resumes, in words."""
     total, history = config.total_steps, read_metrics(workdir, step)
     again = "Nothing is left to train; it is validated again."
     if has_stalled(history, **config.early_stop):
         return (
             f"{workdir} is finished at step {step} of {total}, {why_stalled(history, config)}. "
-            f"{again} A higher early_stop.patience lets it go on."
+            f"{again} A higher early_stop.patience trains it longer."
         )
     if step == total and "valid/loss" in row_at(history, step):
         return (

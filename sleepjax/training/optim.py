@@ -1,7 +1,7 @@
 """Optimisers: clipping, a direction from the gradients, weight decay, and a learning rate per step.
 
-The learning rate is a function of the run's step, not of a count of the optimiser's own: an update
-that the guard skips does not shift the schedule. Parameters are named by their path in the model,
+The learning rate is a function of the run's step, not of the optimiser's own count: an update that
+the guard skips does not shift the schedule. Parameters are named by their path in the model,
 ``extractor/bank0/kernel``, as `parameter_names` lists them, and chosen by patterns with ``*``.
 """
 
@@ -48,7 +48,7 @@ DIRECTIONS: dict[str, Callable[[], Transformation]] = {
     SCHEDULE_FREE: lambda: optax.scale_by_adam(b1=0.0),
 }
 """``optim.name`` -> transformation of gradients into what the learning rate is multiplied with.
-``schedule_free`` averages the weights besides (Defazio et al. 2024, arXiv:2405.15682)."""
+``schedule_free`` also averages the weights (Defazio et al. 2024, arXiv:2405.15682)."""
 
 
 def cosine(*, lr: float, warmup: int, total_steps: int) -> optax.Schedule:
@@ -106,22 +106,15 @@ def make(
             "optim.name='schedule_free' averages weights instead of lowering the learning rate; "
             "set optim.schedule='constant'."
         )
-    direction = custom.find("optim.name", name, DIRECTIONS)
+    direction = _direction(name)
     shape = custom.find("optim.schedule", schedule, SCHEDULES)
     with custom.calling("optim.schedule", schedule):
         lr_at = shape(lr=lr, warmup=warmup, total_steps=total_steps)
         _check_schedule(schedule, lr_at, total_steps)
-    with custom.calling("optim.name", name):
-        transformation = direction()
-    if not isinstance(transformation, optax.GradientTransformation):
-        raise InputError(
-            f"optim.name={name!r} returns a {type(transformation).__name__}; it must return an "
-            "optax transformation such as optax.scale_by_adam()."
-        )
     decayed = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)
     factors = [_factor(text) for text in lr_factors]
     steps = [
-        transformation,
+        direction,
         optax.add_decayed_weights(weight_decay, decayed),
         descend(lr_at),
         *[scaled(factors)] * bool(factors),
@@ -133,6 +126,19 @@ def make(
         parts: Any = {"train": tx, "frozen": optax.set_to_zero()}
         tx = optax.partition(parts, partial(_frozen_or_not, freeze=freeze))
     return optax.with_extra_args_support(tx), lr_at
+
+
+def _direction(name: str) -> Transformation:
+    """The transformation of that name; raises InputError where a user's function gives none."""
+    function = custom.find("optim.name", name, DIRECTIONS)
+    with custom.calling("optim.name", name):
+        transformation = function()
+    if not isinstance(transformation, optax.GradientTransformation):
+        raise InputError(
+            f"optim.name={name!r} returns a {type(transformation).__name__}; it must return an "
+            "optax transformation such as optax.scale_by_adam()."
+        )
+    return transformation
 
 
 def descend(lr_at: Callable[[Any], Any]) -> optax.GradientTransformationExtraArgs:
@@ -164,7 +170,7 @@ def scaled(factors: Sequence[tuple[str, float]]) -> Transformation:
 
 
 def parameter_names(params: Any) -> Any:
-    """The path of each parameter, ``extractor/bank0/kernel``, in its place."""
+    """A tree like ``params`` with the path of each parameter, ``extractor/bank0/kernel``."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: "/".join(str(getattr(key, "key", key)) for key in path), params
     )
