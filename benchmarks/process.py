@@ -88,7 +88,7 @@ def parts_of_one(path: Path) -> dict[str, float]:
     """Seconds of each part of the work on one file, in this process, after a first file."""
     from sleepjax import nights
     from sleepjax.processing import worker
-    from sleepjax.processing.settings import Settings
+    from sleepjax.processing.recipe import Settings
 
     (read,) = worker._read(path, Settings(), 1)
     assert isinstance(read, tuple)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from sleepjax import streams
+from sleepjax import stdio
 from sleepjax.types import InputError
 
 DEBUG = "SLEEPJAX_DEBUG"
@@ -30,13 +30,13 @@ def parser(doc: str | None, *, allow_abbrev: bool = True) -> argparse.ArgumentPa
 def run(main: Callable[[list[str]], int]) -> int:
     """Exit code of a script's ``main`` with the arguments of the command line.
 
-    Whoever stops reading what it prints does not stop its work. 2 where standard output cannot be
+    The script is not stopped by a reader that closes its output. 2 where standard output cannot be
     written for another reason, such as a full disk.
     """
-    with streams.forgiving() as stdout:
+    with stdio.forgiving() as stdout:
         code = main(sys.argv[1:])
         sys.stdout.flush()
-        lost = streams.failure(stdout)
+        lost = stdio.failure(stdout)
         if lost:
             print(f"error: {lost}.", file=sys.stderr)
     return code or (2 if lost else 0)
@@ -67,7 +67,7 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
 
 
 def _unexpected(error: Exception) -> str:
-    """One line about an error that nobody foresaw, and where its traceback was written."""
+    """One line about an unexpected error, and where its traceback was written."""
     command, *arguments = sys.argv
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     where = f"set {DEBUG}=1 for the traceback"

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.streams import PanicError, quietly
+from sleepjax.stdio import PanicError, quietly
 from sleepjax.types import InputError
 
 PARQUET = (".parquet", ".pq")
@@ -162,7 +162,7 @@ def read_table(
     """Read a parquet or csv file.
 
     Args:
-      path: the file; any name will do, whatever characters it has.
+      path: the file; its name may have any characters.
       suffixes: which ends of the name are accepted.
       text: leave all columns of a csv file as text. Otherwise their types are inferred, but
         series ids are text even if they look like numbers.
@@ -253,8 +253,8 @@ def _quietly(call: Callable[[], T]) -> T:
 def as_polars(frame: Any, name: str) -> pl.DataFrame:
     """The frame itself, or that of an Arrow table or of pandas, whose index is left.
 
-    Neither is imported: whatever exports an Arrow stream, or has columns that turn into NumPy
-    arrays, will do. Raises InputError, with ``name`` in the text, for anything else.
+    Neither is imported: anything that exports an Arrow stream, or has columns that turn into
+    NumPy arrays, will do. Raises InputError, with ``name`` in the text, for anything else.
     """
     if isinstance(frame, pl.DataFrame):
         return frame

@@ -101,7 +101,7 @@ def process(args: argparse.Namespace) -> int:
     from sleepjax.devices import SUFFIXES
     from sleepjax.processing.engines import Local, OnRay
     from sleepjax.processing.inputs import find_inputs
-    from sleepjax.processing.settings import Settings
+    from sleepjax.processing.recipe import Settings
 
     inputs = find_inputs(args.inputs, out, SUFFIXES)
     number = len(inputs.files)

@@ -70,24 +70,6 @@ _REMEDY = "run prepare again, then the same command."
 
 
 @dataclass(frozen=True)
-class Scaled(Sliced):
-    """A signal float32 [T] in its own unit, of the z-scores that are stored."""
-
-    zscores: Sliced
-    mean: float
-    std: float
-
-    def __len__(self) -> int:
-        """T."""
-        return len(self.zscores)
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        """The rows of a slice."""
-        values = self.zscores[rows].astype(np.float64) * self.std + self.mean
-        return values.astype(np.float32)
-
-
-@dataclass(frozen=True)
 class Runs(Sliced):
     """An array [T] that keeps each value for long; `runs_of` makes one."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import polars as pl
 
+from sleepjax.config import nearest
 from sleepjax.types import InputError
 
 _TIME = ("time", "timestamp", "datetime", "dateandtime", "headertimestamp", "ts", "timestampms")
@@ -70,10 +70,8 @@ def map_columns(have: Iterable[str], given: Mapping[str, str] | None, source: st
         if what not in NAMES:
             raise InputError(f"columns: {what!r} is none of {', '.join(NAMES)}.")
         if name not in have:
-            near = get_close_matches(name, have, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise InputError(
-                f"{source}: column {name!r}, named for {what}, is missing.{hint} "
+                f"{source}: column {name!r}, named for {what}, is missing{nearest(name, have)} "
                 f"It has: {_listed(have)}."
             )
     names, units = dict(given), {}

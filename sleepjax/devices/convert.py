@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sleepjax.devices.calibration import calibrate
+from sleepjax.devices.autocalibration import calibrate
 from sleepjax.devices.converted import Converted, as_frame
 from sleepjax.devices.epochs import Sums, measure
 from sleepjax.devices.grid import assemble

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sleepjax.devices.pieces import Piece
-from sleepjax.streams import PanicError, quietly
+from sleepjax.stdio import PanicError, quietly
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def decode(piece: Piece, folder: Path, lenient: bool) -> Samples:
     Args:
       piece: of `pieces.cut`.
       folder: where the piece's own file is written for a moment.
-      lenient: leave out what is damaged, and say so in ``warnings``.
+      lenient: leave out what is damaged, and note it in ``warnings``.
 
     Raises DecodeError.
     """

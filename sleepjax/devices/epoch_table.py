@@ -96,7 +96,7 @@ def _unit(enmo: pl.Series, said: str | None, given: bool, where: str) -> tuple[s
     looks = "mg" if top > _MG_AT_TOP or middle > _MG_AT_MIDDLE else "g"
     if said == "g" and looks == "mg":
         raise InputError(
-            f"{where}: enmo is said to be in g, but one in a hundred values is above {top:.3g}: "
+            f"{where}: enmo is stated in g, but one in a hundred values is above {top:.3g}: "
             "people do not move so much; give units='mg' (--units)."
         )
     if said:

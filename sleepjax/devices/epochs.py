@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter
 
-from sleepjax.devices.calibration import Calibration
+from sleepjax.devices.autocalibration import Calibration
 from sleepjax.devices.runs import Run, Setup
 from sleepjax.devices.units import EPOCHS_PER_BLOCK, TICKS_PER_EPOCH
 

@@ -1,4 +1,4 @@
-"""Kinds of file: recognised by what a file holds, whatever its name."""
+"""Kinds of file: recognised by what a file holds, not by its name."""
 
 from __future__ import annotations
 

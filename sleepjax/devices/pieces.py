@@ -39,7 +39,7 @@ class Piece:
     """Content of a .gt3x file's ``info.txt``."""
 
     def content(self) -> bytes:
-        """The bytes of a file of its own."""
+        """The bytes of the piece as a file."""
         with self.path.open("rb") as file:
             file.seek(self.start)
             body = file.read(self.stop - self.start)

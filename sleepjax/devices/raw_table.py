@@ -127,7 +127,7 @@ def _unit(xyz: np.ndarray, given: str | None, stated: str | None, source: str) -
     said = given or stated
     if said is not None and fits and said not in fits:
         raise InputError(
-            f"{source}: units are said to be {said}, but the median length of the acceleration is "
+            f"{source}: units are stated as {said}, but the median length of the acceleration is "
             f"{middle:.3g}, which is gravity in {fits[0]}; give units={fits[0]!r} (--units)."
         )
     if said is not None:

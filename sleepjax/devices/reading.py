@@ -1,4 +1,4 @@
-"""Any file of one or several recordings -> Converted."""
+"""Reading of any supported file: every recording in it as `Converted`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def iter_rows(path: Path, *, tz: str | None = None) -> Iterator[Rows]:
     """The rows of one series after the other.
 
     Args:
-      path: whatever `recordings` reads.
+      path: any file that `recordings` reads.
       tz: zone of the person, which device files and raw samples may need.
 
     Raises InputError naming what is wrong and the remedy.
@@ -37,7 +37,7 @@ def iter_rows(path: Path, *, tz: str | None = None) -> Iterator[Rows]:
 def iter_recordings(
     path: Path, *, tz: str | None = None, refused: list[str] | None = None
 ) -> Iterator[Recording]:
-    """As `raw.iter_recordings`, of whatever `recordings` reads."""
+    """As `raw.iter_recordings`, of any file that `recordings` reads."""
     yield from raw.usable(iter_rows(path, tz=tz), tz=tz, refused=refused)
 
 

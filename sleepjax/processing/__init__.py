@@ -1,1 +1,1 @@
-"""Many recordings: files in, tables of nights and people out, whatever happens on the way."""
+"""Many recordings: files in, tables of nights and people out."""

@@ -57,7 +57,7 @@ def find_inputs(given: Sequence[str | Path], out: Path, suffixes: Sequence[str])
     A suffix may be followed by ``.gz``, in letters of any case.
 
     Names are literal: ``*`` and ``[`` are no patterns. Links are followed, each folder is entered
-    once. Hidden files, other suffixes and folders of results are left out and counted; whatever
+    once. Hidden files, other suffixes and folders of results are left out and counted; what
     else cannot be read stays as an `Input` with its fault.
 
     Raises InputError where nothing is left, something does not exist, or lies in the folder of

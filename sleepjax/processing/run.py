@@ -24,8 +24,8 @@ from sleepjax.lock import held
 from sleepjax.processing import results
 from sleepjax.processing.engines import Engine
 from sleepjax.processing.inputs import LOCK, Input, Inputs
+from sleepjax.processing.recipe import Identity, Settings, identity, made_with
 from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
-from sleepjax.processing.settings import Identity, Settings, identity, made_with
 from sleepjax.processing.worker import ModelFacts, Task, model_facts
 from sleepjax.progress import Progress
 from sleepjax.types import InputError

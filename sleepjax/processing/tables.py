@@ -64,7 +64,7 @@ def write(
 ) -> list[Outcome]:
     """Write all tables of a folder of results, status.csv last; returns the final outcomes.
 
-    The order is that of the names, whatever the order in which inputs were processed. An input
+    Rows are in the order of the inputs' names, not in that of their processing. An input
     with the content of an earlier one is a duplicate of it and gives no rows. A series id that
     several inputs have is completed by the input's name. ``people`` (of `read_people`) says whose
     each recording is, ``diary`` (of `read_diary`) what they wrote.

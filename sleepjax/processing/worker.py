@@ -22,8 +22,8 @@ from sleepjax.io import write_json
 from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
 from sleepjax.processing import results
 from sleepjax.processing.inputs import Input, printable
+from sleepjax.processing.recipe import Identity, Settings, made_with
 from sleepjax.processing.results import DONE, FAILED, PARTIAL, Outcome
-from sleepjax.processing.settings import Identity, Settings, made_with
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Task:
         return made_with(self.identity, self.simulated)
 
     def __call__(self, one: Input) -> Outcome:
-        """The outcome of an input; what is wrong with it is said, never raised."""
+        """The outcome of an input; what is wrong with it stands there, and is never raised."""
         begin, sha256 = time.monotonic(), ""
         failed = lambda reason: Outcome(one.name, FAILED, printable(reason), sha256)
         try:

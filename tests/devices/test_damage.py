@@ -92,17 +92,23 @@ def test_real_files_with_changed_bytes(name, tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_cut_short(name, intact, tmp_path):
-    """At first refused, naming the remedy; then read as far as it goes, and called partial."""
+def cut(name, intact, tmp_path):
     path = tmp_path / name
     path.write_bytes(intact[name][: int(0.7 * len(intact[name])) - 1])
-    if name.endswith("gt3x"):  # an archive has its table of contents at the end
-        with pytest.raises(
-            InputError, match="zip archive.*damaged one or cut short.*copy it again"
-        ):
-            list(recordings(path, lenient=True))
-        return
+    return path
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name.endswith("gt3x")])
+def test_an_archive_cut_short_has_lost_its_table_of_contents(name, intact, tmp_path):
+    path = cut(name, intact, tmp_path)
+    with pytest.raises(InputError, match="zip archive.*damaged one or cut short.*copy it again"):
+        list(recordings(path, lenient=True))
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.endswith("gt3x")])
+def test_cut_short(name, intact, tmp_path):
+    """At first refused, naming the remedy; then read as far as it goes, and called partial."""
+    path = cut(name, intact, tmp_path)
     with pytest.raises(InputError, match=r"damaged.*lenient=True \(process --lenient\)"):
         list(recordings(path, tz="UTC"))
     (one,) = recordings(path, tz="UTC", lenient=True)

@@ -44,7 +44,7 @@ def test_units_that_are_stated(tmp_path):
     assert one.quality["units"] == "mg (from the names of the columns)"
     assert read(samples(3.0), tmp_path / "b.csv", units="g").quality["units"] == "g (given)"
     with pytest.raises(
-        InputError, match=r"said to be mg, but the median length.* is 1, .*units='g'"
+        InputError, match=r"stated as mg, but the median length.* is 1, .*units='g'"
     ):
         read(samples(), tmp_path / "c.csv", units="mg")
     with pytest.raises(InputError, match="is 3, which is gravity in no unit"):
@@ -78,7 +78,7 @@ def test_other_names_are_given(tmp_path):
     given = {"x": "left", "y": "front", "z": "up"}
     assert read(odd, tmp_path / "a.csv", columns=given).frame.height == 12
     with pytest.raises(
-        InputError, match="column 'lefty', named for x, is missing. Did you mean 'left'"
+        InputError, match="column 'lefty', named for x, is missing, did you mean 'left'"
     ):
         read(odd, tmp_path / "a.csv", columns=given | {"x": "lefty"})
     with pytest.raises(InputError, match="columns: 'w' is none of"):
@@ -122,7 +122,7 @@ def test_epochs_of_ggir_in_g_and_in_mg(tmp_path):
     for other in (mg, named, acc):
         assert g.frame.drop("enmo").equals(other.frame.drop("enmo"))
         np.testing.assert_allclose(g.frame["enmo"], other.frame["enmo"], atol=1e-6)
-    with pytest.raises(InputError, match="said to be in g, but one in a hundred"):
+    with pytest.raises(InputError, match="stated in g, but one in a hundred"):
         read(epochs(mg=True), tmp_path / "p.csv", units="g", tz=None)
     (recording,) = recordings_from_frame(g.frame)
     assert recording.meta.n_steps == 2000

@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 
 from sleepjax.processing import results, worker
 from sleepjax.processing.inputs import Input
+from sleepjax.processing.recipe import Settings, identity
 from sleepjax.processing.results import DONE, FAILED, PARTIAL
-from sleepjax.processing.settings import Settings, identity
 from sleepjax.processing.worker import Task, model, model_facts
 from tests.reference.series import rows, with_value
 from tests.support.recordings import nightly

@@ -86,7 +86,7 @@ def forgiving() -> Iterator[Stream]:
 
 
 def failure(stream: Stream) -> str:
-    """What to say of output that was wanted and is lost; empty where nobody reads on."""
+    """What went wrong with output that is lost; empty where its reader closed it."""
     if stream.error is None or stream.error.errno in _NOBODY_READS:
         return ""
     return f"standard output cannot be written ({stream.error.strerror})"

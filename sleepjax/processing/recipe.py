@@ -1,4 +1,4 @@
-"""Settings of processing, and the identity of all that a result depends on besides its file."""
+"""Recipe of a result: how inputs are read, and which program and weights find sleep in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration by gravity: what a watch at rest measures should lie on a sphere of 1 g.
+"""Autocalibration by gravity: what a watch at rest measures should lie on a sphere of 1 g.
 
 van Hees et al. 2014, doi 10.1152/japplphysiol.00421.2014, as in GGIR's ``g.calibrate`` without the
 term for temperature.

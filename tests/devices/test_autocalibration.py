@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.devices.calibration import MAX_ERROR, MIN_WINDOWS, calibrate, fit
+from sleepjax.devices.autocalibration import MAX_ERROR, MIN_WINDOWS, calibrate, fit
 from tests.reference import devices as reference
 
 
