@@ -115,19 +115,19 @@ def test_blank_lines_at_the_end_hold_nothing(tmp_path, ending):
 
 def test_old_line_ends_other_encodings_and_long_headers_are_named_in_short(tmp_path):
     path = tmp_path / "x.csv"
-    readers = (ids, tables.read_table, events.read_events)
+    of_columns = (ids, events.read_events)
+    readers = (*of_columns, tables.read_table)
     text = rows(5000, "café").write_csv()
-    for content, message in (
-        (text.replace("\n", "\r").encode(), "lines end in a carriage return alone"),
-        (text.encode("latin-1"), "it is not UTF-8 text .is it Latin-1"),
-        ((rows(5000).write_csv() + text).encode("cp1252"), "it is not UTF-8 text .is it Latin-1"),
-        (("x" * 10**6 + ",b\n1,2\n").encode(), "'series_id' is missing"),
-        ((",".join(f"c{i}" for i in range(300)) + "\n1\n").encode(), "and 280 more"),
+    both = (rows(5000).write_csv() + text).encode("cp1252")
+    for content, message, refusing in (
+        (text.replace("\n", "\r").encode(), "lines end in a carriage return alone", readers),
+        (text.encode("latin-1"), "it is not UTF-8 text .is it Latin-1", readers),
+        (both, "it is not UTF-8 text .is it Latin-1", readers),
+        (("x" * 10**6 + ",b\n1,2\n").encode(), "'series_id' is missing", of_columns),
+        ((",".join(f"c{i}" for i in range(300)) + "\n1\n").encode(), "and 280 more", of_columns),
     ):
         path.write_bytes(content)
-        for read in readers:
-            if read is tables.read_table and ("series_id" in message or "more" in message):
-                continue
+        for read in refusing:
             with pytest.raises(InputError, match=message) as caught:
                 read(path)
             assert len(str(caught.value)) < 1000

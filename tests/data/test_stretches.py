@@ -55,7 +55,7 @@ def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path
     "lines, message",
     [
         (["a,10,20", "c,1,2"], r"line 3: series 'c' has no recording; correct the row, or"),
-        (["a,10,10"], r"line 2: series 'a' is said .* step 10 to 10; .* steps 0 to 100 .*--drop"),
+        (["a,10,10"], r"line 2: series 'a' is listed .* step 10 to 10; .* steps 0 to 100 .*--drop"),
         (["b,49,60"], r"line 2: series 'b' .* from step 49 to 60; .* steps 50 to 150"),
         (["b,60,151"], r"line 2: series 'b' .* from step 60 to 151"),
         (["a,10,"], r"line 2: series 'a' has only one of start_step and end_step"),
@@ -142,7 +142,7 @@ def test_minutes_awake_are_no_sleep(tmp_path):
         assert new.worn is None
     assert (before[1].asleep == after[1].asleep).all()
     (cohort / "train_awake.csv").write_text(text + "a1,9,2\n")
-    with pytest.raises(InputError, match=r"train_awake.csv, line 4: .* said to be awake from"):
+    with pytest.raises(InputError, match=r"train_awake.csv, line 4: .* listed as awake from"):
         prepare(cohort, tmp_path / "out", "train", quiet=True)
 
 

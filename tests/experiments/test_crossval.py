@@ -1,4 +1,4 @@
-"""Cross-validation: pooled out-of-fold scores, members side by side or in turn, going on."""
+"""Cross-validation: pooled out-of-fold scores, members side by side or in turn, resuming."""
 
 import json
 import os
@@ -242,15 +242,6 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
 # ---- training together, without a script
 
 
-def test_only_seed_and_fold_may_differ(tiny_config):
-    configs = [tiny_config(), tiny_config({"seed": 3, "data.fold": 1})]
-    members.check_alike(configs)
-    with pytest.raises(
-        InputError, match=r"may differ only in seed and data.fold.*optim.lr: 0.0005"
-    ):
-        members.check_alike([*configs, tiny_config({"optim.lr": 1e-3})])
-
-
 def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp_path, monkeypatch):
     spec, rest = command[1], [item for item in command if item.startswith("--config.")]
     planned = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
@@ -299,24 +290,3 @@ def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, c
             for folder in (run, workdir / name)
         ]
         assert losses[0] == losses[1]
-
-
-@pytest.mark.parametrize(
-    "saved, step",
-    [
-        ([[], []], 0),
-        ([[5], []], 0),  # killed between the first saves
-        ([[5], [5]], 5),
-        ([[5, 10], [5, 10]], 10),
-        ([[5, 10], [5]], 5),  # killed between the second saves
-        ([[10, 15], [5, 10]], 10),  # and between later ones
-    ],
-)
-def test_runs_go_on_from_the_last_step_they_share(tmp_path, saved, step):
-    assert members.common_step({tmp_path / str(i): own for i, own in enumerate(saved)}) == step
-
-
-def test_runs_too_far_apart_do_not_go_on_together(tmp_path):
-    saved = {tmp_path / "a": [10, 15], tmp_path / "b": []}
-    with pytest.raises(InputError, match="a at 15, b at 0. Train them one after the other"):
-        members.common_step(saved)

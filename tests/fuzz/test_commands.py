@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -24,16 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax.data.store import open_store
-from sleepjax.data.windows import load_labelled
 from sleepjax.processing import worker
 from sleepjax.tables import read_table
 from tests.fuzz.changes import CHANGES, files
 from tests.fuzz.lines import command_line
+from tests.fuzz.results import check_result
 from tests.support.processes import InThisProcess
 from tests.support.scripts import script
 from tests.support.watches import watch_files
@@ -168,7 +165,7 @@ def faults(case: Case, code: int, out: str, err: str, folder: Path, before: dict
         yield f"left {left}"
     if code == 0 and not {"-h", "--print_config"} & set(case.argv):
         try:
-            check_result(case, out, folder)
+            check_result(case.command, case.argv, out, folder)
         except Exception as error:
             yield f"result: {type(error).__name__}: {error}"
 
@@ -190,41 +187,6 @@ def may_change(case: Case, name: str) -> bool:
     return name not in inputs and any(
         name.startswith(out.rpartition(".")[0] or out) for out in outputs
     )
-
-
-def check_result(case: Case, out: str, folder: Path) -> None:
-    """Raise where what a command wrote is not what it promises."""
-    words = dict(zip(case.argv, case.argv[1:] + [""], strict=True))
-    target = folder / words.get("--out", "")
-    if case.command in ("predict", "baseline"):
-        found = read_table(target)
-        assert {"series_id", "step", "event", "score"} <= set(found.columns), found.columns
-        assert found["score"].is_finite().all() and found["score"].is_between(0, 1).all()
-        assert found["event"].is_in(["onset", "wakeup"]).all()
-        assert (found["step"] >= 0).all() and found["row_id"].to_list() == list(range(len(found)))
-        windows = read_table(target.with_name(f"{target.stem}_windows.csv"))
-        assert (windows["wakeup_step"] >= windows["onset_step"]).all()
-    elif case.command in ("evaluate", "agreement") and "--json" in case.argv:
-        value = json.loads(out)
-        assert case.command == "agreement" or 0 <= value["event_ap"] <= 1, value
-    elif case.command == "prepare_data":
-        store = open_store(target)
-        assert store.events is not None
-        for series_id in store.series_ids:
-            one = load_labelled(store, series_id, store.features, store.events)
-            assert all(np.isfinite(np.asarray(x)).all() for x in one.features.values()), series_id
-    elif case.command == "plot":
-        for picture in target.glob("*.png"):
-            assert picture.read_bytes()[:4] == b"\x89PNG", picture
-    elif case.command == "process":
-        state = read_table(target / "status.csv")["state"]
-        assert len(state) and state.is_in(["done", "duplicate"]).all(), state
-        nights = read_table(target / "nights.csv")
-        assert ((nights["reasons"] == "") == (nights["why"] == "")).all()
-        assert not nights["reasons"].str.contains("impossible_value").any()
-        assert read_table(target / "people.csv").height <= nights["series_id"].n_unique()
-    elif case.command == "tune_postprocess":
-        assert json.loads(target.read_text(encoding="utf-8"))["post"]
 
 
 @pytest.mark.slow

@@ -49,10 +49,10 @@ def test_every_column_is_defined_and_every_number_has_bounds_or_needs_none(name)
     assert len(set(names)) == len(names) and [n for n in names if n != WHY][-1] == REASONS
     for column in columns:
         assert column.definition.endswith("."), column.name
-        if column.unit == "0 to 1":
-            assert (column.low, column.high) == (0, 1), column.name
-        if column.unit in ("min", "h", "mg"):
-            assert column.low is not None and column.high is not None, column.name
+    shares = [column for column in columns if column.unit == "0 to 1"]
+    assert all((column.low, column.high) == (0, 1) for column in shares)
+    amounts = [column for column in columns if column.unit in ("min", "h", "mg")]
+    assert [column.name for column in amounts if None in (column.low, column.high)] == []
 
 
 def test_the_dictionary_lists_every_column_and_code():
