@@ -152,7 +152,7 @@ def _check_alone(path: Path, place: str) -> None:
 
 @contextmanager
 def calling(place: str, name: str, doing: str = "") -> Iterator[None]:
-    """Raise InputError, with the line, for whatever a part raises that may be user-defined."""
+    """Raise InputError, with the line, for any error of a part that may be user-defined."""
     try:
         yield
     except InputError:

@@ -103,7 +103,7 @@ def standard(config: Any) -> dict[str, tuple[Evaluator, int]]:
 
 
 def user_defined(name: str) -> Evaluator:
-    """The evaluator of ``my_parts.py:name``; a fault in it is said and the training continues."""
+    """The evaluator of ``my_parts.py:name``; its faults are printed, and the training continues."""
     function = custom.load(name, "evaluators")
 
     def evaluator(run: Validation) -> Mapping[str, float]:

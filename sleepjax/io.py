@@ -101,7 +101,7 @@ def reserved(option: str, *paths: Path, overwrite: bool) -> Iterator[None]:
 
 
 def check_not_input(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise InputError where an output is an input, by whatever name, link or spelling."""
+    """Raise InputError where an output is an input, under any name, link or spelling."""
     inputs = [path for path in inputs if path.exists()]
     for output in outputs:
         for path in inputs:

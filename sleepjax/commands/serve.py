@@ -4,8 +4,8 @@ python scripts/serve.py --port 8000
 sleepjax serve --workdir runs/spec2d --host 0.0.0.0 --at_once 2
 
 Open http://localhost:8000 for the page, /docs for the description of all addresses;
-docs/deployment.md has limits, streams, metrics and the container. Whoever reaches the port can use
-the service: put a proxy with TLS and a login in front of it where others could.
+docs/deployment.md has limits, streams, metrics and the container. Anybody who reaches the port can
+use the service: put a proxy with TLS and a login in front of it where others could.
 
 Exit codes: 0 stopped on request; 2 the model or the port cannot be used.
 """

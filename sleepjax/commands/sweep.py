@@ -41,7 +41,7 @@ ARRAY = """#!/bin/bash
 task=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {tasks})
 srun bash -c "exec $task"
 code=$?
-# 75: the run saved its state when its time was up; the same task goes on.
+# 75: the run saved its state when its time was up; the same task resumes.
 if [ "$code" -eq 75 ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi

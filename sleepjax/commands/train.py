@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--print_config", action="store_true", help="print all settings and exit")
     parser.add_argument(
-        "--dry_run", action="store_true", help="run every part once on the data, say so and exit"
+        "--dry_run", action="store_true", help="run every part once on the data, report it and exit"
     )
     add_execution(parser)
     args, rest = parser.parse_known_args(argv)

@@ -1,9 +1,9 @@
 """Series files: found, their columns checked, read one series at a time.
 
 The competition's columns are ``series_id, step, timestamp, anglez, enmo``, in parquet or csv. Rows
-of a series stand together. Memory is bounded by the largest series, whatever the files' size. What
+of a series stand together. Memory is bounded by the largest series, not by the files' size. What
 is wrong with a file as such is an error at once; a value that cannot be used is an error of its
-series, and the others are read on.
+series, and the others are still read.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def iter_recordings(
       refused: receives what is wrong with each series that cannot be used, and the others follow;
         without it the first one raises.
 
-    Raises InputError naming the file, the place and the remedy for whatever cannot be used.
+    Raises InputError naming the file, the place and the remedy for what cannot be used.
     """
     yield from usable(iter_rows(paths), tz=tz, refused=refused)
 

@@ -124,7 +124,7 @@ def _fault(rows: pl.DataFrame, meta: SeriesMeta | None, kind: Kind) -> tuple[int
             return line, f"has an empty row ({kind.never}) beside other rows"
         if start is not None and not first <= start < end <= last:
             return line, (
-                f"is said to be {kind.state} from step {start} to {end}; a stretch must lie "
+                f"is listed as {kind.state} from step {start} to {end}; a stretch must lie "
                 f"within steps {first} to {last} of the recording and end after its start"
             )
     return None

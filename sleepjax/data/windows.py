@@ -237,7 +237,7 @@ def eval_batches(
     for k in range(0, len(jobs), batch):
         part = jobs[k : k + batch]
         mine = part[own]
-        # Filled up with copies; a process without a window of its own takes another's.
+        # Filled up with copies; a process without a window takes another's.
         filled = (mine + (mine or part)[:1] * size)[:size]
         found = gather_batch([(series[i], s) for i, s in filled], duration, downsample, tail)
         for name in MASKS & found.keys():

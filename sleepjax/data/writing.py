@@ -141,7 +141,7 @@ def _intact(folder: Path, sizes: Mapping[str, int]) -> bool:
 
 
 def _content_hash(recording: Recording) -> str:
-    """Hash of the signals and their validity, whatever the series is called."""
+    """Hash of the signals and their validity, not of the series' name."""
     digest = hashlib.sha256()
     for values in (*(recording.signals[name] for name in SIGNALS), recording.valid):
         digest.update(np.ascontiguousarray(values).data)

@@ -44,7 +44,7 @@ Metrics = dict[str, jax.Array]
 
 @dataclass(frozen=True)
 class Members:
-    """What each of the runs has of its own, in one order."""
+    """What belongs to each of the runs, in one order."""
 
     workdirs: Sequence[Path]
     feeds: Sequence[input_pipeline.Feed]
@@ -144,7 +144,7 @@ def _loop(
     advance: Callable[[TrainState], tuple[TrainState, Metrics]],
     lr_at: Callable[[int], Any],
 ) -> None:
-    """Go on from ``step`` to the end, all leaves [M,...]; see `train`."""
+    """Continue from ``step`` to the end, all leaves [M,...]; see `train`."""
     total, patience = config.total_steps, config.guard.patience
     numbers = range(len(members.workdirs))
     apart = jax.jit(lambda all_: [jax.tree.map(lambda a, i=i: a[i], all_) for i in numbers])
@@ -196,7 +196,7 @@ def check_alike(configs: Sequence[Any]) -> None:
 def resume(
     workdirs: Sequence[Path], saved: Sequence[Checkpoints], like: TrainState
 ) -> tuple[int, list[TrainState]]:
-    """The last step from which all runs can go on and their states; no states at step 0.
+    """The last step from which all runs can continue and their states; no states at step 0.
 
     Each goes back where another one's checkpoint is damaged.
     """
@@ -209,7 +209,7 @@ def resume(
 
 
 def common_step(saved: Mapping[Path, Sequence[int]]) -> int:
-    """The last step from which all runs can go on; 0 begins anew.
+    """The last step from which all runs can continue; 0 begins anew.
 
     A kill between the saves of two runs leaves one of them a checkpoint ahead. A run that never
     dropped a checkpoint may begin anew without harm. Raises InputError where runs are further

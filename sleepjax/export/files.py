@@ -50,8 +50,9 @@ INPUTS = [
     },
 ]
 CALLER = (
-    "Rows are 5 seconds apart without gaps: a missing row is NaN, its clock goes on. Finer samples "
-    "are averaged before. B whole recordings of one length T; every other one in a call of its own."
+    "Rows are 5 seconds apart without gaps: a missing row is NaN, its clock continues. Finer "
+    "samples are averaged before. B whole recordings of one length T; every other one in its own "
+    "call."
 )
 PROGRAM = (
     "Masks impossible values, sensors that do not work and six hours without a turn of the arm, "

@@ -1,6 +1,6 @@
 """Int8 weights: kernels as whole numbers with a scale for each output channel (by qwix).
 
-Norms, biases and whatever else is small stay as they are, and so do activations: what is computed
+Norms, biases and other small arrays stay as they are, and so do activations: what is computed
 is the float32 network with rounded kernels.
 """
 

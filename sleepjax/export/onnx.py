@@ -42,7 +42,7 @@ def converted(function: Callable[..., Any]) -> bytes:
         try:
             with redirect_stdout(io.StringIO()):  # it prints what its authors debug
                 to_onnx(rows_in, arguments, return_mode="file", output_path=str(path))
-        except Exception as error:  # whatever the converter raises of a part that it does not know
+        except Exception as error:  # the converter raises anything for a part that it does not know
             line = str(error).partition("\n")[0]
             raise InputError(
                 f"jax2onnx cannot convert this model ({type(error).__name__}: {line}); export it "

@@ -114,7 +114,7 @@ def at_rest(anglez: Rows) -> Rows:
     first, begun = nearest_known(number, edge, reach)
     after = shifted(edge, -1) & (row < anglez.shape[1] - 1)
     stop, ends = nearest_known(number, after, reach, before=False)
-    # A stretch that goes on to the end of the recording ends with its last measured row.
+    # A stretch that lasts until the end of the recording ends with its last measured row.
     stop = jnp.where(ends, stop, number.max(axis=1, keepdims=True))
     return measured & begun & (stop - first + 1 >= rest.NOT_WORN)
 

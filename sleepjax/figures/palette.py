@@ -1,7 +1,7 @@
 """Colours, and a figure that needs no display.
 
 The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color), told apart by colour-blind
-readers; whatever differs in colour also differs in shape, dash or place.
+readers; what differs in colour also differs in shape, dash or place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from matplotlib.text import Text
 
 COLOURS = {"asleep": "#56B4E9", "onset": "#0072B2", "wakeup": "#D55E00"}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""For things that have no colour of their own, such as runs."""
+"""For things without a fixed colour, such as runs."""
 SLEEP, NAP = "#009E73", "#CC79A7"
 GREY, DARK, SHADE = "#999999", "#333333", "#E8E8E8"
 

@@ -83,7 +83,7 @@ def write(
         facts=facts,
     )
     path = workdir / FILE
-    write_text(path, html)  # whoever has it open sees the old page or the new one
+    write_text(path, html)  # an open browser sees the old page or the new one
     return path
 
 

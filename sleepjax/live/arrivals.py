@@ -58,7 +58,7 @@ def read(
     require_columns(frame.columns, COLUMNS, where)
     named = frame.select(*COLUMNS, series_id=pl.lit("s"), step=pl.int_range(pl.len()))
     typed = typed_frame(named, where)
-    # Where the clock repeats an hour, the pass that goes on from the newest sample is meant.
+    # Where the clock repeats an hour, the pass that continues the newest sample is meant.
     near = None if last is None else last.utc + _STEP_MS * np.arange(1, len(typed) + 1)
     utc, offset = clock.parse(typed["timestamp"], tz=tz, where=where, near=near)
     signals = np.stack([typed[name].to_numpy() for name in RANGES])

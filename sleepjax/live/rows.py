@@ -17,7 +17,7 @@ from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR, SeriesMeta
 
 @dataclass(frozen=True)
 class Still:
-    """The stretch without a turn of the arm (`rest`) that the kept rows may go on with."""
+    """The stretch without a turn of the arm (`rest`) that the kept rows may continue."""
 
     count: int = 0
     """Its measured steps, at most `rest.NOT_WORN`: more say nothing more."""
@@ -27,7 +27,7 @@ class Still:
     """That row."""
 
     def before(self, first: int) -> np.ndarray:
-        """Angles to put before row ``first`` so that the stretch goes on in the rows after it."""
+        """Angles to put before row ``first`` so that the stretch continues in the rows after it."""
         if not self.count:
             return np.zeros(0, np.float32)
         gap = min(first - self.row - 1, rest.BRIDGED + 1)

@@ -1,6 +1,6 @@
-"""Events and sleep windows of a stream that are final: decoded as offline, and given out once.
+"""Events and sleep windows of a stream that are final: decoded as offline, and returned once.
 
-Both are decoded from the final probabilities of the last days. An event is given out when the day
+Both are decoded from the final probabilities of the last days. An event is returned when the day
 that its score is shared with has ended; a sleep window a day after it ended, when nothing that
 comes later is near enough to change it.
 """
@@ -35,7 +35,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Given:
-    """What has been given out, in rows of the stream."""
+    """What has been returned, in rows of the stream."""
 
     events_to: int = 0
     """Events before this row."""
@@ -62,7 +62,7 @@ def check(post: Mapping[str, Any]) -> None:
 def events(
     given: Given, recording: Recording, probs: np.ndarray, post: Mapping[str, Any]
 ) -> tuple[Given, pl.DataFrame]:
-    """The events that are final by now and were not given out before.
+    """The events that are final by now and were not returned before.
 
     Args:
       given: before.
@@ -91,7 +91,7 @@ def events(
 def windows(
     given: Given, recording: Recording, probs: np.ndarray, spread: float
 ) -> tuple[Given, pl.DataFrame]:
-    """The sleep windows that are final by now and were not given out before; see `events`.
+    """The sleep windows that are final by now and were not returned before; see `events`.
 
     ``main`` is judged by the windows of the kept days.
     """

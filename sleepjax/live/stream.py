@@ -4,7 +4,7 @@ What it says of a step comes in three stages, each computed by the code of offli
 
 * *live* probabilities, from a window that ends at most ``latency`` after the step,
 * *final* probabilities, as soon as all windows around the step are complete: those of
-  `Predictor.probabilities` of the recording, however it goes on,
+  `Predictor.probabilities` of the recording, whatever follows,
 * *final* events and sleep windows, decoded from these.
 
 `Stream.so_far` is what offline prediction would say if the recording ended now.
@@ -197,7 +197,7 @@ class Stream:
     def so_far(self) -> Found:
         """What offline prediction would find if the recording ended now, in the last eight days.
 
-        Everything in it is provisional but what `push` has given out as final.
+        Everything in it is provisional but what `push` has returned as final.
         Raises InputError before the first complete row.
         """
         state = self.state
@@ -244,7 +244,7 @@ class Stream:
         return found if self.latency is None else {"live": self.latency + 1 / 12} | found
 
     def to_bytes(self) -> bytes:
-        """Settings and state, to go on elsewhere with `restore`; the model is not in it."""
+        """Settings and state, to continue elsewhere with `restore`; the model is not in it."""
         facts: dict[str, Any] = {
             "series_id": self.series_id,
             "settings": {"latency": self.latency, "tz": self.tz, "subject": self.subject},

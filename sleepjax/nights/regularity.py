@@ -47,7 +47,7 @@ def index(same: int, pairs: int) -> float | None:
 def phillips(epoch: np.ndarray) -> tuple[float | None, int]:
     """(index over a whole recording, pairs) from the states of its epochs int8 [E].
 
-    The two epochs of a pair are 24 hours apart in time that passed, whatever the clock did.
+    The two epochs of a pair are 24 hours of elapsed time apart, across changes of the clock too.
     """
     before, after = epoch[:-PER_DAY], epoch[PER_DAY:]
     known = (before != UNKNOWN) & (after != UNKNOWN)

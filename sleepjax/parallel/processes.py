@@ -1,8 +1,8 @@
 """Several processes, one run: starting them together, and what only the first of them does.
 
 Every process runs the same loop over the same steps. Process 0 writes files other than
-checkpoints; whatever decides how the loop goes on is agreed on by all, since a process that leaves
-a collective out makes the others wait forever.
+checkpoints; all agree on what decides how the loop continues, since a process that leaves a
+collective out makes the others wait forever.
 """
 
 from __future__ import annotations

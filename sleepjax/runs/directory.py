@@ -91,7 +91,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
     """Write config.json and run.json, or check them when the run is resumed.
 
     Settings in `resume.FREE` may change then, and ``total_steps`` with ``extend``; these changes,
-    and another version of the code, are said and recorded in run.json.
+    and another version of the code, are printed and recorded in run.json.
 
     Raises InputError, listing the differences, when the directory belongs to another config or to
     other data, or when its checkpoints are gone.

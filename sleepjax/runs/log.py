@@ -28,7 +28,7 @@ BOARD = "tensorboard"
 
 @contextmanager
 def reported(what: str) -> Iterator[None]:
-    """Do what only reports: where it fails, say so and go on training."""
+    """Do what only reports: a failure is printed, and the training continues."""
     try:
         yield
     except Exception as error:

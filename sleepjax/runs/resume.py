@@ -1,7 +1,7 @@
 """Conditions of resuming: settings that must not change, and what is recorded of the data.
 
 Where the data lie, how often a run reports and how it is scored may change; the code and the
-versions of packages may, too. All of it is said, and kept in run.json under ``changes``.
+versions of packages may, too. All of it is printed, and kept in run.json under ``changes``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ None changes the training. Where the data lie is one: `data.facts` says whether 
 
 
 def check(workdir: Path, before: dict[str, Any], settings: dict[str, Any], *, extend: bool) -> None:
-    """Raise InputError unless a run with the settings ``before`` may go on with ``settings``.
+    """Raise InputError unless a run with the settings ``before`` may resume with ``settings``.
 
     Args:
       workdir: the run directory.

@@ -19,7 +19,7 @@ REQUEUE = 75
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)
 
 
-class Interrupted(BaseException):  # noqa: N818 - not an error: the run is sound and can go on
+class Interrupted(BaseException):  # noqa: N818 - not an error: the run is sound and can be resumed
     """A signal stopped the run; its state is saved, and the same command resumes it.
 
     Like KeyboardInterrupt no Exception, for it is raised anywhere while a run is set up.
@@ -76,7 +76,7 @@ class StopSignal:
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        """Give the signals back to whoever had them."""
+        """Restore the handlers that the signals had before."""
         for number, handler in self.previous.items():
             signal.signal(number, handler)
         if self.name and self.outer is not None and not self.outer and kind is None:

@@ -2,8 +2,8 @@
 
 What is mirrored: the config, the metrics, the figures, and at the end the report, run.json and the
 newest checkpoint as artefacts. A tracker that fails never stops a training: its first error is
-said, it is asked no more, and the end of the run says how many writes it missed. Where each
-tracker writes to is set as usual by its own environment variables (``WANDB_MODE=offline``,
+printed, nothing more is sent to it, and the end of the run says how many writes it missed. Where
+each tracker writes to is set as usual by its own environment variables (``WANDB_MODE=offline``,
 ``MLFLOW_TRACKING_URI``).
 """
 
@@ -23,7 +23,7 @@ from sleepjax.runs import checkpoints
 from sleepjax.types import InputError
 
 FILE = "trackers.json"
-"""Of a run directory: name of each tracker -> its id of the run, so that a resumed one goes on."""
+"""Of a run directory: name of each tracker -> its id of the run, which a resumed run continues."""
 
 
 class Backend(Protocol):
@@ -48,7 +48,7 @@ class WandB:
     """Weights & Biases; project ``sleepjax`` unless WANDB_PROJECT says otherwise."""
 
     def __init__(self, workdir: Path, config: Mapping[str, Any], run_id: str | None):
-        """Begin a run, or go on with that of the id."""
+        """Begin a run, or continue that of the id."""
         import os
 
         import wandb
@@ -86,7 +86,7 @@ class MLflow:
     """MLflow; experiment ``sleepjax`` unless MLFLOW_EXPERIMENT_NAME says otherwise."""
 
     def __init__(self, workdir: Path, config: Mapping[str, Any], run_id: str | None):
-        """Begin a run, or go on with that of the id."""
+        """Begin a run, or continue that of the id."""
         import os
 
         from mlflow import MlflowClient
@@ -148,7 +148,7 @@ class Trackers:
     """All trackers of a run; none of their faults goes further."""
 
     def __init__(self, workdir: Path, names: Sequence[str] = ()):
-        """Begin a run in each, or go on with that of an earlier start."""
+        """Begin a run in each, or continue that of an earlier start."""
         self.workdir, self.missed = workdir, dict.fromkeys(names, 0)
         self.backends: dict[str, Backend] = {}
         if not names:
@@ -194,7 +194,7 @@ class Trackers:
     def _try(self, name: str, do: Callable[[], Any]) -> None:
         try:
             do()
-        except Exception as error:  # whatever a client raises: a network, a server, a full disk
+        except Exception as error:  # a client may raise anything: a network, a server, a full disk
             self.missed[name] += 1
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             _say(f"{name} failed ({reason}); the training continues without it.")

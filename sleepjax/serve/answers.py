@@ -95,7 +95,7 @@ class OpenStream(BaseModel):
     """A stream that was opened."""
 
     key: str
-    minutes: dict[str, float] = Field(description="longest time to each stage of what is said")
+    minutes: dict[str, float] = Field(description="longest time to each stage of an answer")
     provenance: dict[str, Any] = Field(description="of all that the stream finds")
 
 

@@ -92,7 +92,7 @@ def create_app(predictor: Predictor, limits: Limits | None = None) -> FastAPI:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """One line of JSON for whatever goes wrong."""
+    """One line of JSON for every error."""
 
     @app.exception_handler(InputError)
     async def unusable(request: Request, error: InputError) -> JSONResponse:
@@ -204,7 +204,7 @@ def _add_streams(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/streams/{key}/state", responses=REFUSALS)
     async def state(key: str) -> Response:
-        """All that the stream knows, to go on later or elsewhere."""
+        """The state of the stream, to continue it later or elsewhere."""
         session = sessions.of(key)
 
         def saved() -> bytes:

@@ -24,7 +24,7 @@ class Session:
 
 
 class Sessions:
-    """Open streams; their keys cannot be guessed, and whoever has a key may use the stream."""
+    """Open streams; their keys cannot be guessed, and a key is all it takes to use a stream."""
 
     def __init__(self, limits: Limits, count: Callable[[int], None]):
         """``count`` is told the number of open streams."""

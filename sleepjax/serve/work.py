@@ -23,7 +23,7 @@ from sleepjax.tables import column_names
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 NAME = "upload"
-"""What a file is called here, whatever its sender calls it."""
+"""Name that every file that is sent gets here."""
 _DRAWING = threading.Lock()
 
 

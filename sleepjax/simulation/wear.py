@@ -68,7 +68,7 @@ def draw_wear(rng, n_steps: int, nights: tuple[Night, ...], *, copies: float = 0
         spans.append((start, start + length, _place(rng, bag=0.2)))
     if rng.random() < 0.25:  # the recording begins before somebody wears the watch
         spans.append((0, rng.uniform(0.1, 6) * HOUR, _place(rng, bag=0.4)))
-    if rng.random() < 0.35:  # and goes on after they gave it back
+    if rng.random() < 0.35:  # and records after they gave it back
         mornings = [night.rise for night in nights if night.rise < n_steps - HOUR]
         start = mornings[-1] + rng.uniform(0, 3) * HOUR if mornings else 0.7 * n_steps
         spans.append((start, n_steps, _place(rng, bag=0.4)))
