@@ -250,15 +250,20 @@ def test_an_hour_without_rest_loses_at_most_15_mg():
     np.testing.assert_allclose(x, (np.log(1 + 185) - 2.3) / 1.7, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", features.REACH)
-def test_a_feature_looks_as_far_as_it_says_and_no_further(name):
-    """The wrong half of the hour of `repeat`, or a lag more, would be seen."""
+def repeated_days(name):
+    """(a recording of equal days, a row, feature of a frame at that row)."""
     before, after = features.REACH[name]
     n, at = before + after + 201, before + 100
     frame = recording(rows(n)).frame
     day = frame.with_row_index().with_columns(pl.col("index") % DAY)
     frame = day.select(pl.col("anglez", "enmo").gather(pl.col("index")), "clock", "valid")
-    value = lambda frame: frame.select(features.FEATURES[name])[at, 0]
+    return frame, at, lambda frame: frame.select(features.FEATURES[name])[at, 0]
+
+
+@pytest.mark.parametrize("name", features.REACH)
+def test_a_feature_looks_as_far_as_it_says_and_no_further(name):
+    before, after = features.REACH[name]
+    frame, at, value = repeated_days(name)
 
     def changed(row):
         other = pl.int_range(pl.len()) == row
@@ -269,14 +274,18 @@ def test_a_feature_looks_as_far_as_it_says_and_no_further(name):
 
     assert changed(at - before - 1) == value(frame) == changed(at + after + 1)
     assert changed(at + after) != value(frame)
-    if name == "repeat":  # a source seven days back, of the first step of the hour
-        only = frame.with_columns(pl.col("enmo") + 1e-3 * (pl.int_range(pl.len()) // DAY))
-        first, source = at - STEPS_PER_HOUR // 2, at - before
-        copied = only.with_columns(
-            pl.when(pl.int_range(pl.len()) == first)
-            .then(pl.col(c).gather(source))
-            .otherwise(c)
-            .alias(c)
-            for c in ("anglez", "enmo")
-        )
-        assert value(copied) > value(only) == 0
+
+
+def test_repeat_sees_a_source_seven_days_back_of_the_first_step_of_its_hour():
+    """The wrong half of the hour, or a lag more, would be seen."""
+    frame, at, value = repeated_days("repeat")
+    only = frame.with_columns(pl.col("enmo") + 1e-3 * (pl.int_range(pl.len()) // DAY))
+    first, source = at - STEPS_PER_HOUR // 2, at - features.REACH["repeat"][0]
+    copied = only.with_columns(
+        pl.when(pl.int_range(pl.len()) == first)
+        .then(pl.col(c).gather(source))
+        .otherwise(c)
+        .alias(c)
+        for c in ("anglez", "enmo")
+    )
+    assert value(copied) > value(only) == 0
