@@ -107,16 +107,16 @@ def _settle(
     none = np.zeros(0, np.int64)
     if n_steps < 3 or not len(x):
         return none, none
-    height = None if height is None else _at_least(height, x.dtype)
+    lowest = None if height is None else _at_least(height, x.dtype)
     reach = 1 if distance is None else math.ceil(distance)
     width = min(BLOCK, len(x))
-    highest, search = _blocks(x, height, width)
+    _, search = _blocks(x, lowest, width)
     if not (SHORTEST <= reach // 2 <= n_steps - 2 and search.mean() > 0.5):
         whole = np.zeros(len(search), np.int64), np.full(len(search), len(x))
-        return none, _maxima(x, n_steps, height, width, search, *whole) + shift
+        return none, _maxima(x, n_steps, lowest, width, search, *whole) + shift
     part = n_steps * max(1, CACHED // n_steps)
     parts = [
-        _contest(x[i : i + part], n_steps, height, reach, shift + i) for i in range(0, len(x), part)
+        _contest(x[i : i + part], n_steps, lowest, reach, shift + i) for i in range(0, len(x), part)
     ]
     winners, peaks = (np.concatenate(found) for found in zip(*parts, strict=True))
     return winners, peaks

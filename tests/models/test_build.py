@@ -77,7 +77,7 @@ def test_unknown_names_and_values_are_refused_with_what_is_known():
 def test_a_setting_of_another_decoder_leads_to_the_config_that_has_both():
     message = (
         r"setting 'widths' of decoder 'tcn' is unknown, did you mean 'width'\? Known: "
-        r"width, depth, dropout, norm. It is one of decoder 'unet1d'; .*configs/parts.py:decoder=tc"
+        r"dropout, width, depth, norm. It is one of decoder 'unet1d'; .*configs/parts.py:decoder=tc"
     )
     with pytest.raises(InputError, match=message):
         models.build("spec1d", decoder=dict(name="tcn", widths=(8, 16)))
