@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -198,8 +198,11 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error}") from None
 
 
-def check_post(post: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings, if `decode_series` takes them; raises InputError otherwise."""
+def check_post(post: Any) -> dict[str, Any]:
+    """The same settings as a dict, if `decode_series` takes them; raises InputError otherwise.
+
+    ``post`` is a dict or a ConfigDict, which is no `Mapping`.
+    """
     for name, value in post.items():
         if name not in KINDS:
             hint = nearest(name, KINDS)

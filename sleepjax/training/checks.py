@@ -77,7 +77,7 @@ def check(config: ConfigDict) -> None:
         )
     check_teacher(config)
     try:
-        check_post(dict(config.post))
+        check_post(config.post)
     except InputError as error:
         raise InputError(f"config.post: {error}") from None
     metric = config.early_stop.metric
