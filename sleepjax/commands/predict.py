@@ -245,8 +245,8 @@ def find(
         return list(zip(group, found, slept, strict=True))
 
     events, windows, faults, series_id = [], [], [], ""
-    groups = in_order(work, in_groups(iter_rows(Path(args.series), tz=args.tz)))
-    series = chain.from_iterable(groups)
+    groups = in_groups(iter_rows(Path(args.series), tz=args.tz))
+    series = chain.from_iterable(in_order(work, groups))
     # How many rows a device file becomes is known when it has been read.
     with Progress(n_rows or 1, "predict", "rows") as progress:
         while True:
@@ -258,9 +258,9 @@ def find(
                 last = f" Nothing after series {series_id!r} was read." if series_id else ""
                 return events, windows, [*faults, f"{error}{last}"]
             series_id = rows.series_id
+            progress.advance(rows.frame.height if n_rows else 0)
             if isinstance(found, InputError):
                 faults.append(str(found))
-                progress.advance(rows.frame.height if n_rows else 0)
                 continue
             meta = found.recording.meta
             days = meta.n_steps / STEPS_PER_DAY
@@ -274,4 +274,3 @@ def find(
                 found.curves.write_parquet(curves / f"{len(events):09d}.parquet")
             events.append(found.events)
             windows.append(slept)
-            progress.advance(rows.frame.height if n_rows else 0)
