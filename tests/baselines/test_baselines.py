@@ -1,7 +1,6 @@
 """Rules on the angle equal their definition at any length and clock; a regression that fits."""
 
 import datetime as dt
-import json
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
