@@ -1,9 +1,10 @@
 r"""World: the recipe of the shipped weights, a small network on simulated people of many kinds.
 
-for seed in 0 1 2; do
-  python scripts/train.py --config configs/world.py --config.seed=$seed --workdir runs/world/$seed
-done
-python scripts/release.py --workdir runs/world/0 runs/world/1 runs/world/2 --out sleepjax/release
+for people in world calm_world; do for seed in 0 1; do
+  python scripts/train.py --config configs/world.py --config.seed=$seed \
+    --config.simulate.population=$people --workdir runs/$people/$seed
+done; done
+python scripts/release.py --workdir runs/*world/[01] --out sleepjax/release
 
 The truth is what polysomnography would say: persistent sleep, and every minute awake within it.
 docs/release.md has the figures, and what was tried instead.

@@ -13,8 +13,8 @@ most probable one is found by dynamic programming (`semi_markov`) over frames of
   asleep say for it, and a restless sleeper keeps theirs. Neighbouring minutes repeat each other:
   ``correlation`` of them are worth one independent observation. Time without the watch counts as
   awake.
-* a minute in the middle of more than 30 minutes that are surely awake counts in full, which nothing
-  outweighs, and ends the window.
+* a minute in the middle of more than 30 minutes that are awake on average counts in full, which
+  nothing outweighs, and ends the window.
 
 The main sleep is the longest window of each 24 hours by the local clock of its midpoint. A day
 begins twelve hours from the person's own mean midpoint (on the circle of the clock, weighted by
@@ -49,7 +49,7 @@ ASLEEP_INSIDE, ASLEEP_OUTSIDE, ASLEEP = 0.87, 0.03, 1 / 3
 """Fraction of the minutes asleep: within sleep windows (adults' sleep maintenance, Ohayon 2004,
 doi:10.1093/sleep/27.7.1255), outside of them, and over the day."""
 SURELY_AWAKE = 0.2
-"""P(asleep) below which a minute may be one of an interruption that ends the window."""
+"""Mean P(asleep) of more than 30 minutes below which they end the window."""
 NEAR = 15
 """Minutes; an end's probability is that of all minutes this close to it."""
 UNLIKELY = 0.01
@@ -152,8 +152,8 @@ def _inside(asleep: Float[np.ndarray, " T"], correlation: float) -> Float[np.nda
     )
     half = INTERRUPTION // 2
     # Nothing is known of the time around the recording; it makes no run of wakefulness longer.
-    asleep_before = np.cumsum(np.pad(p >= SURELY_AWAKE, (half + 1, half), constant_values=True))
-    awake = asleep_before[2 * half + 1 :] == asleep_before[: -2 * half - 1]
+    before = np.cumsum(np.concatenate([[0.0], np.pad(p, half, constant_values=1.0)]))  # [N+31]
+    awake = before[2 * half + 1 :] - before[: -2 * half - 1] < SURELY_AWAKE * (2 * half + 1)
     return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 

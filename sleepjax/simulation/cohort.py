@@ -59,7 +59,7 @@ class Cohort:
         _check_name("truth", self.truth, TRUTHS)
         for name in self.devices:
             _check_name("devices", name, DEVICES)
-        if self.devices and self.population != "world":
+        if self.devices and self.population == "competition":
             raise InputError(
                 f"devices={','.join(self.devices)} needs population='world': the population "
                 f"{self.population!r} has one kind of watch."

@@ -14,10 +14,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from sleepjax.simulation.movement import Motion
+from sleepjax.simulation.sleepers import Range, Sleepers
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_MINUTE
 
 MG = 1e-3
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DeviceKind:
     sample_noise: Range
     """SD of one sample in mg."""
     epoch_noise: float
-    """Median SD of enmo in mg between steps at rest."""
+    """Median SD of enmo in mg between steps at rest; that of coarse sensors is the sleepers'."""
     angle_noise: float
     """Median SD in degrees of the angle at rest."""
     gain: float = 0.3
@@ -58,7 +58,7 @@ DEVICES = {
     ),
     "axivity": DeviceKind(0.15, 2.0, 2.0, (3.0, 8.0), 0.5, 0.04, median=0.3, missing=0.2),
     "coarse": DeviceKind(
-        0.15, 4.0, 2.0, (0.0, 6.0), 1.0, 0.1, limit=(2.0, 4.0), count=(1 / 64, 1 / 24), missing=0.1
+        0.15, 4.0, 2.0, (0.0, 6.0), 0.0, 0.1, limit=(2.0, 4.0), count=(1 / 64, 1 / 24), missing=0.1
     ),
     "consumer": DeviceKind(
         0.10, 5.0, 4.0, (0.0, 25.0), 1.0, 0.15, gain=0.45, limit=(4.0, 8.0), missing=0.5
@@ -96,7 +96,9 @@ class Device:
     """-1 where the watch is worn the other way round."""
 
 
-def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device:
+def draw_device(
+    rng: np.random.Generator, sleepers: Sleepers, allowed: Sequence[str] = ()
+) -> Device:
     """A watch of one of the allowed kinds, all by default."""
     names = [name for name in DEVICES if not allowed or name in allowed]
     shares = np.array([DEVICES[name].share for name in names])
@@ -105,10 +107,11 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
     count = rng.uniform(*kind.count)
     error = rng.normal(0, 1, 3) * (kind.offset, kind.tilt, kind.tilt) * MG
     sample_noise = rng.uniform(*kind.sample_noise) * MG
-    epoch_noise, angle_noise = rng.lognormal(0, 0.5, 2) * (kind.epoch_noise * MG, kind.angle_noise)
+    noise = sleepers.flicker if count else kind.epoch_noise
+    epoch_noise, angle_noise = rng.lognormal(0, 0.5, 2) * (noise * MG, kind.angle_noise)
     gain = float(np.exp(rng.normal(-0.6 * kind.gain, kind.gain)))
     hysteresis, idle, missing, turned, median, odd = rng.random(6)
-    mount = rng.uniform(0, 0.5 * np.pi) if odd < 0.4 else rng.normal(0, 0.2)
+    mount = rng.uniform(0, 0.5 * np.pi) if odd < sleepers.turned_watches else rng.normal(0, 0.2)
     return Device(
         kind=name,
         offset=(float(error[0]), float(error[1]), float(error[2])),
@@ -121,7 +124,7 @@ def draw_device(rng: np.random.Generator, allowed: Sequence[str] = ()) -> Device
         hysteresis=0.5 * hysteresis,
         angle_count=rng.uniform(0.05, 0.3) if median < kind.median else 1e-4,
         mount=0.0 if name == "competition" else float(mount),
-        enmo_count=count * rng.uniform(0.01, 0.15) if count else 1e-4,
+        enmo_count=count * rng.uniform(*sleepers.coarse_enmo) if count else 1e-4,
         idle="no" if idle >= kind.idle else ("held" if idle < kind.idle / 2 else "zeros"),
         missing=rng.uniform(0.1, 2.0) if missing < kind.missing else 0.0,
         sign=-1.0 if name != "competition" and turned < 0.3 else 1.0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from sleepjax.simulation.behaviour import IN_BED, QUIET, TABLE, Behaviour
+from sleepjax.simulation.behaviour import ASLEEP, IN_BED, QUIET, TABLE, Behaviour
 from sleepjax.simulation.participant import Participant
 from sleepjax.types import STEPS_PER_MINUTE
 
@@ -37,8 +37,6 @@ TURN = _table(0.11, 0.12, 0.10, 0.05, 0.06, 0.06, 0.0, 0.08)
 """Chance per moving step of a new posture."""
 SHIFT = np.float32(9.0)
 """Standard deviation in degrees of a small turn."""
-PALM = np.float32(0.45)
-"""Radians towards palm down or palm up by which a drawn roll is moved halfway between them."""
 SWAY = _table(2.5, 4.0, 4.0, 9.0, 18.0, 22.0, 0.0, 2.5)
 """Standard deviation in degrees of the arm around its posture while moving."""
 
@@ -95,6 +93,9 @@ def _movements(rng, person: Participant, behaviour: Behaviour, slow: np.ndarray)
     scale = np.ones(8, dtype=np.float32)
     scale[0], scale[1:3], scale[3:6] = person.restlessness, person.stillness, person.fidgeting
     scale[QUIET] = person.stillness
+    if person.wakeful is not None:
+        relative = BURST_RATE[ASLEEP] / BURST_RATE[QUIET]
+        scale[QUIET] = person.restlessness * person.wakeful * relative
     swing = RATE_SWING + np.float32(person.clusters) * LYING
     if person.clusters:  # as many movements on average as without
         scale *= np.exp(0.5 * SLOW_VARIANCE * (RATE_SWING**2 - swing**2))
@@ -127,7 +128,7 @@ def _angle(rng, person: Participant, mode: np.ndarray, moving: np.ndarray):
     if person.shifts:
         small = rng.random(len(rows)) < person.shifts
         posture = _shifted(posture, small, SHIFT * _normal(rng, len(rows)))
-        posture_roll -= PALM * np.sin(2 * posture_roll)  # density highest at 0 and pi
+        posture_roll -= np.float32(person.palm) * np.sin(2 * posture_roll)  # densest at 0 and pi
         posture_roll = _shifted(posture_roll, small, np.deg2rad(SHIFT) * _normal(rng, len(rows)))
     held = np.cumsum(turns, dtype=np.int32)
     # A still arm keeps its last sway: the index only advances while the arm moves.

@@ -67,8 +67,13 @@ class Participant:
     """Fraction of the turns of the arm that are small: a shift within one posture."""
     clusters: float = 0.0
     """How much more movements in bed come in clusters, their number unchanged."""
+    wakeful: float | None = None
+    """Movements of somebody who lies awake nearly motionless, relative to those in sleep; None: as
+    those in other quiet wakefulness."""
     tossing: float = 1.0
     """Factor on the length of movements in bed, and on the sway of the arm during them."""
+    palm: float = 0.0
+    """Radians towards palm down or palm up by which a drawn roll is moved."""
 
 
 def draw_days(rng: np.random.Generator) -> float:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sleepjax.simulation.participant import Participant, draw_participant
-
-Range = tuple[float, float]
+from sleepjax.simulation.sleepers import Range, Sleepers
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class PersonKind:
     """Fraction of sleep in which movements return every 15 to 90 s."""
     nap: Range = (0.0, 0.15)
     """Chance of a nap per day."""
-    fidgeting: Range = (0.25, 1.1)
-    """Factor on the movements of the day, in which adults move about half as much as children."""
+    fidgeting: Range | None = None
+    """Factor on the movements of the day, where it is not that of the population's adults."""
     activity: float = -0.2
     """Mean log of the intensity of movements relative to the competition's children."""
     sedentary: float = 0.3
@@ -106,15 +105,6 @@ PEOPLE = {
     ),
 }
 
-FIRST_NIGHT = 0.5
-"""SD of the log of what wires and a strange bed do to the movements in sleep."""
-
-CALM = 0.3
-"""Movements in sleep as a fraction of those of the competition's people."""
-CLUSTERS: Range = (0.0, 0.8)
-"""How much more movements in bed come in clusters than in the competition."""
-TOSSING: Range = (1.0, 2.2)
-"""Factor on the length and the sway of a movement in bed."""
 
 SCHEDULES = {
     "regular": 0.70,
@@ -149,7 +139,7 @@ class Person:
     """Chance that waking up or falling asleep shows in a movement."""
 
 
-def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
+def draw_person(rng: np.random.Generator, sleepers: Sleepers, *, laboratory: bool) -> Person:
     """Draw somebody who sleeps at home or in a laboratory."""
     shares = np.array([k.laboratory if laboratory else k.home for k in PEOPLE.values()])
     name = list(PEOPLE)[int(rng.choice(len(PEOPLE), p=shares / shares.sum()))]
@@ -158,7 +148,7 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
     if not laboratory:
         schedule = str(rng.choice(list(SCHEDULES), p=list(SCHEDULES.values())))
     base = draw_participant(rng, days=10)
-    factor = lambda pair: float(rng.uniform(*pair))
+    factor = lambda pair: float(rng.uniform(*pair)) if pair[0] < pair[1] else pair[0]
     onset = float(rng.normal(*kind.onset))
     hours = float(np.clip(rng.normal(*kind.hours), 3.5, 12))
     irregular = 2.5 if schedule == "irregular" else 1.0
@@ -168,24 +158,32 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         wake_clock=onset + hours - 24,
         onset_sd=base.onset_sd * irregular,
         wake_sd=base.wake_sd * irregular,
-        latency=base.latency * factor(kind.latency) * (0.75 if laboratory else 1.0),
+        latency=base.latency
+        * factor(kind.latency)
+        * (sleepers.laboratory_latency if laboratory else 1.0),
         awakenings=base.awakenings * factor(kind.awakenings) * (2.5 if laboratory else 1.2),
         split=min(0.4, base.split * (3.0 if laboratory else 1.0)),
         nap=factor(kind.nap),
         lie_in=float(rng.beta(3, 2)) if laboratory else base.lie_in,
         quiet_evening=float(rng.beta(2, 2 if kind.sedentary > 0.5 else 4)),
         stillness=base.stillness * factor(kind.calm),
-        fidgeting=base.fidgeting * factor(kind.fidgeting),
-        restlessness=CALM
+        fidgeting=base.fidgeting
+        * max(
+            factor(kind.fidgeting or sleepers.fidgeting),
+            sleepers.laboratory_fidgeting if laboratory else 0.0,
+        ),
+        restlessness=sleepers.movements
         * base.restlessness
         * factor(kind.restless)
-        * (float(rng.lognormal(0, FIRST_NIGHT)) if laboratory else 1.0),
+        * (float(rng.lognormal(0, sleepers.first_night)) if laboratory else 1.0),
         activity=base.activity + kind.activity,
         sedentary=base.sedentary + kind.sedentary,
         awake_angle=float(rng.normal(-12, 18)),
         shifts=float(rng.uniform(0.1, 0.8)),
-        clusters=float(rng.uniform(*CLUSTERS)),
-        tossing=float(rng.uniform(*TOSSING)),
+        clusters=factor(sleepers.clusters),
+        tossing=factor(sleepers.tossing),
+        wakeful=sleepers.wakeful and float(np.exp(rng.uniform(*np.log(sleepers.wakeful)))),
+        palm=sleepers.palm,
         # The watch adds its own error and noise.
         device_offset=(0.0, 0.0, 0.0),
         device_noise=0.0,
@@ -196,9 +194,9 @@ def draw_person(rng: np.random.Generator, *, laboratory: bool) -> Person:
         schedule=schedule,
         traits=traits,
         hours=hours,
-        quiet=float(rng.beta(2, 2)),
+        quiet=float(rng.beta(*sleepers.quiet)),
         periodic=factor(kind.periodic),
         period=float(rng.uniform(15, 90)),
-        dozing=float(rng.beta(1.3, 12)),
+        dozing=float(rng.beta(*sleepers.dozing)),
         stirring=float(rng.beta(2, 1.2)),
     )

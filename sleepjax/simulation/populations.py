@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sleepjax.simulation.competition import simulate_competition
 from sleepjax.simulation.series import SimulatedSeries
+from sleepjax.simulation.sleepers import CALM, RESTLESS
 from sleepjax.simulation.world import simulate_world
 
 POPULATIONS: dict[str, Callable[..., SimulatedSeries]] = {
     "competition": simulate_competition,
-    "world": simulate_world,
+    "world": partial(simulate_world, RESTLESS),
+    "calm_world": partial(simulate_world, CALM),
 }
 """(seed, index, days, devices) -> recording; participant ``index`` depends on these alone."""
 

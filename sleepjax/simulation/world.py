@@ -26,6 +26,7 @@ from sleepjax.simulation.nonwear import fill_with_copies
 from sleepjax.simulation.people import draw_person
 from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock, draw_clock
 from sleepjax.simulation.series import SimulatedSeries, series_id, stream
+from sleepjax.simulation.sleepers import Sleepers
 from sleepjax.simulation.truth import StepTruth
 from sleepjax.simulation.wear import Unworn, after_the_night, draw_wear, lay_down
 
@@ -37,7 +38,7 @@ DAYS = {"months": (28.0, 75.0), "weeks": (5.0, 16.0), "laboratory": (2.5, 2.5), 
 
 
 def simulate_world(
-    seed: int, index: int, days: float | None = None, devices: Sequence[str] = ()
+    sleepers: Sleepers, seed: int, index: int, days: float | None, devices: Sequence[str]
 ) -> SimulatedSeries:
     """Simulate participant ``index``; ``days`` fixes the length of weeks and months.
 
@@ -46,14 +47,14 @@ def simulate_world(
     traits = stream(seed, index, 0)
     recording = str(traits.choice(list(RECORDINGS), p=list(RECORDINGS.values())))
     at_home = recording in ("months", "weeks")
-    person = draw_person(traits, laboratory=recording == "laboratory")
+    person = draw_person(traits, sleepers, laboratory=recording == "laboratory")
     length = traits.uniform(*DAYS[recording])
     clock = draw_clock(traits, days if at_home and days is not None else length)
     behaviour, in_bed = draw_world_behaviour(stream(seed, index, 1), person, clock)
     wear = stream(seed, index, 3)
     first, end = 0, clock.n_steps
     if recording == "laboratory":
-        first, end = _one_night(wear, behaviour)
+        first, end = _one_night(wear, behaviour, sleepers)
     elif recording == "hours":
         first = int(wear.integers(clock.n_steps - 8 * HOUR)) // QUARTER_HOUR * QUARTER_HOUR
         end = first + int(wear.uniform(1.5, 8) * HOUR)
@@ -63,7 +64,7 @@ def simulate_world(
 
     motion = draw_motion(stream(seed, index, 2), person.traits, behaviour)
     lay_down(wear, motion, unworn)
-    device = draw_device(stream(seed, index, 5), devices)
+    device = draw_device(stream(seed, index, 5), sleepers, devices)
     anglez, enmo = report(stream(seed, index, 6), device, motion)
     copied = [(span.start, span.end) for span in unworn if span.place == "copy"]
     fill_with_copies(wear, (anglez, enmo), copied)
@@ -96,10 +97,10 @@ def simulate_world(
     )
 
 
-def _one_night(rng, behaviour: Behaviour) -> tuple[int, int]:
+def _one_night(rng, behaviour: Behaviour, sleepers: Sleepers) -> tuple[int, int]:
     """(first row, row after the last) of one night."""
     night = next(n for n in behaviour.nights if n.bed > 3 * HOUR and n.wakeup - n.onset > 2 * HOUR)
-    if rng.random() < 0.05:
+    if rng.random() < sleepers.quiet_evening:
         lay_quiet_evening(rng, behaviour.mode, night.bed)
     else:  # electrodes are put on, and somebody talks to them
         start = night.bed - int(rng.uniform(20, 90) * MINUTE)
