@@ -5,10 +5,10 @@ python benchmarks/ingredients.py --out runs/ingredients --seeds 3 --real --serie
   --truth truth.csv --stages sleep.parquet --columns persistent_onset_step persistent_wakeup_step
 
 Trains the small net of configs/world.py for a fraction of its updates on a fraction of its people,
-without one thing: kinds of watch, coarse sensors, watches taken off, kinds of people, movements in
-bed as patients have them, the output for worn, the feature ``repeat``; and once for each kind of
-watch on all the others. All are judged by the same simulated people, whom none has seen, by kind of
-watch (``benchmarks/people.py --cohort``), and, where given, by real nights. A line of JSON each.
+without one thing: kinds of watch, watches taken off, kinds of people, the output for worn, the
+feature ``repeat``; and once for each kind of watch on all the others. All are judged by the same
+simulated people, whom none has seen, by kind of watch (``benchmarks/people.py --cohort``), and,
+where given, by real nights. A line of JSON each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import people
 
 from sleepjax.config import load_config
 from sleepjax.runs.runtime import use_compilation_cache
-from sleepjax.simulation import devices, movement, simulate_cohort, world
+from sleepjax.simulation import devices, simulate_cohort, world
 from sleepjax.simulation import people as kinds
 from sleepjax.training import loop
 
@@ -41,17 +41,11 @@ def adults_only() -> None:
     kinds.SCHEDULES = {"regular": 1.0}
 
 
-def children_in_bed() -> None:
-    kinds.CALM, kinds.CLUSTERS, kinds.TOSSING = 1.0, (0.0, 0.0), (1.0, 1.0)
-    movement.PALM = movement.np.float32(0)
-
-
 LEFT_OUT: dict[str, tuple[tuple[str, ...], Callable[[], None] | None, dict[str, Any]]] = {
     "nothing": (ALL, None, {}),
     "kinds of watch": (("competition",), None, {}),
     "watches taken off": (ALL, always_worn, {}),
     "kinds of people": (ALL, adults_only, {}),
-    "movements in bed": (ALL, children_in_bed, {}),
     "output for worn": (ALL, None, {"loss.worn": 0.0}),
     "feature repeat": (ALL, None, {"data.features": ("anglez", "enmo", "hour_sin", "hour_cos")}),
     **{f"watch {name}": (tuple(n for n in ALL if n != name), None, {}) for name in ALL},

@@ -4,9 +4,10 @@ python benchmarks/real_or_simulated.py --real NIGHTS.parquet --recording laborat
 python benchmarks/real_or_simulated.py --real HOME.parquet --recording weeks --devices geneactiv
 
 A logistic regression sees statistics of every hour of real recordings (the competition's series
-columns) and of simulated participants of the population ``world``; it is cross-validated by
-recording. An AUC of 0.5 would say that nothing is missing in the simulation, 1 that a glance is
-enough. This is a measure of the simulation only: nothing is fitted to the real recordings.
+columns) and of simulated participants of the population ``world``, or ``calm_world``; it is
+cross-validated by recording. An AUC of 0.5 would say that nothing is missing in the simulation, 1
+that a glance is enough. This is a measure of the simulation only: nothing is fitted to the real
+recordings.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def simulated(args: argparse.Namespace) -> Iterator[np.ndarray]:
     """Hours of participants with the wanted kind of recording; unworn steps count as masked."""
     found = index = 0
     while found < args.series:
-        one = simulate_series(args.seed, index, args.days, "world", args.devices)
+        one = simulate_series(args.seed, index, args.days, args.population, args.devices)
         index += 1
         if one.facts["recording"] == args.recording:
             found += 1
@@ -130,6 +131,7 @@ def main() -> None:
     )
     parser.add_argument("--real", nargs="+", required=True, help="series files of real people")
     parser.add_argument("--recording", default="laboratory", help="kind of simulated recording")
+    parser.add_argument("--population", choices=("world", "calm_world"), default="world")
     parser.add_argument("--devices", nargs="*", default=(), choices=tuple(DEVICES))
     parser.add_argument("--series", type=int, default=60, help="simulated participants")
     parser.add_argument("--days", type=float, default=8.0, help="of simulated weeks")

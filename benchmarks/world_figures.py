@@ -1,6 +1,6 @@
-r"""Figures of the population ``world`` beside those that are published; docs/simulation.md.
+r"""Figures of the simulated world beside those that are published; docs/simulation.md.
 
-python benchmarks/world_figures.py --series 900 --seed 11
+python benchmarks/world_figures.py --series 900 --seed 11 [--population calm_world]
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ PUBLISHED = {
 }
 
 
-def nights(series: int, seed: int) -> Iterator[tuple[SimulatedSeries, TimeInBed]]:
+def nights(series: int, seed: int, population: str) -> Iterator[tuple[SimulatedSeries, TimeInBed]]:
     """Nights in a laboratory in which the watch was worn throughout."""
     for index in range(series):
-        one = simulate_series(seed, index, 1, "world")
+        one = simulate_series(seed, index, 1, population)
         if one.facts["recording"] != "laboratory" or one.steps.unworn():
             continue
         beds = [bed for bed in times_in_bed(one.steps) if bed.whole and bed.persistent]
@@ -78,9 +78,9 @@ def kappa(both: float, still: float, asleep: float, none: float) -> float:
     return ((both + none) / n - chance) / (1 - chance)
 
 
-def measure(series: int, seed: int) -> dict[str, float]:
+def measure(series: int, seed: int, population: str) -> dict[str, float]:
     rows, kinds, counts = [], [], np.zeros(4)
-    for one, bed in nights(series, seed):
+    for one, bed in nights(series, seed, population):
         asleep = one.steps.asleep[bed.first_sleep : bed.last_sleep].sum()
         awake = bed.last_sleep - bed.first_sleep - asleep
         assert bed.persistent is not None
@@ -105,8 +105,9 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, default=900, help="half sleep in a laboratory")
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--population", choices=("world", "calm_world"), default="world")
     args = parser.parse_args()
-    figures = measure(args.series, args.seed)
+    figures = measure(args.series, args.seed, args.population)
     print("| figure | published | simulated |\n|---|---|---|")
     for name, published in PUBLISHED.items():
         print(f"| {name} | {published:g} | {figures[name]:.3g} |")

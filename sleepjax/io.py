@@ -69,7 +69,8 @@ def check_output(
     check_not_input(option, paths, inputs)
     existing = [str(path) for path in paths if path.exists()]
     if existing and not overwrite:
-        raise InputError(f"{', '.join(existing)} exists; give another {option}, or --overwrite.")
+        verb = "exists" if len(existing) == 1 else "exist"
+        raise InputError(f"{', '.join(existing)} {verb}; give another {option}, or --overwrite.")
     try:
         with tempfile.TemporaryFile(dir=parent) as file:
             file.write(bytes(4096))

@@ -250,7 +250,11 @@ def _quietly(call: Callable[[], T]) -> T:
         raise pl.exceptions.ComputeError("its contents contradict its header") from None
 
 
-def as_polars(frame: Any, name: str) -> pl.DataFrame:
+Frame = Any
+"""A table of polars, pandas or Arrow; see `as_polars`."""
+
+
+def as_polars(frame: Frame, name: str) -> pl.DataFrame:
     """The frame itself, or that of an Arrow table or of pandas, whose index is left.
 
     Neither is imported: anything that exports an Arrow stream, or has columns that turn into

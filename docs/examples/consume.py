@@ -43,7 +43,7 @@ def load(folder):
 
 def rows_of(path):
     """Local clock, anglez and enmo [1,T] on the 5-second grid; NaN in gaps."""
-    table = list(csv.DictReader(path.open(newline="")))
+    table = list(csv.DictReader(path.read_text().splitlines()))
     times = [datetime.fromisoformat(row["timestamp"]) for row in table]
     clock = [(t.replace(tzinfo=None) - datetime(2000, 1, 1)).total_seconds() for t in times]
     place = np.array([round((t - times[0]).total_seconds() / 5) for t in times])

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
 from sleepjax.metrics.epochs import Epochs, Interval, bootstrapped, epochs
-from sleepjax.tables import as_polars, require_columns
+from sleepjax.tables import Frame, as_polars, require_columns
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 
 QUANTITIES = ("onset", "wakeup", "duration", "midpoint")
@@ -73,9 +73,9 @@ class Agreement:
 
 
 def agreement(
-    truth: pl.DataFrame,
-    found: pl.DataFrame,
-    stages: pl.DataFrame | None = None,
+    truth: Frame,
+    found: Frame,
+    stages: Frame | None = None,
     *,
     onset: str = "onset_step",
     wakeup: str = "wakeup_step",

@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from sleepjax.metrics.arrays import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs, match
+from sleepjax.tables import Frame
 from sleepjax.types import STEPS_PER_MINUTE, TOLERANCES
 
 Tolerances = Sequence[float] | Mapping[str, Sequence[float]]
@@ -111,7 +112,7 @@ class APResult:
 
 
 def event_detection_ap(
-    solution: pl.DataFrame, submission: pl.DataFrame, tolerances: Tolerances = TOLERANCES
+    solution: Frame, submission: Frame, tolerances: Tolerances = TOLERANCES
 ) -> float:
     """Event-detection AP, exactly as the competition's scorer defines it.
 
@@ -141,9 +142,7 @@ def event_detection_ap(
     return mean_ap(score_problem(problem, by_event)[0])
 
 
-def evaluate(
-    solution: pl.DataFrame, submission: pl.DataFrame, tolerances: Tolerances = TOLERANCES
-) -> APResult:
+def evaluate(solution: Frame, submission: Frame, tolerances: Tolerances = TOLERANCES) -> APResult:
     """Score detections and keep what explains the score; arguments of `event_detection_ap`."""
     problem = encode(solution, submission)
     table, pairs = score_problem(problem, check_tolerances(tolerances, list(problem.events)))

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int, Real
 
-from sleepjax.tables import as_polars, require_columns
+from sleepjax.tables import Frame, as_polars, require_columns
 from sleepjax.types import InputError
 
 TRUTH_COLUMNS = ("series_id", "event", "step")
@@ -54,7 +54,7 @@ class Problem:
     """Reason -> number of rows that were left out (of either frame); only reasons that occur."""
 
 
-def encode(solution: pl.DataFrame, submission: pl.DataFrame) -> Problem:
+def encode(solution: Frame, submission: Frame) -> Problem:
     """Check both frames and turn them into arrays.
 
     Ground-truth rows without a step are unlabelled nights and are left out, as are detections with

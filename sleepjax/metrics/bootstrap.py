@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import polars as pl
 from jaxtyping import Float, Int
 
 from sleepjax.metrics.ap import Tolerances, score_problem
 from sleepjax.metrics.arrays import EventArrays, Problem, check_tolerances, encode
 from sleepjax.metrics.matching import Pairs
+from sleepjax.tables import Frame
 from sleepjax.types import TOLERANCES, InputError
 
 BLOCK = 4_000_000
@@ -76,8 +76,8 @@ class PairedBootstrap:
 
 
 def bootstrap(
-    solution: pl.DataFrame,
-    submission: pl.DataFrame,
+    solution: Frame,
+    submission: Frame,
     n: int = 1000,
     seed: int = 0,
     tolerances: Tolerances = TOLERANCES,
@@ -100,9 +100,9 @@ def bootstrap(
 
 
 def paired_bootstrap(
-    solution: pl.DataFrame,
-    first: pl.DataFrame,
-    second: pl.DataFrame,
+    solution: Frame,
+    first: Frame,
+    second: Frame,
     n: int = 1000,
     seed: int = 0,
     tolerances: Tolerances = TOLERANCES,

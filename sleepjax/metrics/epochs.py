@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int, Shaped
 
-from sleepjax.tables import as_polars, require_columns
+from sleepjax.tables import Frame, as_polars, require_columns
 from sleepjax.types import EVENTS, InputError
 
 Interval = tuple[float, float]
@@ -47,7 +47,7 @@ def bootstrapped(
 
 
 def epochs(
-    stages: pl.DataFrame,
+    stages: Frame,
     nights: pl.DataFrame,
     found: pl.DataFrame,
     names: Shaped[np.ndarray, " P"],

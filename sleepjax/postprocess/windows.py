@@ -13,8 +13,8 @@ most probable one is found by dynamic programming (`semi_markov`) over frames of
   asleep say for it, and a restless sleeper keeps theirs. Neighbouring minutes repeat each other:
   ``correlation`` of them are worth one independent observation. Time without the watch counts as
   awake.
-* a minute in the middle of more than 30 minutes that are awake on average counts in full, which
-  nothing outweighs, and ends the window.
+* a minute in the middle of 41 minutes with a mean P(asleep) below 0.2, more than 30 of which are
+  awake, counts in full, which nothing outweighs, and ends the window.
 
 The main sleep is the longest window of each 24 hours by the local clock of its midpoint. A day
 begins twelve hours from the person's own mean midpoint (on the circle of the clock, weighted by
@@ -39,8 +39,6 @@ FRAME = STEPS_PER_MINUTE
 DAY = 86_400
 PER_MINUTE = 1 / 1440
 """Rate of onsets, and of wakeups, where a model sees none: one a day."""
-INTERRUPTION = 30
-"""Minutes; the longest time awake inside of a window."""
 SHORTEST = 31
 """Frames of a window or a gap: 30 minutes, and one because both ends move by half a minute."""
 SURE = 0.001
@@ -48,8 +46,8 @@ SURE = 0.001
 ASLEEP_INSIDE, ASLEEP_OUTSIDE, ASLEEP = 0.87, 0.03, 1 / 3
 """Fraction of the minutes asleep: within sleep windows (adults' sleep maintenance, Ohayon 2004,
 doi:10.1093/sleep/27.7.1255), outside of them, and over the day."""
-SURELY_AWAKE = 0.2
-"""Mean P(asleep) of more than 30 minutes below which they end the window."""
+AWAKE, SURELY_AWAKE = 41, 0.2
+"""Minutes that end a window where their mean P(asleep) is below this: 33 of them are awake."""
 NEAR = 15
 """Minutes; an end's probability is that of all minutes this close to it."""
 UNLIKELY = 0.01
@@ -150,10 +148,10 @@ def _inside(asleep: Float[np.ndarray, " T"], correlation: float) -> Float[np.nda
         p * share / ASLEEP + (1 - p) * (1 - share) / (1 - ASLEEP)
         for share in (ASLEEP_INSIDE, ASLEEP_OUTSIDE)
     )
-    half = INTERRUPTION // 2
+    half = AWAKE // 2
     # Nothing is known of the time around the recording; it makes no run of wakefulness longer.
     before = np.cumsum(np.concatenate([[0.0], np.pad(p, half, constant_values=1.0)]))  # [N+31]
-    awake = before[2 * half + 1 :] - before[: -2 * half - 1] < SURELY_AWAKE * (2 * half + 1)
+    awake = before[AWAKE:] - before[:-AWAKE] < SURELY_AWAKE * AWAKE
     return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 

@@ -1,9 +1,10 @@
 """Sleepers: two versions of how people move in bed, because nobody knows which one is right.
 
 Restless sleepers move as often as the competition's children, and lie awake more quietly than they
-sleep; calm ones move a quarter as often, in clusters, and lie awake as they sleep. Real patients
-lie between: `docs/simulation.md` has both beside published figures. A model that knows one version
-only learns what holds in that version; the shipped weights are the mean of models of both.
+sleep; calm ones move a quarter as often, in clusters, and lie awake as they sleep. The calm ones
+are nearer to published figures (docs/simulation.md), models of the restless ones agree better with
+the stages of real nights (docs/release.md). A model learns what holds in its own version only; the
+shipped weights are the mean of models of both.
 """
 
 from __future__ import annotations

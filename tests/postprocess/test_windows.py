@@ -108,6 +108,17 @@ def test_interruptions(minutes, n_windows):
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
+def test_a_doubtful_morning_is_no_part_of_the_night():
+    """Awake on average ends a window, although some of the minutes look like sleep."""
+    probs = curves(30, [(10, 20)], [(10, 0.6)], [(20, 0.5)])
+    hour = np.arange(len(probs)) / STEPS_PER_HOUR
+    doubtful = (hour >= 20) & (hour < 21.7)
+    probs[doubtful, 0] = np.where((hour[doubtful] * 6).astype(int) % 4 == 0, 0.3, 0.08)
+    probs[(hour >= 21.7) & (hour < 24), 0] = 0.75
+    found = find_windows(probs, meta(len(probs)))
+    assert hours(found) == [(10, 20), (21.7, 24)]
+
+
 def test_the_watch_must_be_worn():
     """Somebody seems asleep for eight hours; the watch was off in the middle three of them."""
     probs = curves(24, [(10, 18)], [(10, 0.5)], [(18, 0.5)])
@@ -177,9 +188,9 @@ def test_equals_the_oracle(data):
     valid = rng.random(n) > 0.1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "SHORTEST", 2)
-        patch.setattr(windows, "INTERRUPTION", 2)
+        patch.setattr(windows, "AWAKE", 3)
         got = find_windows(each, meta(n), valid=valid, correlation=2.0)
-    parts = oracle.evidence(each, valid, correlation=2.0, spread=12.5, interruption=2)
+    parts = oracle.evidence(each, valid, correlation=2.0, spread=12.5, awake=3)
     best = oracle.best(*parts, 2)
     near = (got.select("onset_step", "wakeup_step").to_numpy() + 6) // STEPS_PER_MINUTE
     last = len(parts[2])

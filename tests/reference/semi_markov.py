@@ -35,7 +35,7 @@ def probabilities(begins, ends, inside, shortest):
     return [x / total for x in begin], [x / total for x in end]
 
 
-def evidence(probs, valid, *, correlation, spread, interruption):
+def evidence(probs, valid, *, correlation, spread, awake):
     """(begins, ends, inside) of `postprocess.windows`, step by step, from probabilities [T][4].
 
     The four are asleep, onset, wakeup and worn.
@@ -49,8 +49,9 @@ def evidence(probs, valid, *, correlation, spread, interruption):
         asleep.append(sum(at(0, step) for step in inside) / len(inside))
     gain = []
     for minute, p in enumerate(asleep):
-        around = range(minute - interruption // 2, minute + interruption // 2 + 1)
-        long_awake = all(0 <= m < n and asleep[m] < 0.2 for m in around)
+        around = range(minute - awake // 2, minute + awake // 2 + 1)
+        clipped = [min(max(asleep[m], 0.001), 0.999) if 0 <= m < n else 1.0 for m in around]
+        long_awake = sum(clipped) / len(clipped) < 0.2
         p = min(max(p, 0.001), 0.999)
         if long_awake:
             gain.append(math.log(p / (1 - p)))

@@ -25,7 +25,9 @@ def test_it_scores_the_fold_and_writes_what_it_found(project, cohort, tmp_path, 
     # The submission is of the fold alone; the other series lower the recall of the whole cohort.
     assert 0 < score and "event-detection AP 0." in printed
     assert main(args) == 2
-    assert "fold.csv exists; give another --out, or --overwrite" in capsys.readouterr().err
+    assert (
+        "fold_provenance.json exist; give another --out, or --overwrite" in capsys.readouterr().err
+    )
 
 
 def test_it_applies_a_rule_to_recordings(project, cohort, tmp_path, capsys):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sleepjax.simulation.devices import draw_device, rectified, report, schmitt
 from sleepjax.simulation.movement import Motion
+from sleepjax.simulation.sleepers import CALM, RESTLESS
 from sleepjax.types import STEPS_PER_DAY
 from tests.reference import simulate as oracle
 
@@ -38,7 +39,7 @@ def still(n=2000):
 
 
 def watch(name, **settings):
-    device = draw_device(np.random.default_rng(0), (name,))
+    device = draw_device(np.random.default_rng(0), RESTLESS, (name,))
     return replace(device, mount=0.0, sign=1.0, missing=0.0, **settings)
 
 
@@ -46,7 +47,7 @@ def test_floors_reach_from_nothing_to_ten_milligravities():
     rng = np.random.default_rng(0)
     floors = []
     for _ in range(200):
-        device = replace(draw_device(rng), missing=0.0)
+        device = replace(draw_device(rng, CALM), missing=0.0)
         floors.append(np.median(report(rng, device, still())[1]) * 1000)
     assert np.quantile(floors, 0.1) < 0.6 and 6 < np.quantile(floors, 0.97) < 25
 
