@@ -5,8 +5,8 @@ python benchmarks/people.py --series nights.parquet --truth truth.csv --stages s
 
 A RUN is a run directory, a release, or ``release`` for the shipped weights; ``A+B`` is the mean of
 two. One line of JSON for each: errors of main sleep in minutes (median absolute and signed), missed
-and extra windows, those of the best-scored event of each class, kappa of asleep where there are
-stages, and event AP on a cohort.
+and extra windows, those of the best-scored event of each class, where there are stages Cohen's
+kappa of windows and of P(asleep) >= 0.5, and event AP on a cohort.
 """
 
 from __future__ import annotations
@@ -93,9 +93,20 @@ def summary(
         row[event] = [round(difference.median_absolute, 1), round(difference.median, 1)]
     if agreement.epochs is not None:
         row["kappa"] = round(agreement.epochs.kappa, 3)
+        row["kappa_asleep"] = round(kappa_asleep(found, stages), 3)
     if onset in truth.columns:
         row |= best_scored(found, truth, {"onset": onset, "wakeup": wakeup})
     return row
+
+
+def kappa_asleep(found: list[predict.Found], stages: pl.DataFrame) -> float:
+    """Cohen's kappa of P(asleep) of at least a half with the scored steps of ``stages``."""
+    curves = pl.concat([one.curves for one in found])
+    both = stages.drop_nulls("asleep").join(curves, on=["series_id", "step"], suffix="_found")
+    true = both["asleep"].cast(pl.Boolean).to_numpy()
+    ours = both["asleep_found"].to_numpy() >= 0.5
+    chance = true.mean() * ours.mean() + (1 - true.mean()) * (1 - ours.mean())
+    return float(((true == ours).mean() - chance) / (1 - chance))
 
 
 def best_scored(found, truth: pl.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
