@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.devices.columns import RAW, Mapped, numbers
-from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
+from sleepjax.devices.convert import rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.decode import Samples
 from sleepjax.devices.preamble import Preamble
@@ -38,9 +38,11 @@ def convert_raw(
     tz: str | None,
     device_tz: str | None,
     units: str | None,
-    jobs: int,
 ) -> Iterator[Converted]:
     """The recordings of a table of raw samples, one of each series id where it has such a column.
+
+    In one process: polars reads in several threads, and to start another process takes longer than
+    it saves.
 
     Raises InputError naming the file, the place and the remedy.
     """
@@ -50,7 +52,7 @@ def convert_raw(
     if len(stated) > 1:
         raise InputError(f"{path.name}: the axes have different units: {', '.join(stated)}.")
     for name, parts in _series(path, mapped, top):
-        with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder, mapper(jobs) as across:
+        with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
             stamps = top.times(path.name, tz)
             first = _samples(next(parts), mapped, stamps)
             unit, said = _unit(first.xyz, units, next(iter(stated), None), path.name)
@@ -72,7 +74,7 @@ def convert_raw(
             }
             named = path.with_name(f"{name}.csv") if name else path
             yield from recordings_of_runs(
-                found, setup, across, named, partial(clock, stamps.clock()), details
+                found, setup, map, named, partial(clock, stamps.clock()), details
             )
 
 

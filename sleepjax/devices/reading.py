@@ -40,7 +40,7 @@ def recordings(
       columns: what the columns of a table are called, such as ``{"time": "ts", "x": "ax"}``.
       units: "g", "mg" or "m/s2", of raw samples in a table; detected where not given.
       lenient: read what is undamaged of a damaged device file, and mark it as partial.
-      jobs: processes for one device file.
+      jobs: processes for one device file; a table is read in one.
 
     Raises InputError naming file, what is wrong and the remedy.
     """
@@ -63,9 +63,7 @@ def recordings(
             return
         mapped = map_columns(have, columns, path.name)
         if mapped.holds(RAW if top.rate is None else "xyz"):
-            yield from convert_raw(
-                path, mapped, top, tz=tz, device_tz=device_tz, units=units, jobs=jobs
-            )
+            yield from convert_raw(path, mapped, top, tz=tz, device_tz=device_tz, units=units)
         elif mapped.holds(EPOCHS):
             yield from convert_epochs(
                 path, mapped, tz=tz, device_tz=device_tz, units=units, name=name

@@ -70,8 +70,9 @@ def stretch_figure(
     figure.suptitle(
         title, fontsize=11, color=DARK, fontweight="bold", y=1 - 0.08 / height, va="top"
     )
+    above = 0.8 if title else 0.3
     figure.subplots_adjust(
-        left=0.85 / width, right=1 - 0.25 / width, top=1 - 0.8 / height, bottom=0.5 / height,
+        left=0.85 / width, right=1 - 0.25 / width, top=1 - above / height, bottom=0.5 / height,
         hspace=0.14,
     )  # fmt: skip
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
@@ -82,9 +83,9 @@ def stretch_figure(
     axes[0].set(ylabel="arm angle\n(degrees)", ylim=(-95, 95), yticks=(-90, -45, 0, 45, 90))
     moved = _peaks(view.enmo, rows) * 1000 * shown
     axes[1].fill_between(x, 0, moved, color=DARK, lw=0)
-    above = bool((moved > TOP).any())
-    words = f"movement\n(mg, to {TOP:g})" if above else "movement\n(ENMO, mg)"
-    axes[1].set(ylabel=words, ylim=(0, TOP if above else None))
+    cut = bool((moved > TOP).any())
+    words = f"movement\n(mg, to {TOP:g})" if cut else "movement\n(ENMO, mg)"
+    axes[1].set(ylabel=words, ylim=(0, TOP if cut else None))
     if view.probabilities is not None:
         _draw_probabilities(axes[2], view, rows, x, shown)
     for axis in axes:

@@ -23,9 +23,10 @@ img { max-width: 100%; height: auto; display: block }
 figure { margin: .6rem 0 1.4rem } .wide img { min-width: 34rem }
 figcaption { color: #555; font-size: .9rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 }
-td, th { padding: .2rem .6rem; text-align: right; white-space: nowrap }
+td, th { padding: .2rem .4rem; text-align: right; white-space: nowrap }
 td:last-child, th:last-child { white-space: normal }
-td:first-child, th:first-child { text-align: left } thead th { border-bottom: 1px solid #888 }
+td:first-child, th:first-child, .prose td:last-child, .prose th:last-child { text-align: left }
+thead th { border-bottom: 1px solid #888 }
 tbody tr:nth-child(even) { background: #f4f4f4 } small { color: #555 }
 .big { font-size: 2.2rem; font-weight: bold }
 .warning { background: #fff3cd; border-left: .4rem solid #d55e00; padding: .5rem .8rem }
@@ -35,15 +36,19 @@ nav a { margin-right: .8rem; display: inline-block; padding: .2rem 0 }
 """
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table that scrolls by itself where the screen is narrow; None is shown as a dash."""
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, prose: bool = False) -> str:
+    """A table that scrolls by itself where the screen is narrow; None is shown as a dash.
+
+    ``prose``: the last column holds words, not numbers.
+    """
     cell = lambda value: "-" if value is None else escape(str(value))
     heads = "".join(f"<th>{cell(name)}</th>" for name in head)
     body = "".join(
         f"<tr>{''.join(f'<td>{cell(value)}</td>' for value in row)}</tr>\n" for row in rows
     )
+    kind = ' class="prose"' if prose else ""
     return (
-        f'<div class="wide"><table><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody>'
+        f'<div class="wide"><table{kind}><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody>'
         "</table></div>"
     )
 

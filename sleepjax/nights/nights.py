@@ -183,12 +183,16 @@ def _calibration(said: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
 
 def _of_day(night: Mapping[str, Any], min_hours: float) -> dict[str, str]:
     """Why main sleep of this night should not be used: code -> what is and what is needed."""
-    needed = f"{min_hours:g} are needed"
+    needed = f"{min_hours:g} h are needed"
     if night["recorded_h"] < min_hours:
-        return {"recording_too_short": f"{night['recorded_h']:.1f} hours recorded, {needed}"}
+        return {"recording_too_short": f"{_span(night['recorded_h'])} recorded, {needed}"}
     if night["worn_h"] < min_hours:
-        return {"not_worn": f"{night['worn_h']:.1f} hours measured with the watch on, {needed}"}
+        return {"not_worn": f"{_span(night['worn_h'])} measured with the watch on, {needed}"}
     return {}
+
+
+def _span(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _of_window(worn: Wear, span: tuple[int, int]) -> dict[str, str]:

@@ -138,10 +138,15 @@ def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, An
     when = f"{words.moment(begin)} to {words.moment(end)}"
     return (
         f"{words.warning(made_with)}<p>Recording {escape(meta.series_id)}, {when}, "
-        f"{meta.n_steps / STEPS_PER_DAY:.1f} days. Main sleep was found in <b>{len(main)} "
+        f"{_length(meta.n_steps)}. Main sleep was found in <b>{len(main)} "
         f"nights</b>, of which <b>{len(clean(main))} can be used</b>. All times are local clock "
         f"times.</p><p><small>{words.LIMITS}</small></p>"
     )
+
+
+def _length(steps: int) -> str:
+    days = steps / STEPS_PER_DAY
+    return f"{days:.1f} days" if days >= 1 else words.duration(days * 24 * 60)
 
 
 def _events(windows: pl.DataFrame) -> pl.DataFrame:
@@ -201,7 +206,7 @@ def _quality(recording: Recording, quality: Mapping[str, Any] | None) -> str:
     parts = [f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"]
     if quality:
         rows = [[key, _plain(value)] for key, value in quality.items() if key != "notes"]
-        parts.append(table(["of the file", ""], rows))
+        parts.append(table(["of the file", ""], rows, prose=True))
         notes: Sequence[str] = quality.get("notes") or []
         parts.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>")
     return "".join(parts)
@@ -209,9 +214,13 @@ def _quality(recording: Recording, quality: Mapping[str, Any] | None) -> str:
 
 def _plain(value: Any) -> str | None:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_plain(of)}" for key, of in value.items() if of is not None)
+        return ", ".join(
+            f"{key}: {_plain(of)}" for key, of in value.items() if of not in (None, "")
+        )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     return None if value is None else str(value)
 
 
@@ -221,4 +230,4 @@ def made(made_with: Mapping[str, Any] | None) -> str:
         return "<p>Not stated.</p>"
     rows = [[key, _plain(value)] for key, value in made_with.items() if key != "settings"]
     settings = json.dumps(made_with.get("settings", {}), indent=1, default=str)
-    return table(["", ""], rows) + f"<p>Settings</p><pre>{escape(settings)}</pre>"
+    return table(["", ""], rows, prose=True) + f"<p>Settings</p><pre>{escape(settings)}</pre>"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sleepjax.figures.page import page, row, table
 from sleepjax.figures.palette import COLOURS, bare, picture
@@ -25,8 +26,8 @@ MAX_ROWS = 300
 DONE, USED = "done", ("done", "partial", "duplicate")
 """Status where nothing is to be said; those of inputs whose recordings are in the tables."""
 SHOWN = {
-    "onset_clock_h": "Onset of main sleep, hours after midnight (local clock).",
-    "wakeup_clock_h": "Wakeup from main sleep, hours after midnight (local clock).",
+    "onset_clock_h": "Onset of main sleep, local clock.",
+    "wakeup_clock_h": "Wakeup from main sleep, local clock.",
     "spt_min": "Sleep window (SPT), hours.",
     "tst_min": "Time asleep within the window (TST), hours.",
     "maintenance_efficiency": "Time asleep over the window, %.",
@@ -89,7 +90,7 @@ def _files(status: pl.DataFrame, failed: pl.DataFrame) -> str:
         [row["input"], row["status"], row["reason"] or None]
         for row in told.head(MAX_ROWS).iter_rows(named=True)
     ]
-    return table(["file", "status", "why"], rows) + _more(len(told))
+    return table(["file", "status", "why"], rows, prose=True) + _more(len(told))
 
 
 def _missing(people: pl.DataFrame, expected: Iterable[str]) -> str:
@@ -103,7 +104,7 @@ def _missing(people: pl.DataFrame, expected: Iterable[str]) -> str:
     ]
     if not rows:
         return "<p>Nobody: every person has at least one night that can be used.</p>"
-    return table(["person", "why"], rows[:MAX_ROWS]) + _more(len(absent) + len(unused))
+    return table(["person", "why"], rows[:MAX_ROWS], prose=True) + _more(len(absent) + len(unused))
 
 
 def _unused(nights: pl.DataFrame) -> str:
@@ -144,11 +145,13 @@ def _histogram(values: np.ndarray, name: str) -> Figure:
         around = np.convolve(np.tile(count, 3), np.ones(7), mode="same")[24:48]
         cut = int(around.argmin())
         values = (values - cut) % 24 + cut
-        axis.xaxis.set_major_formatter(lambda x, _: f"{int(x) % 24:02d}:00")
+        axis.xaxis.set_major_formatter(lambda x, _: words.clock(x))
     low, high = float(values.min()), float(values.max())
     bins = np.linspace(low, high if high > low else low + 1, 25).tolist()
     axis.hist(values, bins=bins, color=COLOURS["asleep"], edgecolor="white", lw=0.5)
     axis.axvline(float(np.median(values)), color=COLOURS["wakeup"], lw=1.4, ls="--")
+    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.set_ylabel("nights", fontsize=9)
     axis.tick_params(labelsize=8)
     bare(axis)

@@ -31,9 +31,11 @@ def warning(made_with: Mapping[str, Any] | None) -> str:
 
 
 def duration(minutes: float | None) -> str:
-    """``7 h 05 min`` of 425; a dash where nothing is known."""
+    """``7 h 05 min`` of 425, seconds of less than a minute; a dash where nothing is known."""
     if minutes is None:
         return "-"
+    if 0 < minutes < 1:
+        return f"{60 * minutes:.0f} s"
     hours, rest = divmod(round(minutes), 60)
     return f"{hours} h {rest:02d} min" if hours else f"{rest} min"
 
@@ -74,8 +76,8 @@ def night_text(row: Mapping[str, Any]) -> str:
     """What was found in a row of nights and why; HTML."""
     why = _why_html(row)
     worn = (
-        f"{row['recorded_h']:.1f} hours of this night's 24 were recorded, {row['worn_h']:.1f} of "
-        "them with the watch on."
+        f"Of this night's 24 hours {duration(60 * row['recorded_h'])} lie in the recording, "
+        f"{duration(60 * row['worn_h'])} of them measured with the watch on."
     )
     if row["kind"] == "none":
         return f"<b>No main sleep.</b> {worn} Why this night cannot be used:{why}"
@@ -83,7 +85,7 @@ def night_text(row: Mapping[str, Any]) -> str:
     parts = [
         f"<b>{kind} from {row['onset'][11:16]} to {row['wakeup'][11:16]}</b>, "
         f"{duration(row['spt_min'])}, of which asleep {duration(row['tst_min'])} and awake "
-        f"{duration(row['waso_min'])} in {_times(row['awakenings'])}.",
+        f"{duration(row['waso_min'])}{_times(row)}.",
         f"Probability by the model: {percent(row['probability'])} asleep on average over this "
         f"window; {percent(row['onset_probability'])} that sleep began, and "
         f"{percent(row['wakeup_probability'])} that it ended, within 15 minutes of these times.",
@@ -97,8 +99,13 @@ def night_text(row: Mapping[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _times(awakenings: int) -> str:
-    return f"{awakenings} awakening{'' if awakenings == 1 else 's'}"
+def _times(row: Mapping[str, Any]) -> str:
+    """How much of the time awake lies between sleep; the rest is at the ends of the window."""
+    n = row["awakenings"]
+    if not n:
+        return ""
+    between = duration(n * row["awakening_mean_min"])
+    return f" ({between} of it in {n} awakening{'' if n == 1 else 's'})"
 
 
 def _runner_up(row: Mapping[str, Any]) -> str:
@@ -139,7 +146,7 @@ def nights_html(nights: pl.DataFrame) -> str:
         ]
         for row in nights.iter_rows(named=True)
     ]
-    return table(head, rows) + (
+    return table(head, rows, prose=True) + (
         "<p><small>Window: from falling asleep to waking up; asleep and awake are parts of it. "
         "Efficiency: time asleep over the "
         "window (sleep maintenance efficiency), not over the time in bed. Worn: hours of the "

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import polars as pl
+import polars.selectors as cs
 
 from sleepjax.data.store_files import folder_name
 from sleepjax.io import replacing, write_table
@@ -41,6 +42,8 @@ FILES = {
     "people": ("people.parquet", "people.csv"),
 }
 """Name of a table -> files that it is written to."""
+DIGITS = 4
+"""Behind the point, in csv files."""
 REPORTS, PEOPLE, DIARY = "reports", "people", "diary.csv"
 STATUS = {
     "path": pl.String,
@@ -216,9 +219,12 @@ def _read(out: Path, one: Outcome, name: str, shared: frozenset[str]) -> pl.Data
 
 
 def _sink(table: pl.LazyFrame, target: Path) -> None:
-    """Write a table, some of it in memory at a time."""
+    """Write a table, some of it in memory at a time; numbers in csv are for people to read."""
     with replacing(target) as partial:
-        (table.sink_parquet if target.suffix == ".parquet" else table.sink_csv)(partial)
+        if target.suffix == ".parquet":
+            table.sink_parquet(partial)
+        else:
+            table.with_columns(cs.float().round(DIGITS)).sink_csv(partial)
 
 
 def _link_reports(

@@ -52,6 +52,46 @@ def test_a_plain_week_is_clean_but_for_its_ends():
     assert usable["recorded_h"].to_list() == [24.0] * 4 == usable["worn_h"].to_list()
 
 
+def test_two_nights_whose_numbers_are_computed_by_hand():
+    """Windows and times awake are chosen; every expected number is written out, minutes counted.
+
+    First night: sleep from 23:10 to 06:50, awake for 15 minutes at 01:00 and for 5 at 04:30.
+    Second night: sleep from 00:20 to 08:05, awake for 40 minutes at 03:20, and the model not sure
+    of sleep from 06:00 to 06:12.
+    """
+    of, zone = meta("2018-08-14 12:00", 48), "Europe/London"
+    rows = lambda *spans: days_of_sleep(
+        of, zone, [(f"2018-08-{a}", f"2018-08-{b}") for a, b in spans]
+    )
+    recording, probs, windows = found(
+        of,
+        rows(("14 23:10", "15 06:50"), ("16 00:20", "16 08:05")),
+        awake=rows(("15 01:00", "15 01:15"), ("15 04:30", "15 04:35"), ("16 03:20", "16 04:00")),
+    )
+    doubt = slice(*rows(("16 06:00", "16 06:12"))[0])
+    probs[doubt, 0] = 0.3
+    # The arm is still between turns 20 minutes apart, but for the times awake.
+    nights = nights_table(recording, probs, windows).filter(kind="main").rows(named=True)
+    expected = [
+        # onset, wakeup, midpoint, window, awake in each awakening
+        ("14T23:10:00", "15T06:50:00", "15T03:00:00", 460, (15, 5)),
+        ("16T00:20:00", "16T08:05:00", "16T04:12:30", 465, (40, 12)),
+    ]
+    for night, (onset, wakeup, midpoint, minutes, awake) in zip(nights, expected, strict=True):
+        for name, value in (("onset", onset), ("wakeup", wakeup), ("midpoint", midpoint)):
+            assert night[name] == f"2018-08-{value}+0100"
+        assert night["spt_min"] == minutes
+        assert (night["waso_min"], night["awakenings"]) == (sum(awake), len(awake))
+        assert night["tst_min"] == minutes - sum(awake) and night["unknown_min"] == 0
+        efficiency = (minutes - sum(awake)) / minutes
+        assert night["maintenance_efficiency"] == pytest.approx(efficiency)
+        assert night["awakening_mean_min"] == pytest.approx(sum(awake) / len(awake))
+        assert night["awakening_longest_min"] == max(awake)
+    assert [night["maintenance_efficiency"] for night in nights] == pytest.approx(
+        [0.9565, 0.8882], abs=5e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("begin", "night", "hours", "change"),
     [
@@ -127,9 +167,9 @@ def test_a_watch_put_on_at_three_in_the_morning():
     first = nights.row(0, named=True)
     assert first["kind"] == "main" and first[REASONS] == "recording_too_short"
     assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
-    assert first[WHY] == f"{first['recorded_h']:.1f} hours recorded, 16 are needed"
+    assert first[WHY] == f"{first['recorded_h']:.1f} h recorded, 16 h are needed"
     assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
-    assert nights_table(*found(of, sleeps), min_hours=13.5)[WHY][0].endswith(", 13.5 are needed")
+    assert nights_table(*found(of, sleeps), min_hours=13.5)[WHY][0].endswith(", 13.5 h are needed")
     asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
     seen = nights_table(*found(of, asleep)).row(0, named=True)[REASONS].split()
     assert "end_not_seen" in seen and "recording_too_short" in seen

@@ -17,7 +17,7 @@ from sleepjax.nights import (
     write_study_report,
 )
 from sleepjax.nights.reasons import DIARY, NIGHT, PERSON
-from tests.support.nights import found, meta, row_of
+from tests.support.nights import HOUR, found, meta, row_of
 
 MADE = {"sleepjax": "0.1.0", "weights": "ab12" * 16, "simulated": True, "settings": {"tz": None}}
 
@@ -149,13 +149,24 @@ def test_the_report_of_a_study_of_which_nothing_is_left(tmp_path):
     ("shown", "expected"),
     [
         (words.duration(425.4), "7 h 05 min"), (words.duration(59.6), "1 h 00 min"),
-        (words.duration(3), "3 min"), (words.duration(None), "-"),
+        (words.duration(3), "3 min"), (words.duration(5 / 60), "5 s"), (words.duration(0), "0 min"),
+        (words.duration(None), "-"),
         (words.clock(22.2), "22:12"), (words.clock(23.9999), "00:00"), (words.clock(None), "-"),
         (words.percent(0.954), "95 %"), (words.percent(None), "-"),
     ],
 )  # fmt: skip
 def test_numbers_in_words(shown, expected):
     assert shown == expected
+
+
+def test_time_awake_at_the_ends_of_a_window_is_in_no_awakening():
+    """Half an hour before the arm comes to rest, and ten minutes in the middle of sleep."""
+    of = meta("2018-08-14 12:00", 24)
+    awake = [(11 * HOUR, 11 * HOUR + 360), (15 * HOUR, 15 * HOUR + 120)]
+    nights = nights_table(*found(of, [(11 * HOUR, 19 * HOUR)], awake=awake))
+    text = words.night_text(nights.filter(kind="main").row(0, named=True))
+    assert "and awake 40 min (10 min of it in 1 awakening)." in text
+    assert "Of this night's 24 hours 21 h 00 min lie in the recording, 21 h 00 min of them" in text
 
 
 def test_every_code_is_a_sentence():

@@ -164,7 +164,7 @@ def test_the_least_hours_of_a_night_are_asked_for(data, whole, tmp_path, here, c
     found, before = (pl.read_csv(out / "nights.csv") for out in (tmp_path / "out", whole))
     assert found.drop("reasons", "why").equals(before.drop("reasons", "why"))
     short = before["reasons"].str.contains("recording_too_short").fill_null(False)
-    assert short.any() and before.filter(short)["why"].str.contains("16 are needed").all()
+    assert short.any() and before.filter(short)["why"].str.contains("16 h are needed").all()
     assert not found["reasons"].str.contains("recording_too_short").any()
     assert command(data, "--out", tmp_path / "x", "--min_hours", 30) == 2
     assert "--min_hours 30 must be from 0 to 24" in capsys.readouterr().err
