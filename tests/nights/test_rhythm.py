@@ -26,7 +26,8 @@ def test_rhythm_is_that_of_pyactigraphy(week):
     result = rhythm(np.array(week["hours"]), 0)
     sampled = {"is": 24 / 23 * (n - 1) / n, "iv": (n - 1) / n}
     for name in week.keys() - {"hours"}:
-        assert result[name] * sampled.get(name, 1) == pytest.approx(week[name]), name
+        ours = result[name]
+        assert ours is not None and ours * sampled.get(name, 1) == pytest.approx(week[name]), name
 
 
 def test_a_wave_of_a_day():
