@@ -79,6 +79,8 @@ def test_a_run_with_every_kind_of_part_loads_anywhere(trained, series, tmp_path)
     steps = lambda key: [row["step"] for row in read_metrics(run) if key in row]
     assert steps("valid/candidates") == steps("valid/loss") != []
     compared = compare.read_run(run, "run")
+    shutil.copytree(run, tmp_path / "copy")
+    assert compare.differences([compared, compare.read_run(tmp_path / "copy", "copy")]) == []
     assert len(compared.events) and compared.events["score"].is_not_nan().all()
 
     folder = tmp_path / "both"

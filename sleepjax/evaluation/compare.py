@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from matplotlib.figure import Figure
 
+from sleepjax import custom
 from sleepjax.figures.palette import DARK, SERIES, bare, picture
 from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
 from sleepjax.runs import directory, validation
@@ -41,7 +42,10 @@ def read_run(workdir: str | Path, name: str) -> Run:
     curves, solution = validation.load(workdir)
     events = pl.concat([one.events(config.post) for one in curves])
     history = read_metrics(workdir)
-    return Run(name, flat(config.to_dict()), facts["simulated"], solution, events, history)
+    # What a file holds decides whether parts are the same, not where each run keeps its copy.
+    digest = lambda part: custom.file_hash(custom.file_of(part))[:8]
+    named = custom.renamed(config.to_dict(), lambda part: f"{custom.short(part)} ({digest(part)})")
+    return Run(name, flat(named), facts["simulated"], solution, events, history)
 
 
 def flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
