@@ -12,7 +12,7 @@ class Limits:
     megabytes: float = 200.0
     """Of the body of a request."""
     days: int = 400
-    """From the first to the last sample of a recording."""
+    """From the first to the last sample, of all recordings of a request together."""
     seconds: float = 120.0
     """For a request to be received, and for it to be answered then."""
     at_once: int = 1

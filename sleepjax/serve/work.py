@@ -112,23 +112,36 @@ def _of_frames(
     picture: bool,
     name: str,
 ) -> dict[str, Any]:
-    found, refused = [], []
+    found, refused, left, more = [], [], float(limits.days), 0
     for frame in frames:
         try:
-            _check_span(frame, limits, tz, name)
+            days = _days(frame, limits, tz, name) if left >= 1 else 1.0
+            if days > left:
+                more += 1
+                continue
+            left -= days
             for recording in recordings_from_frame(frame, tz=tz):
                 found.append(answer(predictor, predictor.find(recording), picture))
         except InputError as error:
             refused.append(str(error).replace("the given frame", name))
+    if more:
+        refused.append(
+            f"{name}: {more} recordings are left out: a request holds at most {limits.days} days, "
+            "each recording counted as one at least. Send fewer at once."
+        )
     if not found:
         raise InputError(refused[0] if refused else f"{name}: it holds no recording.")
     return {"model": model_note(predictor), "recordings": found, "refused": refused}
 
 
-def _check_span(frame: pl.DataFrame, limits: Limits, tz: str | None, name: str) -> None:
-    """Raise InputError for a recording over more days than are taken: gaps are filled, too."""
+def _days(frame: pl.DataFrame, limits: Limits, tz: str | None, name: str) -> float:
+    """Days that the recordings of a frame span, gaps included; each counts as one at least.
+
+    Raises InputError for a recording over more days than are taken.
+    """
     if "timestamp" not in frame.columns or not len(frame):
-        return  # refused with a better text by who reads it
+        return 0.0  # refused with a better text by who reads it
+    total = 0.0
     for part in frame.partition_by("series_id") if "series_id" in frame.columns else [frame]:
         utc, _ = clock.parse(part["timestamp"], tz=tz, where=name)
         days = (utc.max() - utc.min()) / 86_400_000
@@ -136,6 +149,8 @@ def _check_span(frame: pl.DataFrame, limits: Limits, tz: str | None, name: str) 
             raise InputError(
                 f"{name}: a recording spans {days:.0f} days; at most {limits.days}. Cut it."
             )
+        total += max(1.0, days)
+    return total
 
 
 def answer(predictor: Predictor, found: Found, picture: bool) -> dict[str, Any]:

@@ -98,6 +98,16 @@ def test_a_recording_that_cannot_be_used_is_named_and_the_others_are_answered(se
     assert re.search("upload.csv: series 'wrong': .* divide enmo by 1000", answer["refused"][0])
 
 
+def test_recordings_beyond_the_days_of_a_request_are_counted(service):
+    """Each of many short ones costs a prediction, for which others would wait."""
+    answer = upload(service, csv(pl.concat([rows(3, f"s{i:02}") for i in range(25)]))).json()
+    assert [one["series_id"] for one in answer["recordings"]] == [f"s{i:02}" for i in range(20)]
+    assert answer["refused"] == [
+        "upload.csv: 5 recordings are left out: a request holds at most 20 days, each recording "
+        "counted as one at least. Send fewer at once."
+    ]
+
+
 @pytest.mark.parametrize(
     ("data", "name", "status", "text"),
     [
