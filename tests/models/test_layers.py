@@ -19,6 +19,7 @@ from sleepjax.models.blocks import (
     lecun_uniform,
     max_pool,
     pixels_from_blocks,
+    summed_by_taps,
 )
 from sleepjax.models.extractors import CNNSpectrogram, LSTMFeatureExtractor, SpecFeatureExtractor
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU, linear_recurrence
@@ -251,3 +252,15 @@ def test_initial_weights_have_their_variance_and_no_pattern():
     assert all(abs(np.corrcoef(a, b)[0, 1]) < 0.02 for a, b in pairs)
     linear = np.array(lecun_uniform(jax.random.key(0), shape)).std()
     assert linear == pytest.approx(weights.std() / 2**0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("steps, size", [(1, 3), (7, 3), (7, 5), (2, 1)])
+def test_sums_by_taps_are_a_convolution_with_zeros_outside(steps, size):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, steps, 5)), rng.normal(size=(size, 5, 4))
+    expected = np.zeros((2, steps, 4))
+    for t in range(steps):
+        for tap in range(size):
+            if 0 <= t + tap - size // 2 < steps:
+                expected[:, t] += x[:, t + tap - size // 2] @ kernel[tap]
+    np.testing.assert_allclose(summed_by_taps(*map(jnp.asarray, (x, kernel))), expected, atol=1e-5)
