@@ -42,7 +42,9 @@ def main(argv: list[str]) -> int:
     reading.add_argument("--tz", help="IANA zone of the person's clock, such as Europe/London")
     reading.add_argument("--device_tz", help="zone that the device was set to, where it differs")
     reading.add_argument("--columns", help="names in raw tables, time=t,x=acc_x,y=acc_y,z=acc_z")
-    reading.add_argument("--units", help="of raw tables: g, mg or m/s2 (default: detected)")
+    reading.add_argument(
+        "--units", choices=("g", "mg", "m/s2"), help="of raw tables (default: detected)"
+    )
     reading.add_argument(
         "--lenient", action="store_true", help="use what is sound of damaged files"
     )
@@ -82,6 +84,7 @@ def main(argv: list[str]) -> int:
 
 
 def process(args: argparse.Namespace) -> int:
+    from sleepjax.data import zones
     from sleepjax.processing import run
 
     out = Path(args.out)
@@ -96,6 +99,8 @@ def process(args: argparse.Namespace) -> int:
         raise InputError(f"--timeout {args.timeout:g} must be more than 0 seconds.")
     if not 0 <= args.min_hours <= 24:
         raise InputError(f"--min_hours {args.min_hours:g} must be from 0 to 24.")
+    for zone in filter(None, (args.tz, args.device_tz)):
+        zones.check(zone)  # once, and not of every file
     shard = run.Shard(*which_shard(args.shard))
 
     from sleepjax.devices import SUFFIXES

@@ -224,10 +224,18 @@ def _plain(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+_CALLED = {"simulated": "trained on simulated people only"}
+"""What a report calls a key whose name would be misunderstood."""
+
+
 def made(made_with: Mapping[str, Any] | None) -> str:
     """HTML of what the results depend on."""
     if not made_with:
         return "<p>Not stated.</p>"
-    rows = [[key, _plain(value)] for key, value in made_with.items() if key != "settings"]
+    rows = [
+        [_CALLED.get(key, key), _plain(value)]
+        for key, value in made_with.items()
+        if key != "settings"
+    ]
     settings = json.dumps(made_with.get("settings", {}), indent=1, default=str)
     return table(["", ""], rows, prose=True) + f"<p>Settings</p><pre>{escape(settings)}</pre>"

@@ -64,7 +64,7 @@ def write_study_report(
     failed = status.filter(~pl.col("status").is_in(USED))
     sections = [
         ("Files that were not used, or not wholly", _files(status, failed)),
-        ("People who are missing", _missing(people, expected)),
+        ("People without a night that can be used", _missing(people, expected)),
         ("Nights that cannot be used", _unused(nights)),
         ("How people slept", _distributions(nights)),
         ("Everybody", _everybody(people)),

@@ -130,7 +130,8 @@ def test_the_report_of_a_study(person, tmp_path):
     for said in (
         "3 files, of which <b>1 gave no result</b>", "series &#x27;2&#x27; is damaged",
         "b&lt;.bin: the file is empty (0 bytes)",
-        "p09", "no recording", escape(NIGHT["recording_too_short"]), "1 person, 2 nights",
+        "p09", "no recording", "People without a night", "trained on simulated people only",
+        escape(NIGHT["recording_too_short"]), "1 person, 2 nights",
     ):  # fmt: skip
         assert said in text, said
 
