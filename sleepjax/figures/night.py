@@ -17,12 +17,13 @@ from sleepjax.types import (
     CLASSES,
     EVENTS,
     STEP_SECONDS,
-    STEPS_PER_HOUR,
     STEPS_PER_MINUTE,
     InputError,
 )
 
 MAX_POINTS = 3000
+_MINUTES = (1, 5, 15, 60, 120, 180, 360, 720, 1440)
+"""Between two ticks."""
 TOP = 1000.0
 """mg; a few seconds of more than that would flatten all else."""
 
@@ -187,13 +188,13 @@ def _time(clock) -> str:
 
 
 def clock_axis(axis: Axes, view: View, begin: int, end: int) -> None:
-    """Ticks at whole hours of the local clock, a line where it is changed."""
-    hours = (end - begin) / STEPS_PER_HOUR
-    every = next(step for step in (1, 2, 3, 6, 12, 24) if hours / step <= 16 or step == 24)
+    """Ticks at whole hours or minutes of the local clock, a line where it is changed."""
+    minutes = (end - begin) / STEPS_PER_MINUTE
+    every = next(step for step in _MINUTES if minutes / step <= 16 or step == _MINUTES[-1])
     clock = view.clock[begin:end]
     after = view.clock[end - 1] + STEP_SECONDS  # the end of the axis may be a whole hour too
     clock = np.append(clock, after)
-    whole = np.flatnonzero(clock % (every * HOUR) < STEP_SECONDS)
+    whole = np.flatnonzero(clock % (60 * every) < STEP_SECONDS)
     ticks = [((begin + i) * STEP_SECONDS / HOUR, _time(clock[i])) for i in whole]
     axis.set_xticks([at for at, _ in ticks], [label for _, label in ticks], fontsize=8)
     for (_, before), (row, after) in pairwise(view.meta.offsets):

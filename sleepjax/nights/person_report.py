@@ -192,8 +192,9 @@ def _each_night(view: View, nights: pl.DataFrame, windows: pl.DataFrame) -> str:
 
 
 _CAPTION = (
-    "The night's 24 hours. Green: main sleep, pink: nap, hatched: watch not worn or nothing "
-    "measured. Dashed lines: onset and wakeup that were chosen, and fainter the runners-up."
+    "What was recorded of the night's 24 hours. Green: main sleep, pink: nap, hatched: watch not "
+    "worn or nothing measured. Dashed lines: onset and wakeup that were chosen, and fainter the "
+    "runners-up."
 )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sleepjax.figures.night import stretch_figure
+from sleepjax.figures.shown import View
 from sleepjax.nights import (
     nights_table,
     people_table,
@@ -158,6 +160,17 @@ def test_the_report_of_a_study_of_which_nothing_is_left(tmp_path):
 )  # fmt: skip
 def test_numbers_in_words(shown, expected):
     assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "ticks"), [(1 / 60, ["20:00", "20:01"]), (1, 13), (8, 9), (24, 13)]
+)
+def test_a_picture_of_any_length_has_a_clock(hours, ticks):
+    recording, probs, _ = found(meta("2018-08-14 20:00", hours), [])
+    view = View(recording, probabilities=probs)
+    figure = stretch_figure(view, 0, recording.meta.n_steps, "")
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert ticks in (labels, len(labels))
 
 
 def test_time_awake_at_the_ends_of_a_window_is_in_no_awakening():
