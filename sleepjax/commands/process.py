@@ -99,8 +99,9 @@ def process(args: argparse.Namespace) -> int:
         raise InputError(f"--timeout {args.timeout:g} must be more than 0 seconds.")
     if not 0 <= args.min_hours <= 24:
         raise InputError(f"--min_hours {args.min_hours:g} must be from 0 to 24.")
-    for zone in filter(None, (args.tz, args.device_tz)):
-        zones.check(zone)  # once, and not of every file
+    for zone in (args.tz, args.device_tz):
+        if zone is not None:
+            zones.check(zone)  # once, and not of every file
     shard = run.Shard(*which_shard(args.shard))
 
     from sleepjax.devices import SUFFIXES

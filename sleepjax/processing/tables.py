@@ -124,7 +124,10 @@ def _check_people(people: pl.DataFrame | None, recordings: pl.DataFrame) -> None
     key = people.columns[0]
     for missing, words in (
         (people.join(recordings, on=key, how="anti"), "named in the file of people, not found"),
-        (recordings.join(people, on=key, how="anti"), "not in the file of people, so named itself"),
+        (
+            recordings.join(people, on=key, how="anti"),
+            "not in the file of people, so each is a person",
+        ),
     ):
         if len(missing):
             first = ", ".join(missing[key].sort().head(5)) + (" ..." if len(missing) > 5 else "")

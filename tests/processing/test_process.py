@@ -214,7 +214,7 @@ def test_exit_codes_and_refusals(data, tmp_path, here, capsys):
         ([data, "--out", tmp_path / "x", "--jobs", 0], "--jobs 0 must be at least 1"),
         ([data, "--out", tmp_path / "x", "--timeout", 0], "--timeout 0 must be more than 0"),
         ([data, "--out", tmp_path / "x", "--tz", "Mars/Base"], "zone 'Mars/Base' is unknown"),
-        ([data, "--out", tmp_path / "x", "--device_tz", "+05:30"], "'+05:30' is unknown"),
+        ([data, "--out", tmp_path / "x", "--device_tz", ""], "time zone '' is unknown"),
         ([data, "--out", tmp_path / "x", "--columns", "t"], "'t' must be NAME=COLUMN"),
         ([data, "--out", tmp_path / "x", "--workdir", "no"], "no"),
         (["--out", tmp_path / "x", "--merge"], "holds no results of a shard"),

@@ -131,7 +131,7 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     assert (ann["overlap_h"], c["overlap_h"], c["clean_nights"]) == (48, 0, 1)
     error = capsys.readouterr().err
     assert "1 file named in the file of people, not found: d.csv" in error
-    assert "1 file not in the file of people, so named itself: c.csv" in error
+    assert "1 file not in the file of people, so each is a person: c.csv" in error
     study = (tmp_path / "study.html").read_text()
     assert "ann (48.0 h)" in study and "dan" in study
     page = (tmp_path / "reports" / "people" / "ann.html").read_text()
