@@ -151,9 +151,11 @@ def faults(case: Case, code: int, out: str, err: str, folder: Path, before: dict
     if any(word in out + err for word in ("Traceback", "panicked", "is a bug in sleepjax")):
         yield "a traceback"
     message = err[err.rfind("error: ") :] if "error: " in err else err
+    if case.command == "process":  # a line for each file is what it promises
+        message = "\n".join(line for line in message.splitlines() if ": failed: " not in line)
     if code and (len(message.splitlines()) > MOST_LINES or len(message) > MOST_CHARACTERS):
         yield f"a message of {len(message.splitlines())} lines and {len(message)} characters"
-    if code and not message.strip():
+    if code and not err.strip():
         yield "no message"
     after = contents(folder)
     changed = [name for name in before if after.get(name) != before[name]]
