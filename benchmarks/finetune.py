@@ -1,7 +1,7 @@
 r"""What a few labelled nights of a device that the shipped weights never saw are worth.
 
 python benchmarks/finetune.py --out runs/finetune          # four minutes of processor time
-python benchmarks/finetune.py --out runs/finetune --people 12 --held 6 --nights 4 \
+python benchmarks/finetune.py --out runs/finetune --people 12 --held 6 --nights 8 \
     --steps 2 --scratch_nights 8 --scratch_steps 2         # does it work?
 
 Simulates people of the population ``world`` with a watch unlike all that it has (`UNSEEN`: noise,
