@@ -140,11 +140,11 @@ def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp
     assert main(args) == 2
     assert out.read_bytes() == before
     error = capsys.readouterr().err
-    assert "sub_windows.csv, " in error and "exists; give another --out, or --overwrite" in error
+    assert "sub_windows.csv, " in error and "exist; give another --out, or --overwrite" in error
     for path in out.parent.glob("*.csv"):
         path.unlink()
     assert main(args) == 2  # pictures of whatever kind are not removed unasked
-    assert ".png exists; give another --out" in capsys.readouterr().err
+    assert ".png exist; give another --out" in capsys.readouterr().err
     assert sorted(p.stem for p in (out.parent / "sub_figures").iterdir()) == pictures
 
 

@@ -75,7 +75,7 @@ def test_the_words_of_an_ensemble_and_a_zone(predicted):
 def test_probabilities_are_not_written_over_anything(predicted, project, capsys):
     folder, argv = predicted
     assert script(project, "predict").main(argv) == 2
-    assert "exists; give another" in capsys.readouterr().err
+    assert "exist; give another" in capsys.readouterr().err
     argv = [*argv[:-1], str(folder / "in.parquet"), "--overwrite"]
     assert script(project, "predict").main(argv) == 2
     assert "--probabilities would write" in capsys.readouterr().err
