@@ -8,12 +8,15 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 _NOBODY_READS = (errno.EPIPE, errno.EBADF)
 _STDERR = threading.Lock()
+_LATE = 0.25
+"""Seconds in which other threads of a call that has panicked may panic, too, and say so."""
 T = TypeVar("T")
 
 
@@ -108,13 +111,14 @@ class PanicError(RuntimeError):
 
 def quietly(call: Callable[[], T]) -> T:
     """The result of a call into Rust code; PanicError, and nothing on stderr, where it panics."""
-    try:
-        with _STDERR, _without_panics():
+    with _STDERR, _without_panics():
+        try:
             return call()
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of pyo3, and no Exception
-            raise
-        raise PanicError(str(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of pyo3, and no Exception
+                raise
+            time.sleep(_LATE)
+            raise PanicError(str(error)) from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from sleepjax import tables
 from sleepjax.data import events, raw
+from sleepjax.stdio import PanicError, quietly
 from sleepjax.types import InputError
 from tests.reference.series import rows, with_value
 
@@ -69,6 +71,19 @@ def test_a_fixed_offset_as_pandas_writes_it(tmp_path, zone, offset, unit):
     (same,) = raw.recordings_from_frame(frame)
     assert found.meta.start == same.meta.start
     assert found.meta.offsets == ((0, offset),)
+
+
+def test_a_thread_that_panics_a_little_later_is_not_heard(capfd):
+    class PanicException(BaseException):
+        pass
+
+    def call():
+        threading.Timer(0.05, os.write, (2, b"thread 'b' panicked at decode.rs:1\n")).start()
+        raise PanicException("left == right")
+
+    with pytest.raises(PanicError, match="left == right"):
+        quietly(call)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_odd_files_of_real_programs(odd, capfd):
