@@ -148,12 +148,8 @@ def iter_table(
         scan = _scan(path, file, text=True, skip=skip, names=names)
         schema = _quietly(scan.collect_schema)
         check(schema, path.name)
-        batches = _selected(path, scan, schema, columns).collect_batches(chunk_size=_BATCH_ROWS)
-        n_read = 0
-        while (batch := _quietly(lambda: next(batches, None))) is not None:
-            n_read += batch.height
-            yield batch
-        _check_complete(path, scan, n_read)
+        chosen = _selected(path, scan, schema, columns)
+        yield from (_slices if path.suffix.lower() in PARQUET else _batches)(chosen)
 
 
 def read_table(
@@ -174,9 +170,10 @@ def read_table(
     with path.open("rb") as file, _readable(path):
         scan = _scan(path, file, text=text)
         schema = _quietly(scan.collect_schema)
-        table = _quietly(_selected(path, scan, schema, list(schema)).collect)
-        _check_complete(path, scan, table.height)
-    return table
+        chosen = _selected(path, scan, schema, list(schema))
+        if path.suffix.lower() not in PARQUET:
+            return _quietly(chosen.collect)
+        return _slice(chosen, 0, _n_rows(chosen))
 
 
 def _scan(
@@ -217,12 +214,29 @@ def _with_offset(name: str, dtype: pl.DataType) -> pl.Expr:
     return (utc + pl.duration(minutes=minutes)).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.3f{zone}")
 
 
-def _check_complete(path: Path, scan: pl.LazyFrame, n_read: int) -> None:
-    """A panic in a thread of polars ends the rows and raises nothing."""
-    if path.suffix.lower() in PARQUET:
-        n_rows = _quietly(lambda: scan.select(pl.len()).collect().item())
-        if n_rows != n_read:
-            raise pl.exceptions.ComputeError(f"only {n_read} of {n_rows} rows can be read")
+def _batches(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    batches = scan.collect_batches(chunk_size=_BATCH_ROWS)
+    while (batch := _quietly(lambda: next(batches, None))) is not None:
+        yield batch
+
+
+def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Batches, none of which is read between two calls: what a panic says then would be heard."""
+    n_rows = _n_rows(scan)
+    for start in range(0, n_rows, _BATCH_ROWS):
+        yield _slice(scan, start, min(_BATCH_ROWS, n_rows - start))
+
+
+def _n_rows(scan: pl.LazyFrame) -> int:
+    return _quietly(lambda: scan.select(pl.len()).collect().item())
+
+
+def _slice(scan: pl.LazyFrame, start: int, n_rows: int) -> pl.DataFrame:
+    """Rows of a parquet file. A panic in a thread of polars ends them and may raise nothing."""
+    table = _quietly(scan.slice(start, n_rows).collect)
+    if table.height != n_rows:
+        raise pl.exceptions.ComputeError(f"only {start + table.height} rows can be read")
+    return table
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def test_the_odd_files_of_real_programs(odd, capfd):
     assert recording.meta.start == 1_384_409_700
     with pytest.raises(InputError, match=r"PanicException_236.parquet: .*contradict its header\)$"):
         ids(odd / "PanicException_236.parquet")
-    with pytest.raises(InputError, match=r"abort_61.parquet: .*only .* of 4000 rows can be read"):
+    with pytest.raises(InputError, match=r"abort_61.parquet: .*contradict its header"):
         ids(odd / "abort_61.parquet")
     with pytest.raises(InputError, match="abort_61.parquet: the file cannot be read"):
         tables.read_table(odd / "abort_61.parquet")
