@@ -149,7 +149,6 @@ def listed() -> dict[str, Job]:
         "torch/spec1d/bfloat16/compile": theirs("spec1d", half, True, False, 60),
         "step/spec2d/float32": ours("spec2d", single),
         "demo": Job("jax", 120, parts.demo),
-        "together/demo": Job("jax", 75, partial(parts.together, variant=":demo")),
         "input": Job("jax", 60, parts.feeds),
         "peaks": Job("jax", 25, parts.peaks),
         "inference": Job("jax", 40, parts.inference),
@@ -167,7 +166,6 @@ def listed() -> dict[str, Job]:
             for name in ("centernet", "detr", "transformer", "lstm")
             for dtype in (half, single)
         },
-        "together/full": Job("jax", 90, parts.together),
         "largest/spec1d/bfloat16": Job(
             "jax", 60, partial(largest_batch, name="spec1d", dtype=half)
         ),

@@ -84,38 +84,6 @@ def feeds(out: Path, tiny: bool) -> Rows:
                 }
 
 
-def together(out: Path, tiny: bool, variant: str = "") -> Rows:
-    """One step of 2, 4 and 8 members of spec1d: one after the other, and in one program."""
-    import jax
-    from accelerator_jobs import load, timed
-    from together import noise, stacked
-
-    from sleepjax.training.build import build
-
-    config = load("spec1d", tiny, variant)
-    built = build(config)
-    init, learn = jax.jit(built.init), jax.jit(built.train_step)
-    member = lambda seed: (
-        init(jax.random.key(seed)), noise(config, seed), jax.random.key(seed)
-    )  # fmt: skip
-    members = [member(seed) for seed in range(2 if tiny else 8)]
-    for n in (2,) if tiny else (2, 4, 8):
-        few = members[:n]
-        turn = timed(lambda few=few: jax.block_until_ready([learn(*m) for m in few]), tiny)
-        stack = tuple(stacked(part) for part in zip(*few, strict=True))
-
-        def merged(stack=stack, turn=turn) -> dict[str, Any]:
-            begin = time.perf_counter()
-            run = jax.jit(jax.vmap(built.train_step)).lower(*stack).compile()
-            seconds = time.perf_counter() - begin
-            once = timed(lambda: jax.block_until_ready(run(*stack)), tiny)
-            return {"together_ms": 1e3 * once, "gain": turn / once, "compile_s": seconds}
-
-        row = attempt("vmap", merged)
-        figures = {k: round(v, 3) for k, v in row.items() if isinstance(v, float)}
-        yield row | figures | {"members": n, "in_turn_ms": round(1e3 * turn, 3)}
-
-
 def recurrences(out: Path, tiny: bool) -> Rows:
     """Forward and gradient of the recurrences of configs/lstm.py, written in several ways."""
     import jax

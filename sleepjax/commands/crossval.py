@@ -1,7 +1,6 @@
 r"""Train K folds x S seeds, score every series by models that have not seen it, make an ensemble.
 
 python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2
-python scripts/crossval.py --config configs/spec1d.py:demo --folds 4 --seeds 2 --together
 python scripts/predict.py --workdir runs/spec1d-demo-simulated-crossval --series ... --out found.csv
 
 Every member is a run directory below --workdir. The same command resumes an interrupted member and
@@ -42,9 +41,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--folds", type=int, help="K (data.folds of the config)")
     parser.add_argument("--seeds", type=int, default=1, help="S, from the config's seed on (1)")
     parser.add_argument("--workdir", help="folder of the members; default runs/<config>-crossval")
-    parser.add_argument(
-        "--together", action="store_true", help="train members side by side in one program"
-    )
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: crossval(args, rest)
     return cli.answer(lambda: resumable(body), "run the same command again to continue")
@@ -70,7 +66,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
     )
     runtime.use_compilation_cache()
     try:
-        train(members, args.together)
+        train(members)
     except guard.DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
@@ -102,9 +98,8 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
     return members
 
 
-def train(members: Members, side_by_side: bool) -> None:
+def train(members: Members) -> None:
     """Train what is not finished."""
-    from sleepjax.experiments import members as side_by_side_training
     from sleepjax.runs import directory, validation
     from sleepjax.training import input_pipeline, loop
 
@@ -113,8 +108,6 @@ def train(members: Members, side_by_side: bool) -> None:
     if todo:  # the last fold gets the fewest labelled nights: what it has, all have
         data = input_pipeline.open_data(members[max(members)][0])
         directory.check_labels(finished, data.facts()["labels"])
-    if todo and side_by_side:
-        side_by_side_training.train(*zip(*todo, strict=True))
     for number, (config, workdir) in enumerate(todo, 1):
         loop.say(f"{workdir.name}: {number} of {len(todo)} members to train")
         loop.run(config, workdir)

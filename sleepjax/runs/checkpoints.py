@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -172,10 +171,8 @@ class Checkpoints:
         """The step of the newest checkpoint of a kind; None when there is none."""
         return newest(self.workdir, kind)
 
-    def resume(
-        self, like: TrainState, say: Callable[[str], None], up_to: float = math.inf
-    ) -> TrainState | None:
-        """The newest state up to a step that is undamaged, or None when nothing was saved yet.
+    def resume(self, like: TrainState, say: Callable[[str], None]) -> TrainState | None:
+        """The newest undamaged state, or None when nothing was saved yet.
 
         A damaged checkpoint is set aside in ``checkpoints/damaged``, and the one before is used; a
         best one of a later step is removed, for the run has not been there yet. Raises InputError
@@ -183,7 +180,7 @@ class Checkpoints:
         reason; then all checkpoints stay where they are.
         """
         damaged: dict[int, DamagedError] = {}
-        for step in sorted((step for step in self.steps() if step <= up_to), reverse=True):
+        for step in reversed(self.steps()):
             try:
                 state = _load(_folder(self.workdir, "latest", step), like)
             except DamagedError as error:

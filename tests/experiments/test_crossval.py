@@ -1,4 +1,4 @@
-"""Cross-validation: pooled out-of-fold scores, members side by side or in turn, resuming."""
+"""Cross-validation: pooled out-of-fold scores, ensembles, resuming."""
 
 import json
 import os
@@ -10,15 +10,13 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics, predict
-from sleepjax.config import load_from_arguments
 from sleepjax.data import raw
 from sleepjax.evaluation import out_of_fold
 from sleepjax.evaluators import saved
-from sleepjax.experiments import members
 from sleepjax.runs import log, signals, validation
-from sleepjax.training import guard, input_pipeline, loop
+from sleepjax.training import guard, loop
 from sleepjax.types import InputError
-from tests.support.runs import final_state, flip_a_bit, leaves_equal
+from tests.support.runs import final_state, leaves_equal
 from tests.support.scripts import script
 
 NAMES = ("fold0-seed0", "fold0-seed1", "fold1-seed0", "fold1-seed1")
@@ -56,19 +54,21 @@ def no_pictures():
 
 @pytest.fixture(scope="module")
 def workdir(main, command, tmp_path_factory):
-    """A cross-validation trained together, which a signal stopped after the first step."""
+    """A cross-validation that a signal stopped after the first step of its second member."""
     workdir = tmp_path_factory.mktemp("crossval") / "members"
-    args = [*command, "--workdir", str(workdir), "--together"]
-    original = members.Members.write
+    args = [*command, "--workdir", str(workdir)]
+    original = log.MetricWriter.write
 
-    def signalling(self, step, rows):
-        original(self, step, rows)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def signalling(self, step, row):
+        original(self, step, row)
+        if (workdir / NAMES[1] / "run.json").exists():
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(members.Members, "write", signalling)
+        patch.setattr(log.MetricWriter, "write", signalling)
         assert main(args) == signals.REQUEUE
-    assert all(final_state(workdir / name)[0] == 1 for name in NAMES)
+    assert [final_state(workdir / name)[0] for name in NAMES[:2]] == [2, 1]
+    assert not (workdir / NAMES[2]).exists()
     assert not (workdir / "crossval.json").exists()
     assert main(args) == 0
     return workdir
@@ -85,8 +85,7 @@ def test_every_member_is_a_run_directory(workdir):
     assert {path.name for path in workdir.iterdir() if path.is_dir()} == {*NAMES, "validation"}
 
 
-def test_members_trained_in_turn_are_the_same(main, command, workdir, tmp_path, capsys):
-    """And finished members are left alone."""
+def test_only_a_member_that_is_missing_is_trained(main, command, workdir, tmp_path, capsys):
     again = tmp_path / "again"
     shutil.copytree(workdir, again)
     shutil.rmtree(again / NAMES[-1])
@@ -96,14 +95,8 @@ def test_members_trained_in_turn_are_the_same(main, command, workdir, tmp_path, 
     assert before == after
     assert "fold1-seed1: 1 of 1 members to train" in capsys.readouterr().err
 
-    one, other = (log.read_metrics(folder / NAMES[-1]) for folder in (again, workdir))
-    assert [row["step"] for row in one] == [row["step"] for row in other]
-    for a, b in zip(one, other, strict=True):
-        for name in {"train/loss", "train/grad_norm", "train/lr", "valid/loss"} & set(b):
-            assert a[name] == pytest.approx(b[name], rel=1e-4), name
-    curves = [validation.load(folder / NAMES[-1])[0] for folder in (again, workdir)]
-    for a, b in zip(*curves, strict=True):
-        np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-4)
+    (_, one), (_, other) = (final_state(folder / NAMES[-1]) for folder in (again, workdir))
+    leaves_equal(one, other)
 
 
 def test_a_fold_without_labelled_nights_is_refused_before_training(
@@ -188,7 +181,8 @@ def test_runs_of_different_splits_are_no_cross_validation(workdir):
         (["--config.early_stop.patience=3"], "needs --config.early_stop.patience=0"),
         (["--config.optim.rl=3"], "config has no 'optim.rl', did you mean 'lr'?"),
         (["--config.optim.lr=-1"], "optim.lr=-1.0 must be at least 0"),
-        (["--together", "--config.eval.batch_size=6"], "eval.batch_size=6 does not divide over 4"),
+        (["--config.eval.batch_size=6"], "eval.batch_size=6 does not divide over 4"),
+        (["--together"], "'--together' is not understood"),
         (["--seed", "3"], "'--seed' is not understood"),
     ],
 )
@@ -237,56 +231,3 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
 
     monkeypatch.setattr(loop, "run", diverged)
     assert main(args) == 3
-
-
-# ---- training together, without a script
-
-
-def test_a_batch_that_ruins_one_run_is_skipped_there_alone(project, command, tmp_path, monkeypatch):
-    spec, rest = command[1], [item for item in command if item.startswith("--config.")]
-    planned = script(project, "crossval").plan(load_from_arguments(spec, rest), tmp_path, 2, 2)
-    original = input_pipeline.windows.train_batch
-
-    def poisoned(*args, step, seed, **kwargs):
-        batch = original(*args, step=step, seed=seed, **kwargs)
-        if (step, seed) == (1, 1):
-            batch["x"] = np.full_like(batch["x"], np.nan)
-        return batch
-
-    monkeypatch.setattr(input_pipeline.windows, "train_batch", poisoned)
-    configs, workdirs = zip(*planned.values(), strict=True)
-    members.train(configs, workdirs)
-    for (_, seed), (_, run) in planned.items():
-        skipped = [row["train/skipped"] for row in log.read_metrics(run)]
-        assert skipped == [0, 1 if seed else 0]
-
-    strict = [config.copy_and_resolve_references().unlock() for config in configs]
-    for config in strict:
-        config.guard.patience = 1
-    message = "steps 1 to 1 were all skipped.*fold0-seed1/skipped.json"
-    with pytest.raises(guard.DivergedError, match=message):
-        members.train(strict, [tmp_path / "strict" / run.name for run in workdirs])
-    assert not (tmp_path / "strict" / NAMES[0] / "checkpoints" / "latest" / "2").exists()
-
-
-def test_all_go_back_where_one_is_damaged(project, command, workdir, tmp_path, capsys):
-    spec, rest = command[1], [item for item in command if item.startswith("--config.")]
-    shutil.copytree(workdir, tmp_path / "again")
-    planned = script(project, "crossval").plan(
-        load_from_arguments(spec, rest), tmp_path / "again", 2, 2
-    )
-    runs = [run for _, run in planned.values()]
-    flip_a_bit(runs[1] / "checkpoints" / "latest" / "2")
-    members.train(*zip(*planned.values(), strict=True))
-    said = capsys.readouterr().err
-    assert said.count("Going back to step 1; 2 is kept in checkpoints/damaged") == 1
-    assert f"{NAMES[1]}/checkpoints/latest/2 cannot be read" in said
-    for name, run in zip(NAMES, runs, strict=True):
-        (step, tree), (_, whole) = final_state(run), final_state(workdir / name)
-        assert step == 2
-        leaves_equal(tree, whole)
-        losses = [
-            [row["train/loss"] for row in log.read_metrics(folder) if "train/loss" in row]
-            for folder in (run, workdir / name)
-        ]
-        assert losses[0] == losses[1]
