@@ -1,11 +1,12 @@
-r"""Distilled: a network of less than 100 kB that learns what the shipped weights say.
+r"""Distilled: a network of less than 100 kB (float16) that learns what the shipped weights say.
 
 python scripts/distill.py --config configs/distilled.py --workdir runs/distilled
-python scripts/train.py --config configs/distilled.py --workdir runs/small     # the same, on labels
+python scripts/release.py --workdir runs/distilled --out distilled --half
 
-Data and truth are those of configs/world.py, which the teacher learned from; the network is its
-U-Net with an eighth of the parameters. About 12 minutes each on one CPU core, and a few for what
-the teacher says. docs/deployment.md compares both with the teacher.
+Data and truth are those of configs/world.py, which the teacher learned from; the network has a
+quarter of the parameters of one of the teacher's. About 16 minutes on one CPU core, and a few for
+what the teacher says. benchmarks/distillation.py compares it with the teacher and with the same
+network on labels (docs/deployment.md).
 """
 
 from sleepjax.config import parse_arg
@@ -18,8 +19,8 @@ def get_config(arg=None):
     c = default_config(arg)
     c.model = dict(
         name="spec1d",
-        extractor=dict(name="panns", height=8, kernels=(32,), sensors=2),
-        decoder=dict(name="unet1d", widths=(10, 12, 14, 16, 18, 20), dropout=0.0, norm="batch"),
+        extractor=dict(name="panns", height=16, kernels=(32, 16), sensors=2),
+        decoder=dict(name="unet1d", widths=(12, 16, 20, 24, 24, 24), dropout=0.0, norm="batch"),
         dtype="float32",
     )
     c.loss.worn = 0.5
@@ -29,5 +30,5 @@ def get_config(arg=None):
         c.update(model=dict(extractor=extractor, decoder=dict(widths=(8, 16))))
     else:
         c.simulate.update(series=2_000, days=3)
-        c.update(total_steps=8_000, batch_size=8, eval=dict(every=8_000))
+        c.update(total_steps=16_000, batch_size=8, eval=dict(every=16_000))
     return c

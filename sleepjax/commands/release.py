@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
     parser.add_argument("--notes", help="Markdown file that becomes the text of the model card")
+    parser.add_argument("--half", action="store_true", help="float16: half the bytes")
     parser.add_argument("--overwrite", action="store_true", help="replace a release that exists")
     args = parser.parse_args(argv)
     return cli.answer(lambda: release_runs(args), "nothing was written")
@@ -53,7 +54,7 @@ def release_runs(args: argparse.Namespace) -> int:
     members = [read_run(Path(workdir), args.checkpoint) for workdir in args.workdir]
     post = postprocess.read_settings(args.post) if args.post else dict(members[0].config.post)
     notes = Path(args.notes).read_text(encoding="utf-8") if args.notes else ""
-    release.write(out, members, post, card(members, args.checkpoint, notes))
+    release.write(out, members, post, card(members, args.checkpoint, notes), half=args.half)
     load(out)  # what was written can be read and fits
     size = (out / release.MODEL).stat().st_size
     print(f"release: {out} ({len(members)} members, {size:,} bytes)")

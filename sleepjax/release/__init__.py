@@ -56,17 +56,26 @@ def files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in (MODEL, CONFIG, CARD))
 
 
-def write(folder: Path, members: Sequence[Weights], post: Mapping[str, Any], card: str) -> None:
-    """Write the three files, or replace them.
+def write(
+    folder: Path,
+    members: Sequence[Weights],
+    post: Mapping[str, Any],
+    card: str,
+    *,
+    half: bool = False,
+) -> None:
+    """Write the three files, or replace them; with ``half`` as float16, in half the bytes.
 
     The files of user-defined parts are copied. Raises InputError where the arrays need more than
-    `MOST_BYTES`.
+    `MOST_BYTES`, or are beyond what float16 can hold.
     """
     arrays = {
         f"{i}/{name}": np.ascontiguousarray(array, np.float32)
         for i, one in enumerate(members)
         for name, array in flat(one.variables).items()
     }
+    if half:
+        arrays = {name: _halved(name, array) for name, array in arrays.items()}
     model = save(arrays)
     if len(model) > MOST_BYTES:
         raise InputError(
@@ -129,12 +138,22 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
     custom.check_copies(folder, facts.get("code", {}))
     kept = custom.kept_in(facts, folder)
     _check_features(facts["features"], folder)
-    arrays = load(model)
+    arrays = {name: array.astype(np.float32) for name, array in load(model).items()}
     members = []
     for i, one in enumerate(kept["members"]):
         own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
         members.append(Weights(from_json(one["config"]), one["run"], nested(own)))
     return tuple(members), from_json(kept["post"]).to_dict()
+
+
+def _halved(name: str, array: np.ndarray) -> np.ndarray:
+    most, limit = float(np.abs(array).max(initial=0)), float(np.finfo(np.float16).max)
+    if most > limit:
+        raise InputError(
+            f"{name} has a value of {most:g}, and float16 ends at {limit:g}; "
+            "release without --half."
+        )
+    return array.astype(np.float16)
 
 
 def _hash(model: bytes, facts: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from ml_collections import ConfigDict
+from safetensors import numpy as safetensors
 
 from sleepjax import release
 from sleepjax.config import load_config
@@ -140,6 +142,27 @@ def test_too_large_models_are_not_released(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(release, "MOST_BYTES", 1_000)
     with pytest.raises(InputError, match=r"the arrays need [\d,]+ bytes, a release at most 1,000"):
         release.write(tmp_path / "out", [run], {}, "")
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_precision_is_half_the_bytes_and_nearly_the_same(project, finished, series, tmp_path):
+    arguments = ["--workdir", str(finished.workdir), "--out", str(tmp_path / "half"), "--half"]
+    assert script(project, "release").main(arguments) == 0
+    arrays = safetensors.load_file(tmp_path / "half" / release.MODEL)
+    assert {array.dtype.name for array in arrays.values()} == {"float16"}
+    half, whole = load(tmp_path / "half"), load(finished.workdir)
+    kinds = {np.asarray(a).dtype.name for a in jax.tree.leaves(half.members[0].variables)}
+    assert kinds == {"float32"}
+    columns = ["asleep", "onset", "wakeup"]
+    (a, b) = (p.probabilities(series)[columns].to_numpy() for p in (half, whole))
+    assert 0 < np.abs(a - b).max() < 2e-3
+
+
+def test_values_beyond_half_precision_are_not_released(finished, tmp_path):
+    run = weights.read_run(finished.workdir)
+    large = jax.tree.map(lambda array: np.full_like(array, 1e5), run.variables)
+    with pytest.raises(InputError, match="has a value of 100000, and float16 ends at 65504"):
+        release.write(tmp_path / "out", [replace(run, variables=large)], {}, "", half=True)
     assert not (tmp_path / "out").exists()
 
 
