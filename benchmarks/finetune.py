@@ -5,11 +5,11 @@ python benchmarks/finetune.py --out runs/finetune --people 12 --held 6 --nights 
     --steps 2 --scratch_nights 8 --scratch_steps 2         # does it work?
 
 Simulates people of the population ``world`` with a watch unlike all that it has (`UNSEEN`: noise,
-resolution and gain beyond those ranges, by a little or by far), takes the first N nights of polysomnography of them,
-starts from the shipped weights (``init=release``) or from nothing, and scores all on other people
-with the same watch. A fifth of the N nights is held out by the training itself, as any user's is.
-One line of JSON for each: event AP and median absolute error of onset and wakeup in minutes.
-Everything here is simulated.
+resolution and gain beyond those ranges, by a little or by far), takes the first N nights of
+polysomnography of them, starts from the shipped weights (``init=release``) or from nothing, and
+scores all on other people with the same watch. A fifth of the N nights is held out by the training
+itself, as any user's is. One line of JSON for each: event AP and median absolute error of onset and
+wakeup in minutes. Everything here is simulated.
 """
 
 from __future__ import annotations
