@@ -1,6 +1,6 @@
 r"""What a model is worth in each form that it can be deployed in: size, speed, score, same windows.
 
-python scripts/simulate.py --out data/held --population world --truth psg --series 24 --days 6 \
+python scripts/simulate.py --out data/held --population world --truth psg --series 120 --days 4 \
     --seed 77
 python benchmarks/deployed.py --cohort data/held release runs/distilled runs/small
 python benchmarks/deployed.py --cohort data/held --series recording.parquet release
@@ -10,7 +10,8 @@ itself, the exported programs, both with int8 weights, and ONNX with int8 activa
 by onnxruntime.quantization). One line of Markdown for each: bytes on disk, seconds for a day of a
 recording (the first call, which compiles, is not counted), event AP and median absolute error of
 onset and wakeup in minutes on the cohort, greatest difference of a probability and of a window's
-end from sleepjax, on the cohort or on the recordings of --series.
+end from sleepjax, on the cohort or on the recordings of --series. Of the cohort, the recordings of
+the commonest length are used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,7 @@ def main(argv: list[str]) -> None:
     truth = pl.read_csv(
         Path(args.cohort) / "train_events.csv", schema_overrides={"series_id": pl.String}
     )
-    recordings = list(iter_recordings(Path(args.cohort) / "train_series.parquet"))
+    recordings = of_one_length(iter_recordings(Path(args.cohort) / "train_series.parquet"))
     others = list(iter_recordings(args.series)) if args.series else []
     print(f"{HEAD}\n|{'---|' * (HEAD.count('|') - 1)}", flush=True)
     for name in args.runs:
@@ -63,6 +65,13 @@ def main(argv: list[str]) -> None:
             for one, reference in zip(others, theirs, strict=True):
                 found = agreement.found_by(run, one, reference)
                 print(f"|  | {one.meta.series_id} | | | | | {difference([found], [reference])} |")
+
+
+def of_one_length(recordings: Iterable[Recording]) -> list[Recording]:
+    """Those of the commonest length: exported programs compile for each length."""
+    found = list(recordings)
+    ((length, _),) = Counter(one.meta.n_steps for one in found).most_common(1)
+    return [one for one in found if one.meta.n_steps == length]
 
 
 def timed(find, recordings: list[Recording]) -> tuple[list[predict.Found], float]:
