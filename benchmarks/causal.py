@@ -2,9 +2,9 @@ r"""Scores of runs at latencies of 5, 15 and 60 minutes, beside those of the who
 
 python benchmarks/causal.py --workdir runs/causal runs/spec1d --out runs/causal.json
 
-Each run is scored on its own validation participants. At a latency, the prediction of a step comes
-from a window that ends at most that long after it; ``offline`` is prediction as usual, for runs
-that have no latency of their own. What was worn is known in hindsight here, as in the run's
+Each run is scored on its own validation participants: one with a latency of its own (eval.latency)
+at all three, others as usual, ``offline``. At a latency, the prediction of a step comes from a
+window that ends at most that long after it. What was worn is known in hindsight here, as in the run's
 validation; in a stream a watch that lies still counts as worn for up to six hours.
 """
 
@@ -47,16 +47,13 @@ def score(member: Member, post: dict[str, Any], data: Any, how: Windowing) -> fl
 
 
 def rows(workdir: Path, predictor: Predictor) -> list[dict[str, Any]]:
-    """A row for each latency of a run."""
+    """A row for each latency of a run, or one."""
     (member,) = predictor.members
     config = member.config
     data = source.open_training_data(config.data, config.simulate)
     own = Windowing.of(config)
-    each = {} if own.latency else {"offline": own}
-    each |= {
-        f"{minutes} min": replace(own, stride=BLOCK, latency=minutes * STEPS_PER_MINUTE)
-        for minutes in MINUTES
-    }
+    at = lambda minutes: replace(own, stride=BLOCK, latency=minutes * STEPS_PER_MINUTE)
+    each = {f"{m} min": at(m) for m in MINUTES} if own.latency else {"offline": own}
     found = []
     for name, how in each.items():
         begin = time.monotonic()
