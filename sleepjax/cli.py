@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -18,9 +19,21 @@ DEBUG = "SLEEPJAX_DEBUG"
 """Environment variable: when set, an unexpected error keeps its traceback."""
 
 
+def spoken(text: str) -> str:
+    """A text for the user: who typed ``sleepjax NAME`` may have no clone, and no ``scripts/``."""
+    if not sys.argv[0].startswith("sleepjax "):
+        return text
+    return re.sub(r"(?:python )?scripts/(\w+)\.py", r"sleepjax \1", text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        return spoken(super().format_help())
+
+
 def parser(doc: str | None, *, allow_abbrev: bool = True) -> argparse.ArgumentParser:
     """A parser whose ``--help`` shows the docstring of a command's module as it is written."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=allow_abbrev,
@@ -51,7 +64,7 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
     try:
         return body()
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {spoken(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"interrupted; {interrupted}", file=sys.stderr)

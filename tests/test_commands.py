@@ -58,6 +58,15 @@ def test_a_command_has_its_own_name_in_its_help(monkeypatch, capsys):
     assert code == 0 and out.startswith("usage: sleepjax agreement [-h] --truth TRUTH")
 
 
+def test_who_has_no_clone_reads_of_no_scripts(monkeypatch, capsys):
+    code, out, _ = sleepjax(monkeypatch, capsys, "process", "--help")
+    assert code == 0 and "sleepjax process my.gt3x --out nights" in out and "scripts/" not in out
+    code, _, err = sleepjax(
+        monkeypatch, capsys, "export", "--out", "x", "--workdir", "configs", "--check", "configs"
+    )
+    assert code == 2 and "scripts/" not in err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -25,7 +25,7 @@ METHODS = (
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train.py")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train")
     parser.add_argument("--out", default="comparison", help="folder to write to (comparison)")
     args = parser.parse_args(argv)
     return cli.answer(

@@ -146,7 +146,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     facts = provenance.of_work(METHODS.format(n=len(folds)), read, written)
     write_json(provenance_path(workdir / "crossval.json"), facts)
     print(text)
-    print(f"\nensemble of {len(members)} members for predict.py --workdir: {workdir}")
+    print(f"\nensemble of {len(members)} members for predict --workdir: {workdir}")
 
 
 def table(config: str, seeds: list[int], found: Any, simulated: bool) -> str:

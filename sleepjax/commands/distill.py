@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config", required=True, help="the student: configs/distilled.py")
     parser.add_argument(
         "--teacher",
-        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+        help="folder of train, crossval or release (default: the released weights)",
     )
     parser.add_argument("--workdir", required=True, help="run directory of the student")
     add_execution(parser)

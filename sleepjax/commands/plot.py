@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("--series", help="parquet, csv or a device's file (.gt3x, .bin, .cwa)")
-    parser.add_argument("--workdir", help="run directory of scripts/train.py")
+    parser.add_argument("--workdir", help="run directory of train")
     parser.add_argument("--events", help="labels or detections: series_id, event, step[, score]")
     parser.add_argument("--series_id", help="draw this series only")
     parser.add_argument("--night", help="draw one night: the date of its evening, 2018-08-14")

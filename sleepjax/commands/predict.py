@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir",
-        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+        help="folder of train, crossval or release (default: the released weights)",
     )
     parser.add_argument(
         "--series",

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", required=True, help="folder of the results; created if missing")
     parser.add_argument(
         "--workdir",
-        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+        help="folder of train, crossval or release (default: the released weights)",
     )
     reading = parser.add_argument_group("reading")
     reading.add_argument("--tz", help="IANA zone of the person's clock, such as Europe/London")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument("--workdir", required=True, nargs="+", help="finished runs of train.py")
+    parser.add_argument("--workdir", required=True, nargs="+", help="finished runs of train")
     parser.add_argument("--out", required=True, help="folder of the release")
     parser.add_argument(
         "--checkpoint", choices=("latest", "best"), default="latest", help="of each run"

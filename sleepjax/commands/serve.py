@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument(
         "--workdir",
-        help="folder of train.py, crossval.py or release.py (default: the released weights)",
+        help="folder of train, crossval or release (default: the released weights)",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine)"

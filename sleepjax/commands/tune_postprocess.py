@@ -23,9 +23,7 @@ from sleepjax.io import check_output, write_json
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--workdir", required=True, help="folder of scripts/train.py or crossval.py"
-    )
+    parser.add_argument("--workdir", required=True, help="folder of train or crossval")
     parser.add_argument("--trials", type=int, default=60, help="settings tried per choice (60)")
     parser.add_argument("--out", help="file to write (post.json in the run directory)")
     parser.add_argument("--seed", type=int, default=0, help="of folds, search and bootstrap (0)")

@@ -42,13 +42,13 @@ def as_text(results: Mapping[str, Agreement]) -> str:
                     str(of.n),
                     str(result.missed),
                     str(result.extra),
-                    f"{of.mean:+.1f}",
-                    f"{of.median:+.1f}",
-                    f"{of.median_absolute:.1f}",
+                    _number(of.mean, "+.1f"),
+                    _number(of.median, "+.1f"),
+                    _number(of.median_absolute, ".1f"),
                     _interval(of.median_absolute_interval),
-                    f"{of.mean_absolute:.1f}",
-                    f"{of.q90_absolute:.1f}",
-                    *(f"{100 * share:.0f} %" for share in of.within.values()),
+                    _number(of.mean_absolute, ".1f"),
+                    _number(of.q90_absolute, ".1f"),
+                    *(_number(share, ".0%").replace("%", " %") for share in of.within.values()),
                 ]
             )
             cells = [quantity, name]
@@ -57,7 +57,7 @@ def as_text(results: Mapping[str, Agreement]) -> str:
                 (of.limits[0], of.low_interval),
                 (of.limits[1], of.high_interval),
             ):
-                cells += [f"{value:+.1f}", _interval(interval)]
+                cells += [_number(value, "+.1f"), _interval(interval)]
             limits.append(cells)
     lines = [*columns(rows), "", *columns(limits)]
     epochs = [["asleep by step", "steps", "sensitivity", "95 %", "specificity", "95 %"]]
@@ -67,7 +67,7 @@ def as_text(results: Mapping[str, Agreement]) -> str:
         if of is not None:
             cells = [name, str(of.n)]
             for rate, interval in of.intervals.items():
-                cells += [f"{getattr(of, rate):.3f}", _interval(interval, 3)]
+                cells += [_number(getattr(of, rate), ".3f"), _interval(interval, 3)]
             epochs.append([*cells, str(of.n_unscored)])
     if len(epochs) > 1:
         lines += ["", *columns(epochs)]
@@ -79,8 +79,15 @@ def as_text(results: Mapping[str, Agreement]) -> str:
     return "\n".join(lines)
 
 
+def _number(value: float, form: str) -> str:
+    """The number, or a dash where too few windows leave it undefined."""
+    return "-" if math.isnan(value) else f"{value:{form}}"
+
+
 def _interval(interval: tuple[float, float], digits: int = 1) -> str:
-    return f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+    return (
+        "-" if math.isnan(sum(interval)) else " to ".join(f"{end:.{digits}f}" for end in interval)
+    )
 
 
 def _without_nan(value: Any) -> Any:

@@ -154,20 +154,30 @@ NIGHTS = (
     _share("window_measured", "Share of the window that was measured."),
     _share(
         "window_worn_model",
-        "Share of the window with the watch on by the model: P(worn) of at least 0.5."
-        " Empty where the model has no such output.",
+        "Share of the window's measured time with the watch on by the model: P(worn) of at least "
+        "0.5. Empty where the model has no such output, or nothing was measured.",
     ),
     _share(
         "window_worn_raw",
-        "Share of the window with the watch on by the rule on the raw signal. Empty "
-        "where the file holds epochs only.",
+        "Share of the window's measured time with the watch on by the rule on the raw signal. "
+        "Empty where the file holds epochs only, or nothing was measured.",
         "GGIR's rule of 2023",
     ),
     Column(
         "recorded_h",
         F,
         "h",
-        "Hours of the night's 24 that the recording covers.",
+        "Hours of the night's 24 with data. Gaps, and samples that had to be masked, do not count.",
+        "",
+        0,
+        LONGEST_DAY,
+    ),
+    Column(
+        "gap_h",
+        F,
+        "h",
+        "Hours of the night's 24 that lie in the recording and have no data: gaps, an ActiGraph's "
+        "idle sleep mode, masked samples. recorded_h + gap_h is what the recording covers.",
         "",
         0,
         LONGEST_DAY,
@@ -176,8 +186,8 @@ NIGHTS = (
         "worn_h",
         F,
         "h",
-        "Hours of them that were measured with the watch on, by the model and by the "
-        "raw signal where they are known.",
+        "Hours of recorded_h with the watch on, by the model and by the raw signal where they are "
+        "known.",
         "",
         0,
         LONGEST_DAY,

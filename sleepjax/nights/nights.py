@@ -121,25 +121,31 @@ def _date(begin: float) -> dict[str, Any]:
 
 def _covered(worn: Wear, place: np.ndarray) -> list[dict[str, Any]]:
     """How much of each night was recorded and worn, from the night of each row, int [T]."""
-    steps = np.bincount(place)
     count = lambda mask: np.bincount(place, weights=mask)
-    share = lambda mask: [None] * len(steps) if mask is None else (count(mask) / steps).tolist()
+    measured = count(worn.measured)
     columns = {
-        "night": range(1, len(steps) + 1),
-        "recorded_h": (steps / STEPS_PER_HOUR).tolist(),
+        "night": range(1, len(measured) + 1),
+        "recorded_h": (measured / STEPS_PER_HOUR).tolist(),
+        "gap_h": (count(~worn.measured) / STEPS_PER_HOUR).tolist(),
         "worn_h": (count(worn.worn) / STEPS_PER_HOUR).tolist(),
-        "worn_model": share(worn.model),
-        "worn_raw": share(worn.raw),
     }
+    for name, mask in (("worn_model", worn.model), ("worn_raw", worn.raw)):
+        on = [None] * len(measured) if mask is None else count(worn.measured & mask).tolist()
+        columns[name] = list(map(_share, on, measured.tolist()))
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _share(part: float | None, whole: float) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
 def _worn_within(worn: Wear, span: tuple[int, int]) -> dict[str, float | None]:
-    share = lambda mask: None if mask is None else float(mask[slice(*span)].mean())
+    measured = worn.measured[slice(*span)]
+    on = lambda mask: None if mask is None else float((mask[slice(*span)] & measured).sum())
     return {
-        "window_measured": share(worn.measured),
-        "window_worn_model": share(worn.model),
-        "window_worn_raw": share(worn.raw),
+        "window_measured": float(measured.mean()),
+        "window_worn_model": _share(on(worn.model), float(measured.sum())),
+        "window_worn_raw": _share(on(worn.raw), float(measured.sum())),
     }
 
 
@@ -184,8 +190,9 @@ def _calibration(said: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
 def _of_day(night: Mapping[str, Any], min_hours: float) -> dict[str, str]:
     """Why main sleep of this night should not be used: code -> what is and what is needed."""
     needed = f"{min_hours:g} h are needed"
-    if night["recorded_h"] < min_hours:
-        return {"recording_too_short": f"{_span(night['recorded_h'])} recorded, {needed}"}
+    covered = night["recorded_h"] + night["gap_h"]
+    if covered < min_hours:
+        return {"recording_too_short": f"{_span(covered)} lie in the recording, {needed}"}
     if night["worn_h"] < min_hours:
         return {"not_worn": f"{_span(night['worn_h'])} measured with the watch on, {needed}"}
     return {}

@@ -76,9 +76,10 @@ def night_text(row: Mapping[str, Any]) -> str:
     """What was found in a row of nights and why; HTML."""
     why = _why_html(row)
     worn = (
-        f"Of this night's 24 hours {duration(60 * row['recorded_h'])} lie in the recording, "
-        f"{duration(60 * row['worn_h'])} of them measured with the watch on."
+        f"Of this night's 24 hours {duration(60 * (row['recorded_h'] + row['gap_h']))} lie in the "
+        f"recording, {duration(60 * row['worn_h'])} of them measured with the watch on"
     )
+    worn += f" and {duration(60 * row['gap_h'])} without data." if row["gap_h"] else "."
     if row["kind"] == "none":
         return f"<b>No main sleep.</b> {worn} Why this night cannot be used:{why}"
     kind = "Main sleep" if row["kind"] == "main" else "Nap"

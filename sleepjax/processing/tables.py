@@ -123,15 +123,12 @@ def _check_people(people: pl.DataFrame | None, recordings: pl.DataFrame) -> None
         return
     key = people.columns[0]
     for missing, words in (
-        (people.join(recordings, on=key, how="anti"), "named in the file of people, not found"),
-        (
-            recordings.join(people, on=key, how="anti"),
-            "not in the file of people, so each is a person",
-        ),
+        (people.join(recordings, on=key, how="anti"), "in the file of people that none has"),
+        (recordings.join(people, on=key, how="anti"), "not in it, so that each is a person"),
     ):
         if len(missing):
             first = ", ".join(missing[key].sort().head(5)) + (" ..." if len(missing) > 5 else "")
-            print(f"WARNING: {len(missing)} {key} {words}: {first}", file=sys.stderr)
+            print(f"WARNING: {key} {words} ({len(missing)}): {first}", file=sys.stderr)
 
 
 def _study(

@@ -56,7 +56,12 @@ class Task:
     def __call__(self, one: Input) -> Outcome:
         """The outcome of an input; what is wrong with it stands there, and is never raised."""
         begin, sha256 = time.monotonic(), ""
-        failed = lambda reason: Outcome(one.name, FAILED, printable(reason), sha256)
+        failed = lambda reason: Outcome(
+            one.name,
+            FAILED,
+            printable(reason).removeprefix(f"{printable(one.path.name)}: "),
+            sha256,
+        )
         try:
             if one.fault:
                 raise InputError(one.fault)

@@ -12,6 +12,7 @@ from sleepjax.nights import clean, nights_table, recordings_table
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.reasons import NIGHT
+from sleepjax.nights.words import night_text
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 from tests.support.nights import found, meta, row_of
 
@@ -167,7 +168,7 @@ def test_a_watch_put_on_at_three_in_the_morning():
     first = nights.row(0, named=True)
     assert first["kind"] == "main" and first[REASONS] == "recording_too_short"
     assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
-    assert first[WHY] == f"{first['recorded_h']:.1f} h recorded, 16 h are needed"
+    assert first[WHY] == f"{first['recorded_h']:.1f} h lie in the recording, 16 h are needed"
     assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
     assert nights_table(*found(of, sleeps), min_hours=13.5)[WHY][0].endswith(", 13.5 h are needed")
     asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
@@ -206,6 +207,28 @@ def test_time_without_the_watch_is_said_by_model_and_by_raw_signal():
     assert nights["window_worn_model"][0] == 1 == nights["window_worn_raw"][0]
     without = nights_table(recording, probs[:, :3], windows)
     assert without["worn_model"].null_count() == len(without) == without["worn_raw"].null_count()
+
+
+def test_a_gap_is_not_recorded_and_says_nothing_about_the_watch():
+    """Of 24 hours ten have no data; of the others the watch lies on a table for two."""
+    of = meta("2018-08-14 15:00", 24)
+    hour = np.arange(of.n_steps) // HOUR
+    gap = (hour >= 1) & (hour < 7) | (hour >= 17) & (hour < 21)
+    valid, raw = ~gap, gap
+    model = np.where(gap | (hour >= 22), 0.1, 0.9)
+    recording, probs, windows = found(of, [(8 * HOUR, 16 * HOUR)], valid=valid, worn=model)
+    (row,) = nights_table(recording, probs, windows, nonwear=raw).rows(named=True)
+    assert (row["recorded_h"], row["gap_h"], row["worn_h"]) == (14, 10, 12)
+    assert (row["worn_model"], row["worn_raw"]) == (12 / 14, 1)
+    assert row[WHY] == "12.0 h measured with the watch on, 16 h are needed"
+    assert "24 h 00 min lie in the recording" in night_text(row)
+    assert "10 h 00 min without data" in night_text(row)
+    whole = recordings_table(recording, probs, windows, nonwear=raw).row(0, named=True)
+    assert (whole["recorded_h"], whole["gap_h"], whole["worn_h"]) == (14, 10, 12)
+    nothing = found(of, [], valid=np.zeros(of.n_steps, bool), worn=model)
+    rows = nights_table(*nothing, nonwear=raw)
+    assert rows["recorded_h"].sum() == 0 and rows["gap_h"].sum() == 24
+    assert rows["worn_model"].null_count() == len(rows) == rows["worn_raw"].null_count()
 
 
 def test_a_window_in_which_the_raw_signal_sees_no_watch():
@@ -303,7 +326,9 @@ def test_whatever_is_found_ends_in_rows_that_can_be(sleeps, minutes, begins, shi
     assert sorted(nights["onset_step"].drop_nulls()) == windows["onset_step"].sort().to_list()
     one = nights.filter(pl.col("kind") != "nap")
     assert one["night"].to_list() == list(range(1, len(one) + 1))
-    assert one["recorded_h"].sum() == pytest.approx(of.n_steps / HOUR)
+    assert one["recorded_h"].sum() == pytest.approx(valid.sum() / HOUR)
+    assert one["gap_h"].sum() == pytest.approx((~valid).sum() / HOUR)
+    assert (one["worn_h"] <= one["recorded_h"]).all()
     slept = nights.drop_nulls("spt_min")
     parts = slept["tst_min"] + slept["waso_min"] + slept["unknown_min"]
     assert np.allclose(parts, slept["spt_min"])

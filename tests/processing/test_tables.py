@@ -130,8 +130,8 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     assert (ann["person"], ann["recordings"], ann["clean_nights"]) == ("ann", 2, 1)
     assert (ann["overlap_h"], c["overlap_h"], c["clean_nights"]) == (48, 0, 1)
     error = capsys.readouterr().err
-    assert "1 file named in the file of people, not found: d.csv" in error
-    assert "1 file not in the file of people, so each is a person: c.csv" in error
+    assert "file in the file of people that none has (1): d.csv" in error
+    assert "file not in it, so that each is a person (1): c.csv" in error
     study = (tmp_path / "study.html").read_text()
     assert "ann (48.0 h)" in study and "dan" in study
     page = (tmp_path / "reports" / "people" / "ann.html").read_text()
