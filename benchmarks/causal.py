@@ -4,8 +4,8 @@ python benchmarks/causal.py --workdir runs/causal runs/spec1d --out runs/causal.
 
 Each run is scored on its own validation participants: one with a latency of its own (eval.latency)
 at all three, others as usual, ``offline``. At a latency, the prediction of a step comes from a
-window that ends at most that long after it. What was worn is known in hindsight here, as in the run's
-validation; in a stream a watch that lies still counts as worn for up to six hours.
+window that ends at most that long after it. What was worn is known in hindsight here, as in the
+run's validation; in a stream a watch that lies still counts as worn for up to six hours.
 """
 
 from __future__ import annotations
