@@ -21,7 +21,8 @@ from sleepjax.data import cells
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import make_recording
 from sleepjax.data.stretches import KINDS
-from sleepjax.tables import TABLES, as_polars, iter_table, require_columns
+from sleepjax.table_files import TABLES
+from sleepjax.tables import as_polars, iter_table, require_columns
 from sleepjax.types import InputError
 
 COLUMNS = {

@@ -20,7 +20,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
 from sleepjax.simulation import Cohort, simulate_cohort
-from sleepjax.tables import TABLES
+from sleepjax.table_files import TABLES
 from sleepjax.types import STEPS_PER_HOUR, InputError
 
 DEFAULT_ROOT = Path("data/child-mind")

@@ -12,7 +12,7 @@ from sleepjax.devices.headers import clock_offset, number
 from sleepjax.devices.stamps import Stamps, Ticks
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import DeviceClock
-from sleepjax.tables import PARQUET, check_commas
+from sleepjax.table_files import PARQUET, check_commas
 from sleepjax.types import InputError
 
 HEAD = 1 << 16
