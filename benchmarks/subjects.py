@@ -5,10 +5,11 @@ python benchmarks/subjects.py --out runs/subjects --series 6 --steps 4 --seeds 1
 
 Simulates people of the population ``world``, whose kind (child, teenager, old, apnoea, ...) decides
 when and how they sleep, draws an age and a sex that fit the kind, and trains the same small model
-with and without the table. Scored are held-out simulated people: without a table, with it, and by
-the model that was trained with it but is not given one. The figures say what such a table is worth
-in the simulation, where the ages and the habits are what `AGES` and sleepjax/simulation/people.py
-say; they say nothing about real people.
+without the table, with it, and with a diagnosis in it, which tells most of the kind. Scored are
+held-out simulated people: without a table, with it, and by the model that was trained with it but
+is not given one. The figures say what such a table is worth in the simulation, where the ages and
+the habits are what `AGES` and sleepjax/simulation/people.py say; they say nothing about real
+people.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ AGES = {
 """Kind of person -> lowest and highest age, share of women: more of those with insomnia and
 restless legs, fewer of those with apnoea, as in epidemiology."""
 
+DIAGNOSES = ("insomnia", "apnoea", "restless_legs")
 COVARIATES = ("age=5..90", "sex=female|male")
+DIAGNOSED = (*COVARIATES, f"diagnosis={'|'.join(('none', *DIAGNOSES))}")
 
 
 def main() -> None:
@@ -64,12 +67,14 @@ def main() -> None:
         kinds: dict[str, dict[str, Any]] = {
             "without": {},
             "with": {"data.subjects": str(table), "data.covariates": COVARIATES},
+            "with diagnosis": {"data.subjects": str(table), "data.covariates": DIAGNOSED},
         }
         found = {}
         for kind, settings in kinds.items():
             config = configured(root, args.steps, seed, settings)
-            loop.run(config, args.out / f"{kind}-{seed}")
-            found[kind] = saved(args.out / f"{kind}-{seed}", config)
+            workdir = args.out / f"{kind.replace(' ', '-')}-{seed}"
+            loop.run(config, workdir)
+            found[kind] = saved(workdir, config)
         config = configured(root, args.steps, seed, kinds["with"])
         found["with, no table"] = untold(args.out / f"with-{seed}", config)
         solution, base = found["without"]
@@ -82,12 +87,13 @@ def main() -> None:
 
 
 def write_table(participants: Path, out: Path) -> None:
-    """Draw an age and a sex for every simulated person that fit their kind."""
+    """Draw an age and a sex for every simulated person that fit their kind; and a diagnosis."""
     rng, rows = np.random.default_rng(0), []
     for series_id, kind in pl.read_csv(participants).select("series_id", "person").rows():
         low, high, women = AGES[kind]
         sex = "female" if rng.random() < women else "male"
-        rows.append({"series_id": series_id, "age": int(rng.integers(low, high + 1)), "sex": sex})
+        row = {"series_id": series_id, "age": int(rng.integers(low, high + 1)), "sex": sex}
+        rows.append(row | {"diagnosis": kind if kind in DIAGNOSES else "none"})
     pl.DataFrame(rows).write_csv(out)
 
 
