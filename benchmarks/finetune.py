@@ -1,6 +1,6 @@
 r"""What a few labelled nights of a device that the shipped weights never saw are worth.
 
-python benchmarks/finetune.py --out runs/finetune          # four minutes of processor time
+python benchmarks/finetune.py --out runs/finetune          # eight minutes of processor time
 python benchmarks/finetune.py --out runs/finetune --people 12 --held 6 --nights 8 \
     --steps 2 --scratch_nights 8 --scratch_steps 2         # does it work?
 
@@ -92,28 +92,47 @@ def main(argv: list[str]) -> None:
         with (args.out / "finetune.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
+    def both(nights: int, steps: int, rate: float | None = None) -> tuple[Predictor, Predictor]:
+        """The network of seed 0, and the mean of as many seeds as the shipped weights have."""
+        seeds = range(len(release.members))
+        runs = [load(trained(args.out, pool, nights, steps, rate, seed)) for seed in seeds]
+        members = tuple(run.members[0] for run in runs)
+        return runs[0], Predictor(members, release.post)
+
     (args.out / "finetune.jsonl").unlink(missing_ok=True)
     release = load()
     row("release", release)
     row("release, first member", Predictor(release.members[:1], release.post))
     rates = [(args.nights[0], rate) for rate in args.rates]
     for nights, rate in [(n, args.rate) for n in args.nights] + rates:
-        run = trained(args.out, pool, nights, args.steps, rate)
-        row("fine-tuned", load(run), nights=nights, lr=rate)
+        one, several = both(nights, args.steps, rate)
+        row("fine-tuned, first member", one, nights=nights, lr=rate)
+        row("fine-tuned", several, nights=nights, lr=rate)
     for nights in args.scratch_nights:
-        run = trained(args.out, pool, nights, args.scratch_steps)
-        row("from nothing", load(run), nights=nights)
+        one, several = both(nights, args.scratch_steps)
+        row("from nothing, one network", one, nights=nights)
+        row("from nothing", several, nights=nights)
 
 
-def trained(out: Path, pool: Path, nights: int, steps: int, rate: float | None = None) -> Path:
-    """Run directory of a training on the first nights of the pool; without a rate from nothing."""
+def trained(
+    out: Path, pool: Path, nights: int, steps: int, rate: float | None = None, seed: int = 0
+) -> Path:
+    """Run directory of a training on the first nights of the pool; without a rate from nothing.
+
+    With a rate, from the member of the shipped weights that belongs to the seed.
+    """
     root = first_nights(pool, nights, out / f"nights{nights}")
     people = read(root / "train_nonwear.csv")["series_id"].n_unique()
-    size = {"total_steps": steps, "eval.every": steps, "ckpt_every": steps, "data.root": str(root)}
+    size: dict[str, Any] = {
+        "total_steps": steps,
+        "eval.every": steps,
+        "ckpt_every": steps,
+        "data.root": str(root),
+    }
     size |= {"data.folds": min(5, people)}
-    start = {} if rate is None else {"init": "release", "optim.lr": rate}
-    settings = size | start | {"optim.warmup": max(1, steps // 10)}
-    run = out / f"{nights}-{'nothing' if rate is None else f'{rate:g}'}"
+    start: dict[str, Any] = {} if rate is None else {"init": "release", "optim.lr": rate}
+    settings = size | start | {"seed": seed, "optim.warmup": max(1, steps // 10)}
+    run = out / f"{nights}-{'nothing' if rate is None else f'{rate:g}-{seed}'}"
     loop.run(load_config("configs/world.py", settings), run)
     return run
 

@@ -47,17 +47,20 @@ def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
     return release.Weights(config, run | {"step": step, "unfinished": unfinished}, variables)
 
 
-def read(source: str) -> release.Weights:
-    """The weights that ``config.init`` names: ``release``, a run directory, or a release's file.
+def read(source: str, seed: int = 0) -> tuple[release.Weights, str]:
+    """The weights that ``config.init`` names, and whose they are, for a person.
 
-    Of a release with several members these are the first one's.
+    ``source`` is ``release``, a run directory, or a release's folder or file. Of a release with
+    several members seed 0 takes the first, seed 1 the second, and so on in circles: with as many
+    seeds as members each of them is trained on.
     """
-    if source == RELEASE:
-        return release.read()[0][0]
-    path = Path(source)
-    if path.name == release.MODEL:
-        path = path.parent
-    return release.read(path)[0][0] if release.is_release(path) else read_run(path)
+    path = Path(source).parent if Path(source).name == release.MODEL else Path(source)
+    if source != RELEASE and not release.is_release(path):
+        return read_run(path), source
+    members, _ = release.read(None if source == RELEASE else path)
+    number = seed % len(members)
+    of_several = f", member {number + 1} of {len(members)}" if len(members) > 1 else ""
+    return members[number], source + of_several
 
 
 def check_fit(variables: dict[str, Any], shapes: TrainState, source: str) -> None:
@@ -81,7 +84,7 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
     Raises InputError for weights of other features or frames, and where nothing fits.
     """
     source = config.init
-    weights = read(source)
+    weights, whose = read(source, config.seed)
     for name in ("features", "downsample"):
         theirs, ours = (
             custom.renamed(one.data[name], custom.short) for one in (weights.config, config)
@@ -103,17 +106,17 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
     )
     average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
     params = loaded.pop("params")
-    text = _loaded(source, weights.run["step"], fits, found, wanted)
+    text = _loaded(whose, weights.run["step"], fits, found, wanted)
     opt_state = optim.restarted(state.opt_state, params)
     return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average), text
 
 
 def _loaded(
-    source: str, updates: int, fits: list[str], found: dict[str, Any], wanted: dict[str, Any]
+    whose: str, updates: int, fits: list[str], found: dict[str, Any], wanted: dict[str, Any]
 ) -> str:
     """What was loaded and what was not, for a person."""
     count = sum(wanted[name].size for name in fits if name.startswith("params/"))
-    lines = [f"starting from {source}: {count:,} parameters after {updates:,} updates"]
+    lines = [f"starting from {whose}: {count:,} parameters after {updates:,} updates"]
     for what, names in (
         ("not in the weights, left at random", [n for n in wanted if n not in found]),
         ("of another shape, left at random", [n for n in wanted if n in found and n not in fits]),
@@ -129,7 +132,7 @@ def origin(config: Any) -> dict[str, Any]:
     """What run.json records of ``config.init``; empty without it."""
     if not config.get("init"):
         return {}
-    weights = read(config.init)
+    weights, _ = read(config.init, config.seed)
     digest = release.digest(jax.device_get(weights.variables))
     known = ("git_commit", "sleepjax", "simulated", "step")
     return {"init": {k: weights.run.get(k) for k in known} | {"sha256": digest}}

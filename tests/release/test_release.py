@@ -199,6 +199,16 @@ def test_the_release_of_the_package_is_called_release(one_member, tiny_config, m
     assert "starting from release" in weights.started(config, fresh(config))[1]
 
 
+def test_seeds_start_from_the_members_in_turn(released, worn_finished, finished, tiny_config):
+    """As many seeds as members fine-tune all of an ensemble; a further one begins again."""
+    for seed, run in enumerate((worn_finished, finished, worn_finished)):
+        config: Any = tiny_config({"init": str(released), "loss.worn": 1.0, "seed": seed})
+        state, text = weights.started(config, fresh(config))
+        want = weights.read_run(run.workdir).variables["params"]["extractor"]
+        jax.tree.map(np.testing.assert_array_equal, state.params["extractor"], want)
+        assert f"starting from {released}, member {seed % 2 + 1} of 2: " in text
+
+
 @pytest.mark.parametrize(
     "override, message",
     [
