@@ -30,7 +30,7 @@ import polars as pl
 from sleepjax import metrics, predict
 from sleepjax.data.raw import iter_recordings
 from sleepjax.data.recording import Recording
-from sleepjax.export import agreement, files, int8
+from sleepjax.export import difference, files, int8
 from sleepjax.release import flat
 from sleepjax.types import EVENTS, STEPS_PER_DAY, STEPS_PER_MINUTE
 
@@ -58,13 +58,13 @@ def main(argv: list[str]) -> None:
         theirs = [predictor.find(one) for one in others]
         for form, path, run in forms(predictor):
             like = dict(zip((one.meta.series_id for one in recordings), ours[0], strict=True))
-            by = lambda one, run=run, like=like: agreement.found_by(
+            by = lambda one, run=run, like=like: difference.found_by(
                 run, one, like[one.meta.series_id]
             )
             row(name, form, path.stat().st_size, *timed(by, recordings), ours[0], truth)
             for one, reference in zip(others, theirs, strict=True):
-                found = agreement.found_by(run, one, reference)
-                print(f"|  | {one.meta.series_id} | | | | | {difference([found], [reference])} |")
+                found = difference.found_by(run, one, reference)
+                print(f"|  | {one.meta.series_id} | | | | | {compared([found], [reference])} |")
 
 
 def of_one_length(recordings: Iterable[Recording]) -> list[Recording]:
@@ -83,7 +83,7 @@ def timed(find, recordings: list[Recording]) -> tuple[list[predict.Found], float
     return found, (time.perf_counter() - begin) / days
 
 
-def forms(predictor: predict.Predictor) -> Iterator[tuple[str, Path, files.Run]]:
+def forms(predictor: predict.Predictor) -> Iterator[tuple[str, Path, files.Program]]:
     """(name, file, function) of each exported form."""
     from onnxruntime import quantization
 
@@ -111,10 +111,10 @@ def row(name, form, size, found, seconds, reference, truth) -> None:
     agreed = metrics.agreement(theirs, windows, onset="onset_step", wakeup="wakeup_step")
     errors = " / ".join(f"{agreed.differences[event].median_absolute:.1f}" for event in EVENTS)
     cells = (name, form, f"{size:,}", f"{seconds:.3f}", f"{ap:.3f}", errors)
-    print(f"| {' | '.join(cells)} | {difference(found, reference)} |", flush=True)
+    print(f"| {' | '.join(cells)} | {compared(found, reference)} |", flush=True)
 
 
-def difference(found: list[predict.Found], reference: list[predict.Found]) -> str:
+def compared(found: list[predict.Found], reference: list[predict.Found]) -> str:
     """Greatest difference of a probability, and of a window's end where their numbers agree."""
     pairs = list(zip(found, reference, strict=True))
     most = max(np.abs(a.probabilities - b.probabilities).max() for a, b in pairs)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sleepjax.simulation.populations import simulate_series
-from sleepjax.simulation.raw import Watch, raw_blocks, write_raw
+from sleepjax.simulation.raw_samples import Watch, raw_blocks, write_raw
 from tests.support import geneactiv
 
 OURS = """

@@ -29,7 +29,7 @@ from sleepjax.data.raw import iter_recordings
 from sleepjax.predict import Predictor, load
 from sleepjax.runs.runtime import use_compilation_cache
 from sleepjax.simulation import simulate_cohort
-from sleepjax.simulation.devices import DEVICES, DeviceKind
+from sleepjax.simulation.watches import DEVICES, DeviceKind
 from sleepjax.training import loop
 from sleepjax.types import EVENTS
 

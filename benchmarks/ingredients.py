@@ -25,11 +25,11 @@ import people
 
 from sleepjax.config import load_config
 from sleepjax.runs.runtime import use_compilation_cache
-from sleepjax.simulation import devices, simulate_cohort, world
 from sleepjax.simulation import people as kinds
+from sleepjax.simulation import simulate_cohort, watches, world
 from sleepjax.training import loop
 
-ALL = tuple(devices.DEVICES)
+ALL = tuple(watches.DEVICES)
 
 
 def always_worn() -> None:
@@ -85,13 +85,13 @@ def measure(name: str, args: argparse.Namespace, held: Path) -> None:
     """Train without one ingredient, unless that was done before, and print its scores."""
     use_compilation_cache()
     workdir = args.out / f"{name.replace(' ', '_')}-{args.seed}"
-    watches, change, settings = LEFT_OUT[name]
+    worn, change, settings = LEFT_OUT[name]
     root = args.out / "cohorts" / name.replace(" ", "_")
     if change is not None:
         change()
     if not (workdir / "report.html").exists():
         simulate_cohort(
-            root, series=args.people, days=3, population="world", truth="psg", devices=watches
+            root, series=args.people, days=3, population="world", truth="psg", devices=worn
         )
         size = {"total_steps": args.steps, "eval.every": args.steps, "seed": args.seed}
         config = load_config("configs/world.py", size | {"data.root": str(root)} | settings)

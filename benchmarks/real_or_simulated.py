@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 from sleepjax.baselines.logistic import design, regress
 from sleepjax.data.raw import iter_recordings
 from sleepjax.simulation import simulate_series
-from sleepjax.simulation.devices import DEVICES
+from sleepjax.simulation.watches import DEVICES
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 DEVICE = ("log floor of enmo", "share of enmo at the floor", "share of angles repeated exactly")

@@ -45,7 +45,7 @@ class Found:
 
     @property
     def windows(self) -> pl.DataFrame:
-        """When the person slept: the columns of `postprocess.windows.SCHEMA`."""
+        """When the person slept: the columns of `postprocess.sleep_windows.SCHEMA`."""
         one, valid = self.recording, np.asarray(self.recording.valid)
         return postprocess.find_windows(
             self.probabilities, one.meta, valid=valid, spread=self.spread

@@ -12,7 +12,7 @@ import pytest
 import sleepjax
 from sleepjax.data import raw
 from sleepjax.data.source import open_training_data
-from sleepjax.postprocess.windows import SCHEMA, find_windows
+from sleepjax.postprocess.sleep_windows import SCHEMA, find_windows
 from sleepjax.predict import load
 from sleepjax.types import EVENTS, InputError
 from tests.support.scripts import script

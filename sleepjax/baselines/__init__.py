@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from sleepjax import postprocess
-from sleepjax.baselines import angle, logistic, signals
-from sleepjax.baselines.signals import FEATURES
+from sleepjax.baselines import angle, logistic
+from sleepjax.baselines.measured import FEATURES, measured, worn_steps
 from sleepjax.data.recording import Recording
-from sleepjax.postprocess.windows import windows_frame
+from sleepjax.postprocess.sleep_windows import windows_frame
 
 __all__ = ["BASELINES", "FEATURES", "RULES", "as_windows", "find_events", "find_windows"]
 
@@ -34,8 +34,8 @@ def rule(periods: angle.Periods) -> Fit:
 
     def predict(one: Recording) -> np.ndarray:
         probs = np.zeros((one.meta.n_steps, 3), np.float32)
-        worn = signals.worn(one)
-        for onset, wakeup in periods(signals.measured(one, "anglez"), one.meta):
+        worn = worn_steps(one)
+        for onset, wakeup in periods(measured(one, "anglez"), one.meta):
             score = worn[onset:wakeup].mean()
             probs[onset:wakeup, 0] = score
             if onset > 0:
@@ -71,13 +71,13 @@ def find_windows(name: str, predict: Predict, series: Sequence[Recording]) -> pl
             postprocess.find_windows(predict(s), s.meta, valid=np.asarray(s.valid)) for s in series
         ]
     else:
-        frames = [as_windows(RULES[name](signals.measured(s, "anglez"), s.meta), s) for s in series]
+        frames = [as_windows(RULES[name](measured(s, "anglez"), s.meta), s) for s in series]
     return pl.concat(frames)
 
 
 def as_windows(periods: np.ndarray, one: Recording) -> pl.DataFrame:
     """Periods [N,2], half-open in rows, as `postprocess.find_windows` returns windows; no score."""
-    worn, last = signals.worn(one), one.meta.n_steps - 1
+    worn, last = worn_steps(one), one.meta.n_steps - 1
     rows = [
         {"onset_step": a, "wakeup_step": min(b, last), "worn_fraction": float(worn[a:b].mean())}
         for a, b in periods.tolist()

@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter1d
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from sleepjax.baselines import signals
+from sleepjax.baselines.measured import measured
 from sleepjax.data import windows
 from sleepjax.data.features import ENMO_CLIP
 from sleepjax.data.recording import Recording
@@ -99,8 +99,8 @@ def regress(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def statistics(one: Recording) -> np.ndarray:
     """[T',S] per minute: movement and its surroundings, clock, and whether the watch was worn."""
-    anglez = signals.measured(one, "anglez")
-    enmo = np.minimum(signals.measured(one, "enmo"), ENMO_CLIP)  # as prepared recordings have it
+    anglez = measured(one, "anglez")
+    enmo = np.minimum(measured(one, "enmo"), ENMO_CLIP)  # as prepared recordings have it
     change = np.abs(np.diff(anglez, prepend=anglez[:1]))
     average = lambda x: windows.frames(x, FRAME).mean(axis=1)
     activity = (

@@ -21,7 +21,7 @@ from typing import Any
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import provenance_path, write_json, write_text
-from sleepjax.runs.signals import resumable
+from sleepjax.runs.stop import resumable
 from sleepjax.types import EVENTS, InputError
 
 METHODS = (

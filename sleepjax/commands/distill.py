@@ -18,7 +18,7 @@ from typing import Any
 from sleepjax import cli
 from sleepjax.commands.train import add_execution, train
 from sleepjax.config import load_from_arguments
-from sleepjax.runs.signals import StopSignal, resumable
+from sleepjax.runs.stop import StopSignal, resumable
 from sleepjax.types import WORN, InputError
 
 

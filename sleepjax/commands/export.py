@@ -73,9 +73,9 @@ def check_out(out: Path, overwrite: bool) -> None:
 def compare(out: Path, formats, predictor, args: argparse.Namespace) -> None:
     """Print how far each format agrees with the predictor on the recordings of a file."""
     from sleepjax.data.raw import iter_recordings
-    from sleepjax.export import agreement, files
+    from sleepjax.export import difference, files
 
     runs = {name: files.read(out, name) for name in formats}
     for recording in iter_recordings(args.check, tz=args.tz):
         for name, run in runs.items():
-            print(f"{name}: {agreement.of(run, predictor, recording)}")
+            print(f"{name}: {difference.of(run, predictor, recording)}")

@@ -67,7 +67,7 @@ def simulate(args: argparse.Namespace) -> int:
     simulate_cohort(args.out, **settings, overwrite=args.overwrite)
     if args.raw_hz is not None:
         from sleepjax.simulation.cohort import Cohort
-        from sleepjax.simulation.raw import write_raw_folder
+        from sleepjax.simulation.raw_samples import write_raw_folder
 
         write_raw_folder(Path(args.out, "raw"), Cohort(**settings), args.raw_hz)
     seconds = time.monotonic() - began

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import write_text
-from sleepjax.runs.signals import resumable
+from sleepjax.runs.stop import resumable
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:

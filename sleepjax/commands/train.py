@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
-from sleepjax.runs.signals import StopSignal, resumable
+from sleepjax.runs.stop import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
 

@@ -1,4 +1,4 @@
-"""Runs of samples -> recordings on the 5-second grid, everything doubtful counted."""
+"""Segments of samples -> recordings on the 5-second grid, everything doubtful counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sleepjax.devices.autocalibration import calibrate
 from sleepjax.devices.converted import Converted, as_frame
 from sleepjax.devices.epochs import Sums, measure
 from sleepjax.devices.grid import assemble
-from sleepjax.devices.runs import ABSENCE_NS, RESET_NS, Run, Setup
+from sleepjax.devices.segments import ABSENCE_NS, RESET_NS, Segment, Setup
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import WallClock
 from sleepjax.types import STEP_SECONDS, InputError
@@ -27,7 +27,7 @@ Mapper = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 
 
 def recordings_of_runs(
-    found: Sequence[Run],
+    found: Sequence[Segment],
     setup: Setup,
     across: Mapper,
     path: Path,
@@ -39,7 +39,7 @@ def recordings_of_runs(
     clocks = [clock(stretch[0].first // SECOND_NS) for stretch in stretches]
     n_written = 0
     for number, (stretch, wall) in enumerate(zip(stretches, clocks, strict=True), 1):
-        calibration = calibrate(np.concatenate([run.still for run in stretch]))
+        calibration = calibrate(np.concatenate([segment.still for segment in stretch]))
         beside = zip(stretch, [None, *stretch], [*stretch[1:], None], strict=False)
         sums: list[Sums] = list(
             across(partial(_measure, calibration=calibration, setup=setup), list(beside))
@@ -71,7 +71,7 @@ def recordings_of_runs(
         }
         yield Converted(frame, grid.nonwear, quality)
     if not n_written:
-        total = lambda name: sum(run.counts[name] for run in found) / setup.rate
+        total = lambda name: sum(segment.counts[name] for segment in found) / setup.rate
         frozen = total("held") + total("zeros")
         left = f", and {frozen:.1f} s of zeros or of values that never change" if frozen else ""
         raise InputError(
@@ -80,17 +80,17 @@ def recordings_of_runs(
         )
 
 
-def split_at_resets(found: Sequence[Run]) -> list[list[Run]]:
-    """Runs in the order of the file, cut where the clock steps back an hour or ahead a month."""
-    stretches: list[list[Run]] = []
+def split_at_resets(found: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments in the order of the file, cut where the clock goes back an hour or on a month."""
+    stretches: list[list[Segment]] = []
     reached = 0
-    for run in found:
-        if stretches and reached - RESET_NS < run.first < reached + ABSENCE_NS:
-            stretches[-1].append(run)
-            reached = max(reached, run.last)
+    for segment in found:
+        if stretches and reached - RESET_NS < segment.first < reached + ABSENCE_NS:
+            stretches[-1].append(segment)
+            reached = max(reached, segment.last)
         else:
-            stretches.append([run])
-            reached = run.last
+            stretches.append([segment])
+            reached = segment.last
     return stretches
 
 
@@ -111,15 +111,17 @@ def series_name(path: Path) -> str:
     return Path(name).stem or name
 
 
-def _measure(runs: tuple[Run, Run | None, Run | None], calibration, setup: Setup) -> Sums:
-    return measure(*runs, calibration, setup)
+def _measure(
+    segments: tuple[Segment, Segment | None, Segment | None], calibration, setup: Setup
+) -> Sums:
+    return measure(*segments, calibration, setup)
 
 
-def _total(stretch: Sequence[Run]) -> dict[str, int | float]:
-    """Counts of the runs and of the gaps between them."""
+def _total(stretch: Sequence[Segment]) -> dict[str, int | float]:
+    """Counts of the segments and of the gaps between them."""
     names = ("samples", "duplicates", "unsorted", "zeros", "held", "nonfinite", "gaps", "gap_ns")
-    total = {name: sum(run.counts[name] for run in stretch) for name in names}
-    longest = max(run.counts["longest_gap_ns"] for run in stretch)
+    total = {name: sum(segment.counts[name] for segment in stretch) for name in names}
+    longest = max(segment.counts["longest_gap_ns"] for segment in stretch)
     for before, after in zip(stretch, stretch[1:], strict=False):
         gap = after.first - before.last
         if gap > SECOND_NS // 4:

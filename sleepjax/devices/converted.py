@@ -46,7 +46,7 @@ def as_frame(name: str, grid: Grid, wall: WallClock) -> pl.DataFrame:
 
 
 def _long_gaps(occupied: np.ndarray) -> np.ndarray:
-    """Epochs of the runs without samples that are longer than `LONG_GAP`, bool [T]."""
+    """Epochs of the stretches without samples that are longer than `LONG_GAP`, bool [T]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], occupied, [True]]).astype(np.int8)))
     gaps = np.zeros(len(occupied), bool)
     for start, stop in edges.reshape(-1, 2):

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from sleepjax.devices.convert import mapper, rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
-from sleepjax.devices.decode import DecodeError, Samples, decode
 from sleepjax.devices.headers import read_header
 from sleepjax.devices.pieces import Cut, Piece, cut
-from sleepjax.devices.runs import Run, Setup, runs
+from sleepjax.devices.samples import DecodeError, Samples, decode
+from sleepjax.devices.segments import Segment, Setup, segments
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import wall_clock
 from sleepjax.types import InputError
@@ -29,7 +29,7 @@ DAMAGED = (
 class Taken(NamedTuple):
     """What the first pass says of a piece."""
 
-    runs: list[Run]
+    segments: list[Segment]
     faults: tuple[str, ...] = ()
     """What could not be read."""
     pages: int = 0
@@ -73,7 +73,7 @@ def convert_device(
             "partial": bool(faults),
             "notes": [*header.notes, *parts.notes, *_few(faults)],
         }
-        found = [run for one in taken for run in one.runs]
+        found = [segment for one in taken for segment in one.segments]
         yield from recordings_of_runs(found, setup, across, path, clock, said)
 
 
@@ -113,7 +113,7 @@ def _take(item: tuple[int, Piece], setup: Setup, lenient: bool) -> Taken:
 
 
 def _runs(samples: Samples, setup: Setup, number: int, lost: list[str]) -> Taken:
-    found = runs(samples, setup, f"{number:05d}")
+    found = segments(samples, setup, f"{number:05d}")
     return Taken(found, (*lost, *samples.warnings), samples.pages, len(samples.time))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.devices.columns import Mapped, numbers
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.stamps import Stamps
+from sleepjax.devices.table_columns import Mapped, numbers
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import wall_clock
 from sleepjax.tables import read_table

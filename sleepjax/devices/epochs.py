@@ -13,21 +13,21 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from sleepjax.devices.autocalibration import Calibration
-from sleepjax.devices.runs import Run, Setup
+from sleepjax.devices.segments import Segment, Setup
 from sleepjax.devices.units import EPOCHS_PER_BLOCK, TICKS_PER_EPOCH
 
 MEDIAN_TICKS = 51
 CLIPPED = 0.9375
 """Share of the device's range from which a value may be clipped: 7.5 of 8 g (GGIR)."""
 _LENT = MEDIAN_TICKS - 1
-"""Ticks of the runs beside one: the half of a median, and as far again to where a gap is filled."""
+"""Ticks of the segments beside one: half a median, and as far again to where a gap is filled."""
 _STRIDE = 2
 """Non-wear looks at five values a second."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over the E epochs of a run, and over the B quarter hours that they touch."""
+    """Sums over the E epochs of a segment, and over the B quarter hours that they touch."""
 
     epoch: int
     count: np.ndarray
@@ -49,35 +49,39 @@ class Sums:
 
 
 def measure(
-    run: Run, before: Run | None, after: Run | None, calibration: Calibration, setup: Setup
+    segment: Segment,
+    before: Segment | None,
+    after: Segment | None,
+    calibration: Calibration,
+    setup: Setup,
 ) -> Sums:
-    """Sums over the epochs of a run; the runs beside it lend 5 s to the medians at its edges."""
-    samples = run.samples()
-    count = np.diff(run.starts)
+    """Sums over the epochs of a segment; those beside it lend 5 s to the medians at its edges."""
+    samples = segment.samples()
+    count = np.diff(segment.starts)
     filled = np.flatnonzero(count)
     clipped = np.zeros(len(count), np.int64)
     edge = CLIPPED * setup.limit
     if max(samples.max(), -samples.min()) > edge:
         beyond = (np.abs(samples) > edge).any(axis=0)
-        clipped[filled] = np.add.reduceat(beyond.astype(np.int64), run.starts[filled])
+        clipped[filled] = np.add.reduceat(beyond.astype(np.int64), segment.starts[filled])
     enmo = np.zeros(len(count))
-    enmo[filled] = np.add.reduceat(above_gravity(calibration(samples)), run.starts[filled])
+    enmo[filled] = np.add.reduceat(above_gravity(calibration(samples)), segment.starts[filled])
     del samples
 
-    own = _own_ticks(run, after, calibration)
+    own = _own_ticks(segment, after, calibration)
     measured = np.isfinite(own[0])
-    angle = np.where(measured, _angles(run, before, after, own, calibration), 0)
+    angle = np.where(measured, _angles(segment, before, after, own, calibration), 0)
     by_epoch = lambda values: values.reshape(-1, TICKS_PER_EPOCH).sum(axis=1)
-    block = run.epoch // EPOCHS_PER_BLOCK
+    block = segment.epoch // EPOCHS_PER_BLOCK
     return Sums(
-        run.epoch,
+        segment.epoch,
         count,
         enmo,
         clipped,
         by_epoch(measured),
         by_epoch(angle.astype(np.float64)),
         block,
-        *_blocks(own, run.epoch - block * EPOCHS_PER_BLOCK),
+        *_blocks(own, segment.epoch - block * EPOCHS_PER_BLOCK),
     )
 
 
@@ -113,21 +117,25 @@ def _nearest(ticks: np.ndarray) -> np.ndarray:
     return ticks[:, np.where(earlier, known[before], known[after])]
 
 
-def _own_ticks(run: Run, after: Run | None, calibration: Calibration) -> np.ndarray:
-    """Ticks of a run without those for which the next one, begun in its last epoch, has a newer
+def _own_ticks(segment: Segment, after: Segment | None, calibration: Calibration) -> np.ndarray:
+    """Ticks of a segment without those for which the next one, begun in its last epoch, has a newer
     sample."""
-    own = calibration(run.ticks())
-    if after is not None and after.epoch == run.end - 1:
+    own = calibration(segment.ticks())
+    if after is not None and after.epoch == segment.end - 1:
         newer = np.isfinite(after.ticks()[0, :TICKS_PER_EPOCH])
         own[:, -TICKS_PER_EPOCH:][:, newer] = np.nan
     return own
 
 
 def _angles(
-    run: Run, before: Run | None, after: Run | None, own: np.ndarray, calibration: Calibration
+    segment: Segment,
+    before: Segment | None,
+    after: Segment | None,
+    own: np.ndarray,
+    calibration: Calibration,
 ) -> np.ndarray:
-    """Angle of each tick of a run, degrees [50E]."""
-    first, end = run.epoch * TICKS_PER_EPOCH, run.end * TICKS_PER_EPOCH
+    """Angle of each tick of a segment, degrees [50E]."""
+    first, end = segment.epoch * TICKS_PER_EPOCH, segment.end * TICKS_PER_EPOCH
     wide = np.full((3, end - first + 2 * _LENT), np.float32("nan"))
     lent = [
         (calibration(other.ticks()), other.epoch * TICKS_PER_EPOCH) if other is not None else None

@@ -1,4 +1,4 @@
-"""The 5-second grid of a recording: sums of its runs together; what cannot be used is NaN."""
+"""The 5-second grid of a recording: sums of its segments together; what cannot be used is NaN."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Grid:
 
 
 def assemble(parts: Sequence[Sums], rate: float) -> Grid | None:
-    """Put the runs of one recording together; None where no epoch is measured.
+    """Put the segments of one recording together; None where no epoch is measured.
 
     Args:
       parts: in order of time.
@@ -50,7 +50,7 @@ def assemble(parts: Sequence[Sums], rate: float) -> Grid | None:
     enmo, anglez = np.zeros(size), np.zeros(size)
     repeated, reached = 0, first
     for part in parts:
-        # Epochs that an earlier run went through are there twice; the one it ended in is shared.
+        # Epochs within an earlier segment are there twice; the one it ended in is shared.
         skip = max(reached - 1 - part.epoch, 0)
         repeated += int(part.count[:skip].sum())
         rows = slice(part.epoch - first + skip, part.epoch - first + len(part.count))

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sleepjax.devices.columns import RAW, Mapped, numbers
 from sleepjax.devices.convert import rate_of, recordings_of_runs
 from sleepjax.devices.converted import Converted
-from sleepjax.devices.decode import Samples
 from sleepjax.devices.preamble import Preamble
-from sleepjax.devices.runs import Run, Setup, runs
+from sleepjax.devices.samples import Samples
+from sleepjax.devices.segments import Segment, Setup, segments
 from sleepjax.devices.stamps import Stamps, Ticks
+from sleepjax.devices.table_columns import RAW, Mapped, numbers
 from sleepjax.devices.units import SECOND_NS
 from sleepjax.devices.wall_clock import wall_clock
 from sleepjax.tables import iter_table
@@ -60,10 +60,10 @@ def convert_raw(
             clock = partial(wall_clock, path.name, tz=tz, device_tz=device_tz)
             clock(stamps.clock(), int(first.time[0] // SECOND_NS))  # a missing zone: at once
             others = (_samples(part, mapped, stamps) for part in parts)
-            found: list[Run] = []
+            found: list[Segment] = []
             for number, samples in enumerate(chain([first], others)):
                 samples = Samples(samples.time, samples.xyz / np.float32(PER_G[unit]))
-                found += runs(samples, setup, f"{number:06d}")
+                found += segments(samples, setup, f"{number:06d}")
             details = {
                 "format": top.format,
                 "device": top.device,

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sleepjax.data.raw import COLUMNS, iter_rows
-from sleepjax.devices.columns import EPOCHS, RAW, map_columns, nothing_known
 from sleepjax.devices.convert import series_name
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.device_file import convert_device
@@ -16,6 +15,7 @@ from sleepjax.devices.kinds import TABLE, recognise
 from sleepjax.devices.pieces import unpack
 from sleepjax.devices.preamble import read_preamble
 from sleepjax.devices.raw_table import convert_raw
+from sleepjax.devices.table_columns import EPOCHS, RAW, map_columns, nothing_known
 from sleepjax.tables import TABLES, column_names
 from sleepjax.types import InputError
 

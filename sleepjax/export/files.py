@@ -59,7 +59,7 @@ PROGRAM = (
     "computes the features, cuts overlapping windows, and puts the probabilities together."
 )
 
-Run = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+Program = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(clock, anglez, enmo), each [B,T] -> probabilities [B,T,K]."""
 
 
@@ -123,7 +123,7 @@ def read_signature(folder: Path) -> dict[str, Any]:
     return signature
 
 
-def read(folder: Path, name: str = STABLEHLO) -> Run:
+def read(folder: Path, name: str = STABLEHLO) -> Program:
     """The program of an exported model, as a function of NumPy arrays.
 
     Args:
@@ -147,7 +147,7 @@ def read(folder: Path, name: str = STABLEHLO) -> Run:
     return onnx.runner(content) if name == ONNX else _stablehlo_runner(content, signature, path)
 
 
-def _stablehlo_runner(content: bytes, signature: dict[str, Any], path: Path) -> Run:
+def _stablehlo_runner(content: bytes, signature: dict[str, Any], path: Path) -> Program:
     oldest = export.minimum_supported_calling_convention_version
     newest = export.maximum_supported_calling_convention_version
     version = signature["calling_convention"]

@@ -15,7 +15,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from sleepjax.export import int8, signals
+from sleepjax.export import features, int8
 from sleepjax.inference import Windowing
 from sleepjax.postprocess.stitch import centre_weights
 from sleepjax.predict import Member, Predictor
@@ -32,7 +32,7 @@ def of(predictor: Predictor) -> Program:
     Raises InputError for a model that sees what a program cannot compute.
     """
     for member in predictor.members:
-        unknown = [name for name in member.config.data.features if name not in signals.FEATURES]
+        unknown = [name for name in member.config.data.features if name not in features.FEATURES]
         if unknown or member.config.data.get("covariates"):
             what = f"the feature {unknown[0]}" if unknown else "data.covariates"
             raise InputError(
@@ -45,7 +45,7 @@ def of(predictor: Predictor) -> Program:
     common = len(outputs(predictor))
 
     def program(clock: Any, anglez: Any, enmo: Any) -> jax.Array:
-        rows = signals.checked(clock, anglez, enmo)
+        rows = features.checked(clock, anglez, enmo)
         each = [member(rows)[..., :common] for member in members]
         return reduce(jnp.add, each) / len(each)
 
@@ -58,9 +58,9 @@ def outputs(predictor: Predictor) -> tuple[str, ...]:
     return (*CLASSES, WORN) if worn else CLASSES
 
 
-def probabilities(member: Member, predict: Callable[..., Any], rows: signals.Signals) -> Any:
+def probabilities(member: Member, predict: Callable[..., Any], rows: features.Signals) -> Any:
     """Of one member by its ``predict_step``, [B,T,K]."""
-    x = signals.stacked(rows, tuple(member.config.data.features))
+    x = features.stacked(rows, tuple(member.config.data.features))
     how = Windowing.of(member.config)
     starts = first_rows(x.shape[1], how)
     batch, windows = cut(x, starts, how)
@@ -94,7 +94,7 @@ def cut(x: Any, starts: Any, how: Windowing) -> tuple[Any, tuple[Any, Any]]:
     (b, length, f), (n,) = x.shape, starts.shape
     index = jnp.maximum(starts, 0)[:, None] + jnp.arange(how.duration)[None]  # [N,D]
     stop = jnp.minimum(starts + how.duration, length)[:, None]
-    near = signals.taken(x, index, axis=1)  # [B,N,D,F]
+    near = features.taken(x, index, axis=1)  # [B,N,D,F]
     windows = jnp.where((index < stop)[None, :, :, None], near, 0.0)
     return windows.reshape(b * n, how.duration, f), (b, n)
 
@@ -103,9 +103,9 @@ def latest(found: Any, starts: Any, length: Any, how: Windowing) -> Any:
     """The twin of `postprocess.stitch.latest`: each row by one window."""
     row = jnp.arange(length)
     window = jnp.minimum(quotient(row + how.latency, how.stride), starts.shape[0]) - 1
-    inside = row - jnp.maximum(signals.taken(starts, window, axis=0), 0)
+    inside = row - jnp.maximum(features.taken(starts, window, axis=0), 0)
     flat = found.reshape(found.shape[0], -1, found.shape[-1])
-    return signals.taken(flat, window * how.duration + inside, axis=1)
+    return features.taken(flat, window * how.duration + inside, axis=1)
 
 
 def stitched(found: Any, starts: Any, length: Any, how: Windowing) -> Any:
@@ -124,14 +124,14 @@ def stitched(found: Any, starts: Any, length: Any, how: Windowing) -> Any:
     total: Any = 0.0
     weight: Any = 0.0
     for window in [*choices, jnp.zeros_like(row) + last]:
-        start = signals.taken(starts, window, axis=0)
+        start = features.taken(starts, window, axis=0)
         inside = row - start
         first = jnp.where(start > 0, how.trim, 0)
         stop = jnp.where(start + d < length, d - how.trim, d)
         counts = (window >= 0) & (inside >= first) & (inside < stop)
         place = jnp.clip(inside, 0, d - 1)
-        w = jnp.where(counts, signals.taken(weights, place, axis=0), 0.0)
-        part = signals.taken(flat, jnp.maximum(window, 0) * d + place, axis=1)
+        w = jnp.where(counts, features.taken(weights, place, axis=0), 0.0)
+        part = features.taken(flat, jnp.maximum(window, 0) * d + place, axis=1)
         total, weight = total + w[None, :, None] * part, weight + w
     return total / weight[None, :, None]
 

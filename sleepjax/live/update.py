@@ -12,7 +12,7 @@ import polars as pl
 from sleepjax.live.settled import no_events
 from sleepjax.live.track import Moment
 from sleepjax.local_time import timestamps
-from sleepjax.postprocess.windows import SCHEMA as WINDOWS
+from sleepjax.postprocess.sleep_windows import SCHEMA as WINDOWS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import polars as pl
 from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
-from sleepjax.metrics.epochs import Epochs, Interval, bootstrapped, epochs
+from sleepjax.metrics.epoch_by_epoch import Epochs, Interval, bootstrapped, epochs
 from sleepjax.tables import Frame, as_polars, require_columns
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 

@@ -22,7 +22,7 @@ from sleepjax.nights.reasons import (
     cells,
 )
 from sleepjax.nights.scoring import Wear
-from sleepjax.postprocess.windows import DAY, sleep_day, usual_midpoint
+from sleepjax.postprocess.sleep_windows import DAY, sleep_day, usual_midpoint
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)

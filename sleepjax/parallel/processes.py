@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from sleepjax.runs.signals import Interrupted
+from sleepjax.runs.stop import Interrupted
 from sleepjax.types import InputError
 
 HEARTBEAT = 30

@@ -2,9 +2,9 @@
 
 from sleepjax.postprocess.decode import decode_series, read_settings, with_timestamps
 from sleepjax.postprocess.peaks import find_peaks
+from sleepjax.postprocess.sleep_windows import find_windows
 from sleepjax.postprocess.stitch import stitch
 from sleepjax.postprocess.submission import submission, write_submission
-from sleepjax.postprocess.windows import find_windows
 
 __all__ = [
     "decode_series",

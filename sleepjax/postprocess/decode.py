@@ -1,4 +1,4 @@
-"""Decoding of probabilities per step to events: a composition of the steps in `decoders`."""
+"""Decoding of probabilities per step to events: a composition of the steps in `candidates`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float
 from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.local_time import local_seconds, timestamps
-from sleepjax.postprocess import decoders, unmeasured
-from sleepjax.postprocess.decoders import Pair
+from sleepjax.postprocess import candidates, unmeasured
+from sleepjax.postprocess.candidates import Pair
 from sleepjax.postprocess.peaks import check
 from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
 
@@ -74,14 +74,14 @@ def decode_series(
       height: lowest probability that makes a candidate.
       distance: steps that a candidate keeps free of lower ones.
       soft: factor at which those stay as further guesses; 0 drops them.
-      snap: move candidates to seconds :15 and :45, `decoders.snap_off_minute`.
-      daily: constant of `decoders.normalise_daily` (0.4 is usual); None leaves scores alone.
+      snap: move candidates to seconds :15 and :45, `candidates.snap_off_minute`.
+      daily: constant of `candidates.normalise_daily` (0.4 is usual); None leaves scores alone.
       day_cut_hour: local hour at which a day begins for ``daily``.
-      prune: drop events that cannot have a partner, `decoders.prune_impossible`.
-      pair: keep only events paired into sleep periods, `decoders.pair`.
+      prune: drop events that cannot have a partner, `candidates.prune_impossible`.
+      pair: keep only events paired into sleep periods, `candidates.pair`.
       begun, goes_on: the recording had an onset before these rows; it has more rows after them.
       more: names of user-defined steps, ``my_parts.py:name``: functions of (onset, wakeup, meta)
-        that return (onset, wakeup), `decoders.Candidates`.
+        that return (onset, wakeup), `candidates.Candidates`.
 
     Returns:
       Frame with series_id, step, event, score, and beside_unmeasured: whether more than a few
@@ -95,17 +95,17 @@ def decode_series(
     free = _free(probs, valid)
     onset, wakeup = _candidates(probs, free, height=height, distance=distance, soft=soft)
     if daily is not None:
-        normalise = partial(decoders.normalise_daily, cut_hour=day_cut_hour, constant=daily)
+        normalise = partial(candidates.normalise_daily, cut_hour=day_cut_hour, constant=daily)
         onset, wakeup = (normalise(c, local_seconds(meta, c.position)) for c in (onset, wakeup))
     if prune:
-        onset, wakeup = decoders.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
+        onset, wakeup = candidates.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
     if pair:
-        onset, wakeup = decoders.pair(onset, wakeup)
+        onset, wakeup = candidates.pair(onset, wakeup)
     for name in more:
         onset, wakeup = _user_defined(name, (onset, wakeup), meta)
     if snap:
-        row = decoders.minute_row(meta)
-        onset, wakeup = (decoders.snap_off_minute(c, row, free) for c in (onset, wakeup))
+        row = candidates.minute_row(meta)
+        onset, wakeup = (candidates.snap_off_minute(c, row, free) for c in (onset, wakeup))
     return _frame(meta, (onset, wakeup), free)
 
 
@@ -128,7 +128,7 @@ def _candidates(
     """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
     curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
     curves, asleep = np.where(free, curves, -np.inf), probs[:, CLASSES.index("asleep")]
-    found = decoders.pick(curves, height=height, distance=distance, soft=soft)
+    found = candidates.pick(curves, height=height, distance=distance, soft=soft)
     onset, wakeup = (
         c.keep(unmeasured.believable(event, c.position, asleep, free))
         for event, c in zip(EVENTS, found, strict=True)
@@ -141,7 +141,7 @@ def _user_defined(name: str, found: Pair, meta: SeriesMeta) -> Pair:
     step = custom.load(name, "post.more")
     with custom.calling("post.more", name):
         made = tuple(step(*found, meta))
-    fits = len(made) == len(found) and all(isinstance(c, decoders.Candidates) for c in made)
+    fits = len(made) == len(found) and all(isinstance(c, candidates.Candidates) for c in made)
     if not fits:
         raise InputError(f"post.more={name!r} must return (onset, wakeup), both Candidates.")
     for event, c in zip(EVENTS, made, strict=True):

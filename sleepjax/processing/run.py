@@ -149,14 +149,14 @@ def merge(
     ``diary`` is of `nights.read_diary`, ``people`` of `nights.read_people`.
     Raises InputError where one is missing, or they do not belong together.
     """
-    from sleepjax.processing import tables
+    from sleepjax.processing import outputs
 
     shards = read_shards(out)
     with held(out / LOCK, state="being merged", remedy="wait for it"):
         found = [results.from_json(one) for shard in shards.values() for one in shard["outcomes"]]
         first = next(iter(shards.values()))
         made = made_with(Identity(**first["identity"]), first["simulated"])
-        outcomes = tables.write(out, found, made, diary=diary, people=people)
+        outcomes = outputs.write(out, found, made, diary=diary, people=people)
         write_json(out / "provenance.json", provenance_of(first["record"], made, outcomes))
     print(f"{counted(outcomes)}; tables: {out}")
     return exit_code(outcomes)

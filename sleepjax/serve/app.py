@@ -21,7 +21,7 @@ from sleepjax.live.stream import Stream
 from sleepjax.live.update import Update
 from sleepjax.predict import Predictor
 from sleepjax.serve import answers, work
-from sleepjax.serve.guard import Guard, Pool
+from sleepjax.serve.admission import Admission, Pool
 from sleepjax.serve.limits import Limits
 from sleepjax.serve.observed import Observed, Timed
 from sleepjax.serve.sessions import Sessions
@@ -82,7 +82,7 @@ def create_app(predictor: Predictor, limits: Limits | None = None) -> FastAPI:
         lifespan=service.lifespan,
     )
     app.state.service = service
-    app.add_middleware(Guard, limits=limits)
+    app.add_middleware(Admission, limits=limits)
     app.add_middleware(Timed, observed=service.observed)
     _add_errors(app)
     _add_state(app, service)

@@ -12,9 +12,9 @@ import polars as pl
 from sleepjax import lock
 from sleepjax.config import nearest
 from sleepjax.simulation import cohort_files
-from sleepjax.simulation.devices import DEVICES
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
 from sleepjax.simulation.series import VERSIONS, SimulatedSeries
+from sleepjax.simulation.watches import DEVICES
 from sleepjax.types import InputError
 
 TRUTHS = ("annotated", "psg")

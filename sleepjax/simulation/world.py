@@ -20,7 +20,6 @@ from sleepjax.simulation.behaviour import (
     fill,
     lay_quiet_evening,
 )
-from sleepjax.simulation.devices import draw_device, report
 from sleepjax.simulation.movement import draw_motion
 from sleepjax.simulation.nonwear import fill_with_copies
 from sleepjax.simulation.people import draw_person
@@ -28,6 +27,7 @@ from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock, draw_clock
 from sleepjax.simulation.series import SimulatedSeries, series_id, stream
 from sleepjax.simulation.sleepers import Sleepers
 from sleepjax.simulation.truth import StepTruth
+from sleepjax.simulation.watches import draw_device, report
 from sleepjax.simulation.wear import Unworn, after_the_night, draw_wear, lay_down
 
 RECORDINGS = {"months": 0.02, "weeks": 0.38, "laboratory": 0.53, "hours": 0.07}

@@ -23,7 +23,7 @@ from sleepjax.runs import directory, trackers
 from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
-from sleepjax.runs.signals import Interrupted, StopSignal
+from sleepjax.runs.stop import Interrupted, StopSignal
 from sleepjax.training import checks, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from sleepjax.devices import recordings
-from sleepjax.devices.decode import decode
 from sleepjax.devices.kinds import AXIVITY, GT3X
 from sleepjax.devices.pieces import cut
+from sleepjax.devices.samples import decode
 from tests.support.devices import device_file
 from tests.support.project import PROJECT
 

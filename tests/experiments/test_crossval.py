@@ -13,7 +13,7 @@ from sleepjax import metrics, predict
 from sleepjax.data import raw
 from sleepjax.evaluation import out_of_fold
 from sleepjax.evaluators import saved
-from sleepjax.runs import log, signals, validation
+from sleepjax.runs import log, stop, validation
 from sleepjax.training import guard, loop
 from sleepjax.types import InputError
 from tests.support.runs import final_state, leaves_equal
@@ -66,7 +66,7 @@ def workdir(main, command, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log.MetricWriter, "write", signalling)
-        assert main(args) == signals.REQUEUE
+        assert main(args) == stop.REQUEUE
     assert [final_state(workdir / name)[0] for name in NAMES[:2]] == [2, 1]
     assert not (workdir / NAMES[2]).exists()
     assert not (workdir / "crossval.json").exists()
@@ -223,7 +223,7 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
         os.kill(os.getpid(), signal.SIGUSR1)
 
     monkeypatch.setattr(loop, "run", stopped)
-    assert main(args) == signals.REQUEUE and started == ["fold0-seed0"]
+    assert main(args) == stop.REQUEUE and started == ["fold0-seed0"]
     assert "stopped by SIGUSR1 while nothing had to be saved" in capsys.readouterr().err
 
     def diverged(config, workdir):

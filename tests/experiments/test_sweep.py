@@ -11,7 +11,7 @@ import pytest
 
 from sleepjax.experiments import search_space
 from sleepjax.experiments.sweep import Trial, Trials, write_table
-from sleepjax.runs import log, signals
+from sleepjax.runs import log, stop
 from sleepjax.training import loop
 from sleepjax.types import InputError
 from tests.support.scripts import script
@@ -202,7 +202,7 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
         raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")
 
     monkeypatch.setattr(loop, "run", run)
-    assert sweep("--grid", "seed=0,1") == signals.REQUEUE
+    assert sweep("--grid", "seed=0,1") == stop.REQUEUE
     assert "stopped by SIGTERM while nothing had to be saved" in capsys.readouterr().err
     assert sweep("--grid", "seed=0,1") == 0  # 000 diverged; 001 is tried
     rows = table(tmp_path)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from sleepjax.data.raw import iter_recordings
-from sleepjax.export import agreement, files, int8
+from sleepjax.export import difference, files, int8
 from sleepjax.predict import load
 from sleepjax.release import flat
 from sleepjax.types import InputError
@@ -54,14 +54,14 @@ FORMATS = [
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_program_finds_what_prediction_finds(request, worn_finished, recording, name):
     folder = request.getfixturevalue(FOLDERS[name])
-    found = agreement.of(files.read(folder, name), load(worn_finished.workdir), recording)
+    found = difference.of(files.read(folder, name), load(worn_finished.workdir), recording)
     assert found.probability < EXACT
     assert found.windows[0] == found.windows[1] and found.minutes == 0
 
 
 def test_a_program_takes_any_batch_and_length(exported, recording):
     run = files.read(exported)
-    rows = agreement.inputs(recording)
+    rows = difference.inputs(recording)
     whole = run(*rows)
     assert whole.shape == (1, recording.meta.n_steps, 4)
     for length in (500, 1000):  # shorter and longer than a window
@@ -129,7 +129,7 @@ def test_the_consumer_places_rows_as_a_recording_does(project, cohort, tmp_path)
     gappy.write_csv(tmp_path / "gappy.csv")
     (one,) = iter_recordings(tmp_path / "gappy.csv")
     for ours, theirs in zip(
-        consume.rows_of(tmp_path / "gappy.csv"), agreement.inputs(one), strict=True
+        consume.rows_of(tmp_path / "gappy.csv"), difference.inputs(one), strict=True
     ):
         assert ours.dtype == theirs.dtype
         known = np.isfinite(theirs)  # a recording masks more than what is missing
@@ -143,7 +143,7 @@ def test_int8_weights_are_stored_and_nearly_the_same(worn_finished, recording, e
     files.write(tmp_path / "model", rounded)
     text = (tmp_path / "model" / files.STABLEHLO).read_bytes()
     assert len(text) < (exported / files.STABLEHLO).stat().st_size
-    found = agreement.of(files.read(tmp_path / "model"), predictor, recording)
+    found = difference.of(files.read(tmp_path / "model"), predictor, recording)
     assert 0 < found.probability < 0.05
     before = flat(predictor.members[0].variables)
     kernels = {
@@ -211,7 +211,7 @@ def test_the_script_replaces_nothing_unasked(project, exported, tmp_path, capsys
 def test_the_shipped_weights_on_a_real_recording(real_recording, tmp_path, name):
     one = next(iter_recordings(real_recording))
     files.write(tmp_path / "shipped", load(), (name,))
-    found = agreement.of(files.read(tmp_path / "shipped", name), load(), one)
+    found = difference.of(files.read(tmp_path / "shipped", name), load(), one)
     assert found.probability < EXACT
     assert found.windows[0] == found.windows[1] and found.minutes == 0
 

@@ -20,7 +20,7 @@ from sleepjax.data import source, windows
 from sleepjax.data.labels import Labels
 from sleepjax.data.recording import Recording
 from sleepjax.parallel import sharding
-from sleepjax.runs import runtime, signals
+from sleepjax.runs import runtime, stop
 from sleepjax.training import input_pipeline, loop
 from sleepjax.training.input_pipeline import Prefetch
 from sleepjax.training.state import init_state
@@ -110,12 +110,12 @@ def test_a_run_goes_on_with_other_devices_and_another_execution(
     def stopping(self, step, wait_for):
         original(self, step, wait_for)
         if step == 2:
-            os.kill(os.getpid(), signals.SIGNALS[0])
+            os.kill(os.getpid(), stop.SIGNALS[0])
 
     monkeypatch.setattr(loop.Profile, "at", stopping)
     monkeypatch.setattr(sharding, "data_mesh", lambda: mesh_of(2))
     how = runtime.Execution(resident=True, shard_optimizer=True, profile=(1, 2))
-    with pytest.raises(signals.Interrupted, match="step 3"):
+    with pytest.raises(stop.Interrupted, match="step 3"):
         loop.run(tiny_config(), tmp_path, how)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
     monkeypatch.undo()

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from sleepjax.local_time import local_seconds
 from sleepjax.postprocess import (
+    candidates,
     decode_series,
-    decoders,
     find_peaks,
     with_timestamps,
 )
+from sleepjax.postprocess.candidates import Candidates
 from sleepjax.postprocess.decode import check_probabilities
-from sleepjax.postprocess.decoders import Candidates
 from sleepjax.types import (
     STEPS_PER_DAY,
     STEPS_PER_HOUR,
@@ -27,7 +27,7 @@ from tests.reference import peaks as oracle
 from tests.support.decode import START, bumps, meta
 
 
-def candidates(pairs):
+def made(pairs):
     position, score = zip(*pairs, strict=True) if pairs else ((), ())
     return Candidates(np.array(position, np.int64), np.array(score, np.float64))
 
@@ -107,17 +107,15 @@ def test_candidates_equal_the_oracle(rows, height, distance, soft):
 
 def test_daily_normalisation_shares_a_night_between_its_candidates():
     hours = (6, 8, 30)  # local 22:30, 0:30 and 22:30 of the next day
-    found = candidates(
-        [(h * STEPS_PER_HOUR, s) for h, s in zip(hours, (0.3, 0.1, 0.2), strict=True)]
-    )
+    found = made([(h * STEPS_PER_HOUR, s) for h, s in zip(hours, (0.3, 0.1, 0.2), strict=True)])
     clock = local_seconds(meta(2 * STEPS_PER_DAY), found.position)
-    result = decoders.normalise_daily(found, clock, cut_hour=17.0, constant=0.4)
+    result = candidates.normalise_daily(found, clock, cut_hour=17.0, constant=0.4)
     np.testing.assert_allclose(result.score, [0.3 / 0.8, 0.1 / 0.8, 0.2 / 0.6])
     np.testing.assert_array_equal(result.position, found.position)
-    later_cut = decoders.normalise_daily(found, clock, cut_hour=23.0, constant=0.4)
+    later_cut = candidates.normalise_daily(found, clock, cut_hour=23.0, constant=0.4)
     np.testing.assert_allclose(later_cut.score, [0.3 / 0.7, 0.1 / 0.7, 0.2 / 0.7])
-    nothing = candidates([])
-    assert len(decoders.normalise_daily(nothing, clock[:0], cut_hour=0, constant=1).score) == 0
+    nothing = made([])
+    assert len(candidates.normalise_daily(nothing, clock[:0], cut_hour=0, constant=1).score) == 0
 
 
 def test_local_seconds_follow_the_change_of_offset():
@@ -142,30 +140,30 @@ def test_off_minute_table():
 @pytest.mark.parametrize("start", [START, START + 5, START + 25, START + 55, START + 3])
 def test_snapping_goes_to_the_nearest_quarter_past_or_to(start):
     position = np.arange(100, 160)
-    row = decoders.minute_row(meta(200, start=start))
-    snapped = decoders.snap_off_minute(Candidates(position, np.ones(60)), row, np.ones(200, bool))
+    row = candidates.minute_row(meta(200, start=start))
+    snapped = candidates.snap_off_minute(Candidates(position, np.ones(60)), row, np.ones(200, bool))
     seconds = (start + 5 * snapped.position) % 60
     assert set(np.minimum(abs(seconds - 15), abs(seconds - 45))) <= {0, 2}  # 2: start off the grid
     assert np.abs(snapped.position - position).max() <= 3
-    again = decoders.snap_off_minute(snapped, row, np.ones(200, bool))
+    again = candidates.snap_off_minute(snapped, row, np.ones(200, bool))
     np.testing.assert_array_equal(again.position, snapped.position)
 
 
 def test_snapping_stays_inside_the_recording():
-    found = candidates([(0, 1.0), (1, 1.0), (8, 1.0), (9, 1.0)])
-    snapped = decoders.snap_off_minute(found, 0.0, np.ones(9, bool))
+    found = made([(0, 1.0), (1, 1.0), (8, 1.0), (9, 1.0)])
+    snapped = candidates.snap_off_minute(found, 0.0, np.ones(9, bool))
     assert snapped.position.tolist() == [3, 3, 8, 9]
-    snapped = decoders.snap_off_minute(candidates([(0, 1.0)]), 4.0, np.ones(9, bool))
+    snapped = candidates.snap_off_minute(made([(0, 1.0)]), 4.0, np.ones(9, bool))
     assert snapped.position.tolist() == [1]
 
 
 def test_pruning_drops_events_that_cannot_have_a_partner():
-    onset = candidates([(1000, 0.1), (5000, 0.2), (9800, 0.3)])
-    wakeup = candidates([(900, 0.9), (1359, 0.9), (1360, 0.1), (10_000, 0.2)])
-    onset, wakeup = decoders.prune_impossible(onset, wakeup)
+    onset = made([(1000, 0.1), (5000, 0.2), (9800, 0.3)])
+    wakeup = made([(900, 0.9), (1359, 0.9), (1360, 0.1), (10_000, 0.2)])
+    onset, wakeup = candidates.prune_impossible(onset, wakeup)
     assert wakeup.position.tolist() == [1360, 10_000]
     assert onset.position.tolist() == [1000, 5000]
-    nothing, kept = decoders.prune_impossible(candidates([]), wakeup)
+    nothing, kept = candidates.prune_impossible(made([]), wakeup)
     assert len(nothing.position) == 0 and kept.position.tolist() == [1360, 10_000]
 
 
@@ -174,7 +172,7 @@ def best_pairs(onset, wakeup, longest):
     periods = [
         (o, w, so * sw)
         for (o, so), (w, sw) in itertools.product(onset, wakeup)
-        if decoders.MIN_SLEEP <= w - o <= longest
+        if candidates.MIN_SLEEP <= w - o <= longest
     ]
     best = 0.0
     for size in range(1, len(periods) + 1):
@@ -194,9 +192,9 @@ event_list = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(event_list, event_list, st.sampled_from([600, 1500, 17_280]))
 def test_pairing_is_optimal(onset, wakeup, longest):
-    first, last = decoders.pair(candidates(onset), candidates(wakeup), longest=longest)
+    first, last = candidates.pair(made(onset), made(wakeup), longest=longest)
     length = last.position - first.position
-    assert ((decoders.MIN_SLEEP <= length) & (length <= longest)).all()
+    assert ((candidates.MIN_SLEEP <= length) & (length <= longest)).all()
     assert (last.position[:-1] <= first.position[1:]).all()
     total = float((first.score * last.score).sum())
     assert total == pytest.approx(best_pairs(onset, wakeup, longest), abs=1e-12)

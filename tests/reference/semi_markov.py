@@ -36,7 +36,7 @@ def probabilities(begins, ends, inside, shortest):
 
 
 def evidence(probs, valid, *, correlation, spread, awake):
-    """(begins, ends, inside) of `postprocess.windows`, step by step, from probabilities [T][4].
+    """(begins, ends, inside) as `postprocess.sleep_windows` has them, from probabilities [T][4].
 
     The four are asleep, onset, wakeup and worn.
     """

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from sleepjax import metrics
-from sleepjax.postprocess.windows import SCHEMA
+from sleepjax.postprocess.sleep_windows import SCHEMA
 from sleepjax.tables import read_table
 from tests.support.scripts import script
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sleepjax.runs.signals import REQUEUE, SIGNALS, StopSignal, resumable
+from sleepjax.runs.stop import REQUEUE, SIGNALS, StopSignal, resumable
 from sleepjax.training import input_pipeline
 from tests.support.scripts import script
 

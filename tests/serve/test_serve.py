@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 import sleepjax
 from sleepjax import release
 from sleepjax.serve import work
+from sleepjax.serve.admission import Admission
 from sleepjax.serve.app import create_app
-from sleepjax.serve.guard import Guard
 from sleepjax.serve.limits import Limits
 from sleepjax.types import InputError
 from tests.reference.series import rows
@@ -220,7 +220,7 @@ def test_a_request_that_does_not_arrive_is_given_up():
     async def nothing() -> Any:
         await asyncio.sleep(60)
 
-    guard = Guard(app, Limits(seconds=0.1))
+    guard = Admission(app, Limits(seconds=0.1))
     scope = {"type": "http", "method": "POST", "headers": []}
     with pytest.raises(Exception, match="did not arrive within 0.1 seconds"):
         asyncio.run(guard(scope, nothing, unheard))

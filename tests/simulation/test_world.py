@@ -14,10 +14,10 @@ from sleepjax.data.source import open_training_data
 from sleepjax.simulation import Cohort, simulate, simulate_cohort, simulate_series
 from sleepjax.simulation.annotation import HALF_HOUR
 from sleepjax.simulation.behaviour import HOUR, MINUTE
-from sleepjax.simulation.devices import DEVICES
 from sleepjax.simulation.movement import Motion
 from sleepjax.simulation.people import PEOPLE
 from sleepjax.simulation.truth import StepTruth, persistent_sleep, times_in_bed
+from sleepjax.simulation.watches import DEVICES
 from sleepjax.simulation.wear import Unworn, lay_down
 from sleepjax.simulation.world import RECORDINGS
 from sleepjax.types import STEPS_PER_DAY, InputError

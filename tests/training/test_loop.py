@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from sleepjax.data import source
 from sleepjax.experiments import dry_run
-from sleepjax.runs import log, signals
+from sleepjax.runs import log, stop
 from sleepjax.runs.runtime import AS_USUAL
 from sleepjax.training import loop
 from sleepjax.types import InputError
@@ -62,7 +62,7 @@ def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
         return original(self, step, wait_for)
 
     monkeypatch.setattr(loop.Profile, "at", signalling)
-    with pytest.raises(signals.Interrupted, match=f"{number.name} at step {at} of 4"):
+    with pytest.raises(stop.Interrupted, match=f"{number.name} at step {at} of 4"):
         loop.run(tiny_config(), tmp_path / "run")
     assert final_state(tmp_path / "run")[0] == at
     page = tmp_path / "run" / "report.html"

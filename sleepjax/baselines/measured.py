@@ -1,4 +1,4 @@
-"""Signals that the baselines see of a recording."""
+"""Signals as the baselines see them: NaN where nothing was measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def measured(one: Recording, name: str) -> np.ndarray:
     return np.where(np.asarray(one.valid), values, np.nan)
 
 
-def worn(one: Recording) -> np.ndarray:
+def worn_steps(one: Recording) -> np.ndarray:
     """bool [T]: measured, and no copy of another day."""
     valid = np.asarray(one.valid)
     return valid if one.copied is None else valid & ~np.asarray(one.copied)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sleepjax.data import features, rest
 from sleepjax.data.repair import filled
 from sleepjax.data.windows import eval_starts
-from sleepjax.export import program, signals
+from sleepjax.export import features as exported
+from sleepjax.export import program
 from sleepjax.inference import Windowing
 from sleepjax.postprocess.stitch import latest, stitch
 from sleepjax.types import STEPS_PER_DAY, SeriesMeta
@@ -38,7 +39,7 @@ def signals_of(seed: int, steps: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def rested():
-    return jax.jit(signals.at_rest)
+    return jax.jit(exported.at_rest)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -50,8 +51,8 @@ def test_rest_is_that_of_the_repairs(rested, seed):
 @pytest.fixture(scope="module")
 def all_features():
     def computed(clock, anglez, enmo):
-        rows = signals.checked(clock, anglez, enmo)
-        return rows.valid, signals.stacked(rows, tuple(signals.FEATURES))
+        rows = exported.checked(clock, anglez, enmo)
+        return rows.valid, exported.stacked(rows, tuple(exported.FEATURES))
 
     return jax.jit(computed)
 
@@ -63,7 +64,7 @@ def test_each_feature_is_that_of_the_store(all_features, seed):
     meta = SeriesMeta("a", T, 0, START, ((0, 3600), (T // 2, 7200)), {})
     valid = np.isfinite(both).all(axis=0) & ~rest.at_rest(both[0])
     recording = filled(meta, both, valid)
-    clock = (recording.clock - signals.EPOCH).astype(np.int32)
+    clock = (recording.clock - exported.EPOCH).astype(np.int32)
     found_valid, found = all_features(clock[None], both[:1], both[1:])
     np.testing.assert_array_equal(found_valid[0], valid)
     wanted = features.compute(recording, tuple(features.FEATURES))
@@ -72,16 +73,16 @@ def test_each_feature_is_that_of_the_store(all_features, seed):
 
 
 def test_no_feature_is_forgotten():
-    assert signals.FEATURES.keys() == features.FEATURES.keys()
+    assert exported.FEATURES.keys() == features.FEATURES.keys()
 
 
 def test_a_broken_sensor_and_impossible_values_are_masked():
     steps = np.arange(2000)
     clock, anglez = steps.astype(np.int32)[None], (steps % 90).astype(np.float32)[None]
     enmo = np.full((1, 2000), 0.02, np.float32)
-    assert not signals.checked(clock, anglez, enmo).valid.any()
+    assert not exported.checked(clock, anglez, enmo).valid.any()
     enmo[0, ::2], enmo[0, 7], anglez[0, 9] = 0.03, 20.0, np.inf
-    valid = signals.checked(clock, anglez, enmo).valid[0]
+    valid = exported.checked(clock, anglez, enmo).valid[0]
     assert np.flatnonzero(~np.asarray(valid)).tolist() == [7, 9]
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax.simulation.devices import draw_device, rectified, report, schmitt
 from sleepjax.simulation.movement import Motion
 from sleepjax.simulation.sleepers import CALM, RESTLESS
+from sleepjax.simulation.watches import draw_device, rectified, report, schmitt
 from sleepjax.types import STEPS_PER_DAY
 from tests.reference import simulate as oracle
 

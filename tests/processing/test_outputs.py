@@ -8,7 +8,7 @@ import pytest
 from sleepjax.nights.columns import schema
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.people_columns import RECORDINGS
-from sleepjax.processing import results, tables
+from sleepjax.processing import outputs, results
 from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
 
 MADE = {"sleepjax": "0", "simulated": False, "settings": {}}
@@ -55,10 +55,10 @@ def filled(values: dict, columns) -> pl.DataFrame:
 
 
 def test_tables_hold_every_result_once_in_the_order_of_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "AT_ONCE", 2)
+    monkeypatch.setattr(outputs, "AT_ONCE", 2)
     found = [result(tmp_path, f"{name}.csv", name, name) for name in "dbeac"]
     found.append(Outcome("bb.csv", FAILED, "the file is empty"))
-    outcomes = tables.write(tmp_path, found, MADE)
+    outcomes = outputs.write(tmp_path, found, MADE)
     nights = pl.read_csv(tmp_path / "nights.csv")
     assert nights["series_id"].to_list() == [name for name in "abcde" for _ in range(2)]
     assert nights["file"].to_list() == [f"{name}.csv" for name in "abcde" for _ in range(2)]
@@ -78,7 +78,7 @@ def test_tables_hold_every_result_once_in_the_order_of_names(tmp_path, monkeypat
 
 def test_the_same_content_under_two_names_counts_once(tmp_path):
     found = [result(tmp_path, name, "same", "a") for name in ("z/a.csv", "copy.csv", "b.csv")]
-    outcomes = {one.name: one for one in tables.write(tmp_path, found, MADE)}
+    outcomes = {one.name: one for one in outputs.write(tmp_path, found, MADE)}
     assert outcomes["b.csv"].state == DONE
     for name in ("copy.csv", "z/a.csv"):
         assert outcomes[name].state == DUPLICATE
@@ -92,7 +92,7 @@ def test_a_series_id_of_several_files_is_completed(tmp_path):
         result(tmp_path, "s1/rec.csv", "one", "rec"),
         result(tmp_path, "s2/rec.csv", "two", "rec", "own"),
     ]
-    first, second = tables.write(tmp_path, found, MADE)
+    first, second = outputs.write(tmp_path, found, MADE)
     names = ["s1/rec.csv:rec", "s2/rec.csv:rec", "own"]
     nights = pl.read_csv(tmp_path / "nights.csv")
     assert nights["series_id"].unique().sort().to_list() == sorted(names)
@@ -107,8 +107,8 @@ def test_a_series_id_of_several_files_is_completed(tmp_path):
 
 
 def test_without_any_result_the_tables_have_their_columns(tmp_path):
-    tables.write(tmp_path, [result(tmp_path, "a.csv", "a", "a")], MADE)
-    tables.write(tmp_path, [Outcome("a.csv", FAILED, "no")], MADE)
+    outputs.write(tmp_path, [result(tmp_path, "a.csv", "a", "a")], MADE)
+    outputs.write(tmp_path, [Outcome("a.csv", FAILED, "no")], MADE)
     for name in ("nights.csv", "nights_clean.csv", "people.csv", "recordings.csv"):
         table = pl.read_csv(tmp_path / name)
         assert table.height == 0 and table.width > 5
@@ -119,7 +119,7 @@ def test_without_any_result_the_tables_have_their_columns(tmp_path):
 def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     found = [result(tmp_path, f"{name}.csv", name, name) for name in "abc"]
     people = pl.DataFrame({"file": ["a.csv", "b.csv", "d.csv"], "person": ["ann", "ann", "dan"]})
-    tables.write(tmp_path, found, MADE, people=people)
+    outputs.write(tmp_path, found, MADE, people=people)
     nights = pl.read_csv(tmp_path / "nights.csv")
     assert nights["person"].to_list() == ["ann"] * 4 + ["c"] * 2
     # Both recordings of ann are of the same time: one of each two equal nights counts.
@@ -137,22 +137,22 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     page = (tmp_path / "reports" / "people" / "ann.html").read_text()
     assert 'href="../a.html"' in page and "In 48.0 hours two recordings overlap" in page
     assert not (tmp_path / "reports" / "people" / "c.html").exists()
-    tables.write(tmp_path, found, MADE)
+    outputs.write(tmp_path, found, MADE)
     assert not (tmp_path / "reports" / "people").exists()
 
 
 @pytest.mark.parametrize("stage", ["_sink", "_link_reports", "_study"])
 def test_a_fault_while_writing_leaves_whole_tables(tmp_path, monkeypatch, stage):
-    tables.write(tmp_path, [result(tmp_path, "a.csv", "a", "a")], MADE)
+    outputs.write(tmp_path, [result(tmp_path, "a.csv", "a", "a")], MADE)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables, stage, full)
+    monkeypatch.setattr(outputs, stage, full)
     both = [result(tmp_path, name, name, name) for name in ("a.csv", "b.csv")]
     with pytest.raises(OSError, match="No space"):
-        tables.write(tmp_path, both, MADE)
+        outputs.write(tmp_path, both, MADE)
     after = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     assert after.keys() == before.keys() and after["status.csv"] == before["status.csv"]
     for name in ("nights.csv", "people.csv"):

@@ -1,4 +1,4 @@
-"""Agreement of an exported program with the predictor that it was made from, on recordings."""
+"""Difference between an exported program and the predictor that it was made from, on recordings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sleepjax.data.recording import SIGNALS, Recording
-from sleepjax.export.files import Run
-from sleepjax.export.signals import EPOCH
+from sleepjax.export.features import EPOCH
+from sleepjax.export.files import Program
 from sleepjax.predict import Found, Predictor
 from sleepjax.types import STEPS_PER_MINUTE
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Difference:
     """What differs on one recording."""
 
     series_id: str
@@ -43,20 +43,20 @@ def inputs(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return clock[None], anglez, enmo
 
 
-def found_by(run: Run, recording: Recording, like: Found) -> Found:
+def found_by(run: Program, recording: Recording, like: Found) -> Found:
     """What a program finds in a recording, decoded as the other result was."""
     return replace(like, probabilities=run(*inputs(recording))[0])
 
 
-def of(run: Run, predictor: Predictor, recording: Recording) -> Agreement:
-    """The agreement on one recording."""
+def of(run: Program, predictor: Predictor, recording: Recording) -> Difference:
+    """The difference on one recording."""
     ours = predictor.find(recording)
     theirs = found_by(run, recording, ours)
     ends = [one.windows.select("onset_step", "wakeup_step").to_numpy() for one in (ours, theirs)]
     same = len(ends[0]) == len(ends[1])
     steps = np.abs(ends[0] - ends[1]).max(initial=0) if same else float("nan")
     difference = np.abs(ours.probabilities - theirs.probabilities).max()
-    return Agreement(
+    return Difference(
         recording.meta.series_id,
         float(difference),
         (len(ends[0]), len(ends[1])),

@@ -1,4 +1,4 @@
-"""Guard: refuses requests that are too many, too large or too slow, before they cost anything."""
+"""Admission of requests: too many, too large or too slow ones are refused early."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sleepjax.serve.limits import Limits
 T = TypeVar("T")
 
 
-class Guard:
+class Admission:
     """ASGI middleware: at most so many requests with a body at once, of so many bytes, in time."""
 
     def __init__(self, app: ASGIApp, limits: Limits):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.postprocess import find_windows, windows
-from sleepjax.postprocess.windows import main_sleep
+from sleepjax.postprocess import find_windows, sleep_windows
+from sleepjax.postprocess.sleep_windows import main_sleep
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 from tests.reference import semi_markov as oracle
 
@@ -48,7 +48,7 @@ def hours(found):
 def test_a_night():
     probs = curves(24, [(10, 18)], [(10, 0.6)], [(18, 0.5)])
     found = find_windows(probs, meta(len(probs), 100, ((0, -4 * 3600), (12_000, -5 * 3600))))
-    assert found.schema == windows.SCHEMA
+    assert found.schema == sleep_windows.SCHEMA
     (night,) = found.rows(named=True)
     assert night["onset_step"] == 7200 + 100 and night["wakeup_step"] == 12_960 + 100
     assert night["onset"] == "2018-08-15T18:00:00-0400"
@@ -60,7 +60,7 @@ def test_a_night():
 def test_nothing_and_next_to_nothing():
     probs = curves(24, [])
     found = find_windows(probs, meta(len(probs)))
-    assert found.is_empty() and found.schema == windows.SCHEMA
+    assert found.is_empty() and found.schema == sleep_windows.SCHEMA
     for n in (1, 5, 400):
         assert find_windows(np.full((n, 3), 0.3), meta(n)).is_empty()
 
@@ -75,7 +75,7 @@ def test_a_weak_or_missing_peak_loses_no_night(onset, wakeup):
 def test_the_peak_decides_where_asleep_does_not():
     """P(asleep) rises over two hours; the onset is where its own channel says, if only weakly."""
     probs = curves(24, [(11, 18)], [(10, 0.1)], [(18, 0.5)])
-    probs[9 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = windows.ASLEEP  # says nothing
+    probs[9 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = sleep_windows.ASLEEP  # says nothing
     assert hours(find_windows(probs, meta(len(probs)))) == [(10, 18)]
 
 
@@ -138,7 +138,7 @@ def test_the_watch_must_be_worn():
 
 def test_runner_up():
     probs = curves(24, [(11, 18)], [(10, 0.4), (11, 0.5)], [(18, 0.5)])
-    probs[10 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = windows.ASLEEP
+    probs[10 * STEPS_PER_HOUR : 11 * STEPS_PER_HOUR, 0] = sleep_windows.ASLEEP
     (night,) = find_windows(probs, meta(len(probs))).rows(named=True)
     assert night["onset_step"] == pytest.approx(11 * STEPS_PER_HOUR, abs=36)
     assert night["next_onset_step"] == pytest.approx(10 * STEPS_PER_HOUR, abs=36)
@@ -187,8 +187,8 @@ def test_equals_the_oracle(data):
     each = (each + 0.01 * rng.random(each.shape)).clip(0, 1)
     valid = rng.random(n) > 0.1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "SHORTEST", 2)
-        patch.setattr(windows, "AWAKE", 3)
+        patch.setattr(sleep_windows, "SHORTEST", 2)
+        patch.setattr(sleep_windows, "AWAKE", 3)
         got = find_windows(each, meta(n), valid=valid, correlation=2.0)
     parts = oracle.evidence(each, valid, correlation=2.0, spread=12.5, awake=3)
     best = oracle.best(*parts, 2)

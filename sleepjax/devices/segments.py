@@ -1,7 +1,8 @@
-"""Runs of samples in time order: the first of two passes over a recording.
+"""Segments of samples in time order: the first of two passes over a recording.
 
-A piece of a file becomes one run, or several where the clock was reset inside it. What the second
-pass needs of a run lies in two files: its samples, and those that stand for tenths of a second.
+A piece of a file becomes one segment, or several where the clock was reset inside it. What the
+second pass needs of a segment lies in two files: its samples, and those that stand for tenths of a
+second.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sleepjax.devices.decode import Samples
+from sleepjax.devices.samples import Samples
 from sleepjax.devices.units import EPOCH_NS, SECOND_NS, TICK_NS, TICKS_PER_EPOCH
 
 RESET_NS = 3600 * SECOND_NS
@@ -31,7 +32,7 @@ class Setup:
     """What is known of a recording before its samples are looked at."""
 
     folder: Path
-    """Where the files of the runs are written."""
+    """Where the files of the segments are written."""
     rate: float
     """Samples per second."""
     limit: float
@@ -41,7 +42,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Run:
+class Segment:
     """N samples in time order that cover E epochs; times are those of the device's clock."""
 
     name: str
@@ -72,13 +73,13 @@ class Run:
         return np.load(self.folder / f"{self.name}.ticks.npy")
 
 
-def runs(samples: Samples, setup: Setup, name: str) -> list[Run]:
-    """Put samples into order and write them as runs; none where there is no sample left.
+def segments(samples: Samples, setup: Setup, name: str) -> list[Segment]:
+    """Put samples into order and write them as segments; none where there is no sample left.
 
     Args:
       samples: in the order of the file.
       setup: the recording's.
-      name: of the files, followed by the number of the run.
+      name: of the files, followed by the number of the segment.
     """
     step = np.diff(samples.time)
     cuts = np.flatnonzero((step <= -RESET_NS) | (step > ABSENCE_NS)) + 1
@@ -119,7 +120,7 @@ def _clean(time: np.ndarray, xyz: np.ndarray, setup: Setup):
 
 
 def _held(time: np.ndarray, xyz: np.ndarray) -> np.ndarray:
-    """Samples after the first of each run of equal ones that lasts `HELD_NS`, bool [N]."""
+    """Samples after the first of each series of equal ones that lasts `HELD_NS`, bool [N]."""
     if not len(time):
         return np.zeros(0, bool)
     changed = (xyz[:, 1:] != xyz[:, :-1]).any(axis=0)
@@ -131,14 +132,14 @@ def _held(time: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     return held
 
 
-def _write(time: np.ndarray, xyz: np.ndarray, counts: dict, setup: Setup, name: str) -> Run:
+def _write(time: np.ndarray, xyz: np.ndarray, counts: dict, setup: Setup, name: str) -> Segment:
     epoch, last = int(time[0] // EPOCH_NS), int(time[-1] // EPOCH_NS)
     edges = np.arange(epoch, last + 2, dtype=np.int64)
     starts = np.searchsorted(time, edges * EPOCH_NS)
     np.save(setup.folder / f"{name}.samples.npy", xyz)
     np.save(setup.folder / f"{name}.ticks.npy", ticks(time, xyz, epoch, last + 1, setup.rate))
     still = still_windows(time, xyz, setup.rate)
-    return Run(name, setup.folder, int(time[0]), int(time[-1]), starts, epoch, still, counts)
+    return Segment(name, setup.folder, int(time[0]), int(time[-1]), starts, epoch, still, counts)
 
 
 def ticks(time: np.ndarray, xyz: np.ndarray, first: int, end: int, rate: float) -> np.ndarray:
