@@ -41,6 +41,24 @@ def nearest(name: str, known) -> str:
     return f", did you mean {match[0]!r}?" if match else "."
 
 
+def shown(value: Any) -> str:
+    """A setting's value in one line; of a group its settings."""
+    return repr(value.to_dict() if isinstance(value, ConfigDict) else value)
+
+
+def fits(value: Any, kind: type) -> bool:
+    """Whether a value is of that type; a whole number is a float, and true is no number."""
+    whole = kind is float and isinstance(value, int)
+    return (isinstance(value, kind) or whole) and isinstance(value, bool) == (kind is bool)
+
+
+def check_items(place: str, items: tuple[Any, ...], kind: type) -> None:
+    """Raise InputError for the first item of a list of settings that is of another type."""
+    for item in items:
+        if not fits(item, kind):
+            raise InputError(f"{place}={items!r}: {item!r} must be of type {kind.__name__}.")
+
+
 def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNamespace:
     """Parse ``"demo,fold=1"`` against typed defaults; variants are booleans switched on by name.
 

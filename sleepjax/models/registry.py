@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax import custom
-from sleepjax.config import nearest
+from sleepjax.config import check_items, fits, nearest, shown
 from sleepjax.models.bounds import check_name, check_sizes
 from sleepjax.models.decoders import (
     LSTMDecoder,
@@ -207,15 +207,17 @@ def construct(
 def _typed(what: str, value: Any, field: dataclasses.Field) -> Any:
     """The value as the type of the field's default: an int may be float, a list a tuple."""
     default = field.default
-    if default is dataclasses.MISSING or default is None or type(value) is type(default):
+    if default is dataclasses.MISSING or default is None:
         return value
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
     if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(value)
-    raise InputError(
-        f"{what}={value!r} must be of type {type(default).__name__}, like {default!r}."
-    )
+        value = tuple(value)
+    if not fits(value, type(default)):
+        raise InputError(
+            f"{what}={shown(value)} must be of type {type(default).__name__}, like {default!r}."
+        )
+    if isinstance(default, tuple) and default:
+        check_items(what, value, type(default[0]))
+    return float(value) if isinstance(default, float) else value
 
 
 def _has_default(field: dataclasses.Field) -> bool:

@@ -13,7 +13,7 @@ import polars as pl
 from jaxtyping import Bool, Float
 
 from sleepjax import custom
-from sleepjax.config import nearest
+from sleepjax.config import nearest, shown
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import candidates, unmeasured
 from sleepjax.postprocess.candidates import Pair
@@ -212,7 +212,7 @@ def check_post(post: Any) -> dict[str, Any]:
         fits = {NUMBER: number, SWITCH: isinstance(value, bool), OPTIONAL: number or value is None}
         fits |= {NAMES: named}
         if not fits[KINDS[name]]:
-            raise InputError(f"setting {name}={value!r} must be {KINDS[name]}.")
+            raise InputError(f"setting {name}={shown(value)} must be {KINDS[name]}.")
     for name in post.get("more", ()):
         custom.load(name, "post.more")
     check_settings(

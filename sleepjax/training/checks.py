@@ -16,7 +16,8 @@ from sleepjax.parallel import sharding
 from sleepjax.postprocess.decode import check_post
 from sleepjax.training.build import build
 from sleepjax.training.optim import SCHEDULE_FREE
-from sleepjax.types import CLASSES, EVENTS, TOLERANCES, InputError
+from sleepjax.training.setting_types import check_types
+from sleepjax.types import EVENTS, TOLERANCES, InputError
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
@@ -59,8 +60,8 @@ GROUPS = ("data", "augment", "optim", "guard", "eval", "early_stop", "simulate")
 
 def check(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is out of its bounds, naming the bound."""
-    check_settings(config)
     check_types(config)
+    check_settings(config)
     check_names(config.data.features)
     for key, (low, high) in BOUNDS.items():
         value: Any = config
@@ -90,7 +91,7 @@ def check(config: ConfigDict) -> None:
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
     if not custom.is_custom(config.loss.name):
-        check_weights(config.loss.name, config.loss.weights)
+        check_weights(config.loss.name, config.loss.get("weights", ()))
     if config.optim.name == SCHEDULE_FREE and config.ema:
         raise InputError(
             f"ema={config.ema} must be 0 with optim.name='schedule_free', which keeps its own "
@@ -161,35 +162,14 @@ def check_settings(config: Any) -> None:
         if key not in known:
             raise InputError(f"the config's setting {key!r} is unknown{nearest(key, known)}")
     missing = [key for key in known if key not in found]
+    missing += [
+        f"{group}.name" for group in ("model", "loss") if "name" not in config.get(group, ())
+    ]
     if missing:
         raise InputError(
             f"the config lacks {', '.join(missing)}; start from sleepjax.defaults.default_config, "
             "which has all settings, or from a config that does."
         )
-
-
-def check_types(config: Any) -> None:
-    """Raise InputError for a setting of another type than its default; a whole number is a float.
-
-    Settings that have no default, such as those of a user-defined model, are of any type.
-    """
-    defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False))
-    for group in (None, *GROUPS, "loss"):
-        expected = defaults if group is None else defaults[group]
-        found = config if group is None else config.get(group)
-        if not isinstance(found, ConfigDict):
-            raise InputError(f"the config's {group} is {found!r}; it must be a group of settings.")
-        for key, default in expected.items():
-            if key not in found or isinstance(default, ConfigDict):
-                continue
-            value, kind = found[key], type(default)
-            fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-            whole = kind is float and isinstance(value, int) and not isinstance(value, bool)
-            if not (fits or whole):
-                name = key if group is None else f"{group}.{key}"
-                raise InputError(
-                    f"{name}={value!r} must be of type {kind.__name__}, like {default!r}."
-                )
 
 
 def check_batches(config: ConfigDict, devices: int) -> None:
@@ -211,8 +191,10 @@ def check_batches(config: ConfigDict, devices: int) -> None:
 
 def check_weights(loss: str, weights: tuple[float, ...]) -> None:
     """Raise InputError unless there is a weight for each term of the loss of that name."""
-    terms = TERMS.get(loss, CLASSES)  # an unknown name is refused where the loss is made
-    if len(weights) != len(terms) or min(weights) < 0 or sum(weights) <= 0:
+    terms = TERMS.get(loss)
+    if terms is None:  # an unknown name is refused where the loss is made
+        return
+    if len(weights) != len(terms) or not min(weights) >= 0 or not 0 < sum(weights) < float("inf"):
         raise InputError(
             f"loss.weights={weights} must be {len(terms)} numbers of at least 0, not all 0: for "
             f"{', '.join(terms)}."
