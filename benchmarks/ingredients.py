@@ -86,7 +86,8 @@ def measure(name: str, args: argparse.Namespace, held: Path) -> None:
     use_compilation_cache()
     workdir = args.out / f"{name.replace(' ', '_')}-{args.seed}"
     worn, change, settings = LEFT_OUT[name]
-    root = args.out / "cohorts" / name.replace(" ", "_")
+    same = worn == ALL and change is None  # the same people are simulated once
+    root = args.out / "cohorts" / ("nothing" if same else name.replace(" ", "_"))
     if change is not None:
         change()
     if not (workdir / "report.html").exists():
