@@ -109,8 +109,9 @@ def days(spans: Sequence[tuple[int, int]], meta: SeriesMeta) -> tuple[np.ndarray
 
 def rows_of(windows: pl.DataFrame, meta: SeriesMeta) -> list[tuple[int, int]]:
     """(row of the onset, row of the wakeup) of each window, from its steps."""
-    steps = windows.select("onset_step", "wakeup_step") - meta.first_step
-    return [(int(onset), int(wakeup)) for onset, wakeup in steps.iter_rows()]
+    onsets, wakeups = (windows[name].to_list() for name in ("onset_step", "wakeup_step"))
+    first = meta.first_step
+    return [(onset - first, wakeup - first) for onset, wakeup in zip(onsets, wakeups, strict=True)]
 
 
 def _date(begin: float) -> dict[str, Any]:

@@ -205,17 +205,17 @@ def windows_frame(rows: Sequence[Mapping], meta: SeriesMeta) -> pl.DataFrame:
     ``onset_step`` and ``wakeup_step`` are needed; of the other numbers what is missing is null.
     """
     windows = pl.DataFrame(list(rows), schema=_NUMBERS)
-    columns = [pl.repeat(meta.series_id, len(windows), dtype=pl.String, eager=True)]
-    columns[0] = columns[0].alias("series_id")
+    columns = {name: windows[name] for name in _NUMBERS}
+    columns["series_id"] = pl.repeat(meta.series_id, len(windows), dtype=pl.String, eager=True)
     onset, wakeup = (windows[f"{name}_step"].to_numpy() for name in ("onset", "wakeup"))
-    columns.append(pl.Series("main", main_sleep(onset, wakeup, meta), dtype=pl.Boolean))
+    columns["main"] = pl.Series(main_sleep(onset, wakeup, meta), dtype=pl.Boolean)
     for name in ("onset", "wakeup", "next_onset", "next_wakeup"):
         row = windows[f"{name}_step"]
         text = timestamps(meta, row.fill_null(0).to_numpy())
         known = zip(text, row.is_not_null(), strict=True)
-        columns.append(pl.Series(name, [t if k else None for t, k in known], dtype=pl.String))
-        columns.append(row + meta.first_step)
-    return windows.with_columns(columns).select(list(SCHEMA))
+        columns[name] = pl.Series([t if k else None for t, k in known], dtype=pl.String)
+        columns[f"{name}_step"] = row + meta.first_step
+    return pl.DataFrame({name: columns[name] for name in SCHEMA})
 
 
 def main_sleep(onset: Rows, wakeup: Rows, meta: SeriesMeta) -> Bool[np.ndarray, " W"]:
