@@ -132,7 +132,7 @@ def trained(
     size |= {"data.folds": min(5, people)}
     start: dict[str, Any] = {} if rate is None else {"init": "release", "optim.lr": rate}
     settings = size | start | {"seed": seed, "optim.warmup": max(1, steps // 10)}
-    run = out / f"{nights}-{'nothing' if rate is None else f'{rate:g}-{seed}'}"
+    run = out / f"{nights}-{'nothing' if rate is None else f'{rate:g}'}-{seed}"
     loop.run(load_config("configs/world.py", settings), run)
     return run
 
