@@ -27,12 +27,14 @@ from tests.support import geneactiv
 
 OURS = """
 import json, resource, sys
+from pathlib import Path
 from sleepjax.devices import recordings
 if __name__ == "__main__":
     jobs = int(sys.argv[2])
     (one,) = recordings(sys.argv[1], tz="America/New_York", jobs=jobs)
     own, theirs = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     helpers = theirs.ru_maxrss * (jobs if jobs > 1 else 0)
+    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
     frame = one.frame
     print(json.dumps({
         "epochs": frame.height,
@@ -40,7 +42,7 @@ if __name__ == "__main__":
         "anglez": float(frame["anglez"].mean()),
         "calibration": one.quality["calibration"],
         "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in (own, theirs)), 1),
-        "peak_mb": round((own.ru_maxrss + helpers) / 1000),
+        "peak_mb": round((peak + helpers) / 1000),
     }))
 """
 WRISTPY = """
@@ -54,12 +56,13 @@ enmo = metrics.euclidean_norm_minus_one(raw)
 anglez = metrics.angle_relative_to_horizontal(raw)
 nonwear = metrics.detect_nonwear(raw)
 own = resource.getrusage(resource.RUSAGE_SELF)
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 print(json.dumps({
     "epochs": len(enmo.measurements),
     "enmo": float(enmo.measurements.mean()),
     "anglez": float(anglez.measurements.mean()),
     "cpu_seconds": round(own.ru_utime + own.ru_stime, 1),
-    "peak_mb": round(own.ru_maxrss / 1000),
+    "peak_mb": round(peak / 1000),
 }))
 """
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from sleepjax.simulation import simulate_cohort
 
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
+from pathlib import Path
 from sleepjax.data.store import prepare
 begin = time.perf_counter()
 store = prepare(sys.argv[1], sys.argv[2], "train", quiet=True)
 seconds = time.perf_counter() - begin
 cpu = time.process_time()
 steps = sum(store.meta(series_id).n_steps for series_id in store.series_ids)
-unit = 1e6 if sys.platform == "darwin" else 1e3
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1e3
 print(json.dumps({"steps": steps, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
 """
 

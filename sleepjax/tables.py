@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
+from sleepjax.row_groups import row_groups
 from sleepjax.stdio import PanicError, quietly
 from sleepjax.table_files import PARQUET, TABLES, check_table
 from sleepjax.types import InputError
@@ -66,7 +67,7 @@ def iter_table(
         schema = _quietly(scan.collect_schema)
         check(schema, path.name)
         chosen = _selected(path, scan, schema, columns)
-        yield from (_slices if path.suffix.lower() in PARQUET else _batches)(chosen)
+        yield from _slices(chosen, path) if path.suffix.lower() in PARQUET else _batches(chosen)
 
 
 def read_table(
@@ -137,11 +138,24 @@ def _batches(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         yield batch
 
 
-def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Batches, none of which is read between two calls: what a panic says then would be heard."""
+def _slices(scan: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
+    """Batches of whole row groups: no part of one is decoded twice.
+
+    None is read between two calls: what a panic says then would be heard.
+    """
     n_rows = _n_rows(scan)
-    for start in range(0, n_rows, _BATCH_ROWS):
-        yield _slice(scan, start, min(_BATCH_ROWS, n_rows - start))
+    try:
+        groups = row_groups(path)
+    except ValueError:  # polars could read it
+        groups = [n_rows]
+    if sum(groups) != n_rows:
+        raise pl.exceptions.ComputeError("its row groups contradict its header")
+    start = size = 0
+    for rows in groups:
+        size += rows
+        if size >= _BATCH_ROWS or start + size == n_rows:
+            yield _slice(scan, start, size)
+            start, size = start + size, 0
 
 
 def _n_rows(scan: pl.LazyFrame) -> int:

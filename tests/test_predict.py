@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import weakref
 from pathlib import Path
 
 import jax
@@ -293,3 +294,29 @@ def test_series_are_grouped_until_they_are_enough_and_before_an_error(monkeypatc
         for group in command.in_groups(series(4, 4, 4, 20, 3)):
             found.append([one.series_id for one in group])
     assert found == [["0", "1", "2"], ["3"], ["4"]]
+
+
+def test_what_is_held_does_not_grow_with_the_number_of_recordings(
+    finished, series, project, tmp_path, monkeypatch
+):
+    from sleepjax.commands import predict as command
+    from sleepjax.threads import WORKERS
+
+    path, n = tmp_path / "many.parquet", 15
+    few = series.head(720)
+    pl.concat(few.with_columns(series_id=pl.lit(f"s{i:02d}")) for i in range(n)).write_parquet(path)
+    made, most = [], []
+
+    def make_recording(*args, **more):
+        made.append(weakref.ref(one := repaired(*args, **more)))
+        most.append(sum(ref() is not None for ref in made))
+        return one
+
+    repaired = raw.make_recording
+    monkeypatch.setattr(raw, "make_recording", make_recording)
+    monkeypatch.setattr(command, "TOGETHER", 720)
+    arguments = ["--workdir", str(finished.workdir), "--out", str(tmp_path / "found.csv")]
+    assert script(project, "predict").main([*arguments, "--series", str(path)]) == 0
+    assert len(made) == n
+    # Two are worked on, two wait to be written, one is being written.
+    assert max(most) <= 2 * WORKERS + 1
