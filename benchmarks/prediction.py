@@ -113,7 +113,7 @@ def whole(path: Path, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--series", type=int, default=40)
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--out", type=Path, help="write the results as JSON")
