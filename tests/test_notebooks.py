@@ -78,9 +78,11 @@ def test_notebooks_run(project, tmp_path, finished, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_run_with_nothing_but_the_wheel(project, tmp_path, name):
     """A new environment with the wheel and what it needs, and a kernel; no file of the clone."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     pip = lambda python, *args: subprocess.run(
-        [str(python), "-m", "pip", "-q", *map(str, args)], check=True, capture_output=True
-    )
+        [str(python), "-m", "pip", "-q", *map(str, args)],
+        check=True, capture_output=True, env=environment,
+    )  # fmt: skip
     pip(sys.executable, "wheel", "--no-deps", "-w", tmp_path / "dist", project)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     venv.create(tmp_path / "env", with_pip=True)
@@ -96,7 +98,6 @@ def test_notebooks_run_with_nothing_but_the_wheel(project, tmp_path, name):
         "import sys; from nbclient.cli import NbClientApp\n"
         "NbClientApp.launch_instance(sys.argv[1:])"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     kernel = ["install", "--sys-prefix", "--name", "python3"]
     subprocess.run([python, "-m", "ipykernel", *kernel], check=True, env=environment)
     command = [python, "-c", code, "--timeout=1000", "it.ipynb"]

@@ -98,8 +98,10 @@ def simulate_world(
 
 
 def _one_night(rng, behaviour: Behaviour, sleepers: Sleepers) -> tuple[int, int]:
-    """(first row, row after the last) of one night."""
-    night = next(n for n in behaviour.nights if n.bed > 3 * HOUR and n.wakeup - n.onset > 2 * HOUR)
+    """(first row, row after the last) of one night, of more than two hours where there is one."""
+    inside = [night for night in behaviour.nights if 3 * HOUR < night.bed < len(behaviour.mode)]
+    asleep = lambda night: night.wakeup - night.onset
+    night = next((n for n in inside if asleep(n) > 2 * HOUR), max(inside, key=asleep))
     if rng.random() < sleepers.quiet_evening:
         lay_quiet_evening(rng, behaviour.mode, night.bed)
     else:  # electrodes are put on, and somebody talks to them

@@ -89,6 +89,13 @@ def test_psg_labels_are_worn_persistent_sleep(world):
     assert found > PEOPLE_SEEN
 
 
+def test_a_laboratory_night_of_somebody_who_hardly_slept_is_a_night_too():
+    """Of series 56 no night inside the recording lasts more than two hours."""
+    one = simulate_series(9102, 56, 6, "calm_world")
+    assert one.facts["recording"] == "laboratory" and one.clock.n_steps > 2 * HOUR
+    assert one.steps.asleep.any()
+
+
 def test_some_lie_still_and_awake_before_they_sleep(world):
     """A window of stillness begins long before persistent sleep in some, at it in others."""
     early = []
