@@ -142,7 +142,12 @@ NIGHTS = (
         "Runner-up: the most probable other onset, over 30 minutes away.",
         _MODEL,
     ),
-    _share("next_onset_probability", "Its probability.", _MODEL),
+    _share(
+        "next_onset_probability",
+        "Its probability. Where it and onset_probability add up to more than 1, both happened: a "
+        "short sleep often has no row.",
+        _MODEL,
+    ),
     Column(
         "next_wakeup",
         S,
@@ -150,7 +155,7 @@ NIGHTS = (
         "Runner-up: the most probable other wakeup, over 30 minutes away.",
         _MODEL,
     ),
-    _share("next_wakeup_probability", "Its probability.", _MODEL),
+    _share("next_wakeup_probability", "Its probability, likewise.", _MODEL),
     _share("window_measured", "Share of the window that was measured."),
     _share(
         "window_worn_model",

@@ -110,16 +110,16 @@ def _times(row: Mapping[str, Any]) -> str:
 
 
 def _runner_up(row: Mapping[str, Any]) -> str:
+    known = [end for end in ("onset", "wakeup") if row[f"next_{end}"] is not None]
+    if not known:
+        return "No other onset or wakeup is likely."
     others = [
         f"{end} at {row[f'next_{end}'][11:16]} ({percent(row[f'next_{end}_probability'])})"
-        for end in ("onset", "wakeup")
-        if row[f"next_{end}"] is not None
+        for end in known
     ]
-    return (
-        f"Next most likely: {', '.join(others)}."
-        if others
-        else "No other onset or wakeup is likely."
-    )
+    both = any(row[f"{end}_probability"] + row[f"next_{end}_probability"] > 1 for end in known)
+    more = " With the one above that is more than 100 %: probably another, short sleep." * both
+    return f"Next most likely: {', '.join(others)}.{more}"
 
 
 def _worn(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.reasons import NIGHT
 from sleepjax.nights.words import night_text
+from sleepjax.postprocess import find_windows
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 from tests.support.nights import found, meta, row_of
 
@@ -229,6 +230,25 @@ def test_a_gap_is_not_recorded_and_says_nothing_about_the_watch():
     rows = nights_table(*nothing, nonwear=raw)
     assert rows["recorded_h"].sum() == 0 and rows["gap_h"].sum() == 24
     assert rows["worn_model"].null_count() == len(rows) == rows["worn_raw"].null_count()
+
+
+def test_a_nap_without_a_row_is_the_runner_up_and_said_to_be_one():
+    """50 minutes of P(asleep) 0.7, whose ends are spread over half an hour: no window."""
+    of = meta("2018-08-14 15:00", 24)
+    recording, probs, _ = found(of, [(8 * HOUR, 16 * HOUR)])
+    rows = np.arange(of.n_steps)
+    begin, end = 20 * HOUR, 20 * HOUR + 50 * MINUTE
+    probs[begin:end, 0] = 0.7
+    for column, at in ((1, begin), (2, end)):
+        probs[:, column] += 0.35 * np.exp(-0.5 * ((rows - at) / (9 * MINUTE)) ** 2)
+    nights = nights_table(recording, probs, find_windows(probs, of))
+    row = main_of(nights)
+    assert "nap" not in nights["kind"].to_list()
+    assert row["wakeup_probability"] + row["next_wakeup_probability"] > 1.5
+    assert row["next_wakeup"].startswith("2018-08-15T11:5")
+    assert night_text(row).count("probably another, short sleep") == 1
+    alone = main_of(nights_table(*found(of, [(8 * HOUR, 16 * HOUR)])))
+    assert "short sleep" not in night_text(alone)
 
 
 def test_a_window_in_which_the_raw_signal_sees_no_watch():
