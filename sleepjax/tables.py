@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.row_groups import row_groups
 from sleepjax.stdio import PanicError, quietly
 from sleepjax.table_files import PARQUET, TABLES, check_table
 from sleepjax.types import InputError
@@ -67,7 +66,7 @@ def iter_table(
         schema = _quietly(scan.collect_schema)
         check(schema, path.name)
         chosen = _selected(path, scan, schema, columns)
-        yield from _slices(chosen, path) if path.suffix.lower() in PARQUET else _batches(chosen)
+        yield from (_slices if path.suffix.lower() in PARQUET else _batches)(chosen)
 
 
 def read_table(
@@ -138,24 +137,15 @@ def _batches(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         yield batch
 
 
-def _slices(scan: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
-    """Batches of whole row groups: no part of one is decoded twice.
+def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Batches, none of which is read between two calls: what a panic says then would be heard.
 
-    None is read between two calls: what a panic says then would be heard.
+    At most about 128, since each skips what stands before it in its row group.
     """
     n_rows = _n_rows(scan)
-    try:
-        groups = row_groups(path)
-    except ValueError:  # polars could read it
-        groups = [n_rows]
-    if sum(groups) != n_rows:
-        raise pl.exceptions.ComputeError("its row groups contradict its header")
-    start = size = 0
-    for rows in groups:
-        size += rows
-        if size >= _BATCH_ROWS or start + size == n_rows:
-            yield _slice(scan, start, size)
-            start, size = start + size, 0
+    size = max(_BATCH_ROWS, n_rows // 128)
+    for start in range(0, n_rows, size):
+        yield _slice(scan, start, min(size, n_rows - start))
 
 
 def _n_rows(scan: pl.LazyFrame) -> int:
