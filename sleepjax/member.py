@@ -16,6 +16,7 @@ from sleepjax.data import features, subjects, windows
 from sleepjax.data.subjects import Subject
 from sleepjax.parallel import sharding
 from sleepjax.training.build import build
+from sleepjax.training.state import TrainState
 from sleepjax.training.weights import check_fit
 from sleepjax.types import SeriesMeta
 
@@ -40,22 +41,29 @@ class Member:
         return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
 
 
-def make_member(weights: release.Weights, compiled: dict[str, Callable], source: str) -> Member:
-    """A member that predicts; members of one architecture share the compiled function."""
+Programs = dict[str, tuple[TrainState, float, Callable[..., jax.Array]]]
+"""What members of one architecture share: shapes, minutes of spread, compiled prediction."""
+
+
+def make_member(weights: release.Weights, programs: Programs, source: str) -> Member:
+    """A member that predicts; it takes from ``programs`` what is there, or adds it."""
     config = weights.config
     features.check_names(config.data.features)
-    built = build(config)
-    check_fit(weights.variables, built.shapes(), source)
+    seen = [config.data[name] for name in ("downsample", "features")]
+    seen.append(config.data.get("covariates", ()))
+    key = f"{config.model.to_json()} {config.loss.to_json()} {seen}"
+    if key not in programs:
+        built = build(config)
+        programs[key] = built.shapes(), built.spread, jax.jit(built.predict_step)
+    shapes, spread, apply = programs[key]
+    check_fit(weights.variables, shapes, source)
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
     variables = jax.device_put(weights.variables, replicated)
-    key = f"{config.model.to_json()} {config.loss.to_json()} {config.data.downsample}"
-    key += str(config.data.get("covariates", ()))
-    apply = compiled.setdefault(key, jax.jit(built.predict_step))
 
     def predict_fn(batch: windows.Batch) -> jax.Array:
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
-    return Member(config, weights.run, weights.variables, predict_fn, built.spread)
+    return Member(config, weights.run, weights.variables, predict_fn, spread)
 
 
 def predict_together(members: Sequence[Member], batch: windows.Batch) -> jax.Array:

@@ -18,7 +18,7 @@ from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing, predict_series
-from sleepjax.member import Member, make_member, predict_together
+from sleepjax.member import Member, Programs, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.weights import read_run
@@ -258,20 +258,20 @@ def load(
     Raises InputError when the folder is none of these, or a run holds no checkpoint yet.
     """
     sharding.device_count()  # before anything else asks JAX: a missing platform is one line
-    compiled: dict[str, Callable] = {}
+    programs: Programs = {}
     workdir = release.FOLDER if workdir is None else Path(workdir)
     if workdir == release.FOLDER or release.is_release(workdir):
         weights, own = release.read(workdir)
-        members = tuple(make_member(one, compiled, str(workdir)) for one in weights)
+        members = tuple(make_member(one, programs, str(workdir)) for one in weights)
     elif not ensemble.is_ensemble(workdir):
-        member = make_member(read_run(workdir, checkpoint), compiled, str(workdir))
+        member = make_member(read_run(workdir, checkpoint), programs, str(workdir))
         own, members = dict(member.config.post), (member,)
     else:
         paths, own = ensemble.read(workdir)
         loaded = {}
         for name, path in paths.items():
             try:
-                loaded[name] = make_member(read_run(path, checkpoint), compiled, str(path))
+                loaded[name] = make_member(read_run(path, checkpoint), programs, str(path))
             except InputError as error:
                 raise InputError(f"{workdir / ensemble.FILE}: member {name!r}: {error}") from None
         members = tuple(loaded.values())

@@ -55,10 +55,12 @@ def repeat(recording: Recording) -> np.ndarray:
     copied &= np.asarray(recording.valid)
     if not copied.any():
         return np.zeros(len(copied), np.float32)
-    before = np.concatenate([[0], np.cumsum(copied)])  # copied steps before each step
-    rows, half = np.arange(len(copied)), STEPS_PER_HOUR // 2
-    first, stop = (rows - half).clip(0), (rows + half).clip(max=len(copied))
-    return ((before[stop] - before[first]) / (stop - first)).astype(np.float32)
+    n, half = len(copied), STEPS_PER_HOUR // 2
+    # Copied steps before each step, and beyond both ends.
+    before = np.pad(np.cumsum(copied), (half + 1, half), constant_values=(0, copied.sum()))
+    rows = np.arange(n)
+    size = np.minimum(rows + half, n) - np.maximum(rows - half, 0)
+    return ((before[2 * half :][:n] - before[:n]) / size).astype(np.float32)
 
 
 def derived(

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from sleepjax.simulation.behaviour import ASLEEP, IN_BED, QUIET, TABLE, Behaviour
 from sleepjax.simulation.participant import Participant
@@ -74,6 +73,8 @@ def _normal(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def _filtered(noise: np.ndarray, rho: float) -> np.ndarray:
     """First-order autoregression of unit variance along the array."""
+    from scipy.signal import lfilter  # takes half a second to import, and predictions need none
+
     gain = np.float32(np.sqrt(1 - rho**2))
     coefficients = np.array([1, -rho], dtype=np.float32)
     return np.asarray(lfilter(np.array([gain]), coefficients, noise), dtype=np.float32)
