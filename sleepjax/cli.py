@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from sleepjax import stdio
 from sleepjax.types import InputError
@@ -55,14 +58,43 @@ def run(main: Callable[[list[str]], int]) -> int:
     return code or (2 if lost else 0)
 
 
+class _Told(BaseException):
+    """A signal told the command to end; raised where it is, so that nothing unfinished stays."""
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Raise `_Told` for SIGTERM and SIGHUP, unless they are handled or ignored already."""
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        raise _Told(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    free = lambda number: here and signal.getsignal(number) is signal.SIG_DFL
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if free(number)]
+    try:
+        for number in heard:
+            signal.signal(number, tell)
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def answer(body: Callable[[], int], interrupted: str) -> int:
     """Exit code of ``body``: 2 where the input cannot be used, 130 after Ctrl-C, 1 for a bug.
 
-    ``interrupted`` tells the user what Ctrl-C left behind. A bug is one line too: it names the
-    command, the error and a file with the traceback.
+    128 + its number after a signal. ``interrupted`` tells the user what Ctrl-C left behind. A bug
+    is one line too: it names the command, the error and a file with the traceback.
     """
     try:
-        return body()
+        with _ended_by_signals():
+            return body()
+    except _Told as told:
+        number = signal.Signals(told.args[0])
+        print(f"stopped by {number.name}; {interrupted}", file=sys.stderr)
+        return 128 + number
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {spoken(str(error))}", file=sys.stderr)
         return 2

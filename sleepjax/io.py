@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,12 +21,31 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Raise OSError with the path where it cannot be written, in place of what polars raises."""
+    try:
+        yield
+    except Exception as error:
+        text, of_polars = str(error), type(error).__module__.startswith("polars")
+        number = re.search(r"os error (\d+)", text)
+        if number and (of_polars or isinstance(error, OSError)):
+            code = int(number[1])
+            raise OSError(code, os.strerror(code), str(path)) from None
+        if of_polars and "transport error" in text:  # of what it writes at a parquet file's end
+            raise OSError(errno.EIO, "It cannot be written, is the disk full?", str(path)) from None
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a name to write to; it takes the place of ``path`` once written, all or nothing."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        os.replace(partial, path)
+        with disk_errors(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,5 +1,7 @@
 """What a script answers when it cannot go on: one line and its exit code."""
 
+import signal
+
 import pytest
 
 from sleepjax.cli import answer
@@ -25,6 +27,23 @@ def raising(error):
 def test_a_fault_is_one_line_and_a_code(error, code, line, capsys):
     assert answer(raising(error), "start again") == code
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_that_cleans_up(number, capsys):
+    cleaned = []
+
+    def body() -> int:
+        try:
+            signal.raise_signal(number)
+            return 0
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(number)
+    assert answer(body, "start again") == 128 + number and cleaned
+    assert capsys.readouterr().err == f"stopped by {number.name}; start again\n"
+    assert signal.getsignal(number) is before
 
 
 def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(capsys, monkeypatch, tmp_path):

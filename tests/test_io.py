@@ -1,12 +1,14 @@
 """Files of another kind: one line says what the file is and what to do about it."""
 
 import gzip
+import resource
 import tempfile
 
+import polars as pl
 import pytest
 
 from sleepjax.data import events, raw
-from sleepjax.io import check_output
+from sleepjax.io import check_output, replacing, write_table
 from sleepjax.tables import check_table, read_table
 from sleepjax.types import InputError
 from tests.reference.series import rows
@@ -91,3 +93,26 @@ def test_a_result_that_cannot_be_written_is_known_before_the_work(tmp_path, monk
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     refused("new.csv", r"of --out cannot be written to \(No space left on device\)")
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond 1 kB: a write fails as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_full_disk_is_an_error_of_the_file_and_leaves_nothing(tmp_path, suffix, full_disk):
+    """However polars calls it: cli.answer makes one line of an OSError, not a bug."""
+    table = pl.DataFrame({"a": range(20_000)})
+    path = tmp_path / f"a.{suffix}"
+    with pytest.raises(OSError, match=rf"\[Errno 27\] File too large: '{path}'"):
+        write_table(path, table)
+    sink = table.lazy().sink_csv if suffix == "csv" else table.lazy().sink_parquet
+    with pytest.raises(OSError, match=rf"\[Errno 27\] File too large: '{path}'"):
+        with replacing(path) as partial:
+            sink(partial)
+    assert not list(tmp_path.iterdir())

@@ -31,6 +31,7 @@ from sleepjax.io import (
     reserved,
     save_figure,
     write_json,
+    write_table,
 )
 from sleepjax.types import STEPS_PER_DAY, InputError
 
@@ -271,6 +272,6 @@ def find(
                 picture = figures / f"{folder_name(meta.series_id)}.png"
                 save_figure(picture, figure(found, note))
             if curves:
-                found.curves.write_parquet(curves / f"{len(events):09d}.parquet")
+                write_table(curves / f"{len(events):09d}.parquet", found.curves)
             events.append(found.events)
             windows.append(slept)

@@ -20,7 +20,7 @@ from jax import export
 
 from sleepjax import __version__
 from sleepjax.export import onnx, program
-from sleepjax.io import write_json
+from sleepjax.io import replacing, write_json
 from sleepjax.predict import Predictor
 from sleepjax.types import InputError
 
@@ -71,7 +71,8 @@ def write(folder: Path, predictor: Predictor, formats: Sequence[str] = (STABLEHL
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SIGNATURE).unlink(missing_ok=True)
     for name, content in contents.items():
-        (folder / name).write_bytes(content)
+        with replacing(folder / name) as partial:
+            partial.write_bytes(content)
     names = program.outputs(predictor)
     output = {"name": "probabilities", "dtype": "float32", "shape": ["B", "T", len(names)]}
     signature = {

@@ -32,6 +32,7 @@ from sleepjax.nights.study_report import NEEDED as STUDY_NEEDS
 from sleepjax.processing import results
 from sleepjax.processing.results import DUPLICATE, Outcome
 from sleepjax.processing.worker import NIGHTS_FILE, RECORDINGS_FILE
+from sleepjax.types import InputError
 
 AT_ONCE = 500
 """Inputs whose tables are held in memory together."""
@@ -82,7 +83,7 @@ def write(
             some = used[number : number + AT_ONCE]
             for name, table in _tables(out, some, shared, people).items():
                 (parts / name).mkdir(exist_ok=True)
-                table.write_parquet(parts / name / f"{number:06}.parquet")
+                write_table(parts / name / f"{number:06}.parquet", table)
         recordings = pl.read_parquet(sorted((parts / "recordings").iterdir()))
         nights = once(pl.scan_parquet(sorted((parts / "nights").iterdir())), recordings)
         persons = people_table(nights.select(NEEDED).collect(), recordings)
@@ -211,7 +212,14 @@ def _full(one: Outcome, series_id: str) -> str:
 
 def _read(out: Path, one: Outcome, name: str, shared: frozenset[str]) -> pl.DataFrame:
     """One table of one input, with the file's name in it and series ids that are unique."""
-    table = pl.read_parquet(results.folder(out, one.key) / name)
+    path = results.folder(out, one.key) / name
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        raise InputError(
+            f"{path}, the stored result of {one.name}, is damaged; remove its folder, and run the "
+            "same command again."
+        ) from None
     called = {series_id: _full(one, series_id) for series_id in one.series if series_id in shared}
     if called:
         table = table.with_columns(pl.col("series_id", "person").replace(called))

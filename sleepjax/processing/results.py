@@ -63,10 +63,14 @@ def folder(out: Path, key: str) -> Path:
 
 
 def read(out: Path, key: str) -> Outcome | None:
-    """The outcome that is stored under a key."""
+    """The outcome that is stored under a key; what a power failure left of one is removed."""
+    place = folder(out, key)
     try:
-        return from_json(json.loads((folder(out, key) / RESULT).read_text(encoding="utf-8")))
+        return from_json(json.loads((place / RESULT).read_text(encoding="utf-8")))
     except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError):
+        shutil.rmtree(place)
         return None
 
 

@@ -190,7 +190,10 @@ def read_shards(out: Path) -> dict[str, dict[str, Any]]:
         path = out / "results" / f"{name}.json"
         if not path.exists():
             raise InputError(f"{out}: {name} is not finished; run --shard {number}/{count} again.")
-        shards[name] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            shards[name] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError(f"{path} is damaged; run --shard {number}/{count} again.") from None
     first, *others = shards
     for name in others:
         for what in ("identity", "inputs"):

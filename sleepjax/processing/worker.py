@@ -18,7 +18,7 @@ import polars as pl
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
-from sleepjax.io import write_json
+from sleepjax.io import write_json, write_table
 from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
 from sleepjax.processing import results
 from sleepjax.processing.inputs import Input, printable
@@ -172,8 +172,8 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     if not rows:
         raise InputError(faults[0] if faults else "it holds no recording")
     recordings = pl.concat(rows)
-    pl.concat(nights).write_parquet(folder / NIGHTS_FILE)
-    recordings.write_parquet(folder / RECORDINGS_FILE)
+    write_table(folder / NIGHTS_FILE, pl.concat(nights))
+    write_table(folder / RECORDINGS_FILE, recordings)
     write_json(folder / "quality.json", quality)
     return Outcome(
         one.name,

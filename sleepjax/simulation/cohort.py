@@ -11,6 +11,7 @@ import polars as pl
 
 from sleepjax import lock
 from sleepjax.config import nearest
+from sleepjax.io import disk_errors
 from sleepjax.simulation import cohort_files
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
 from sleepjax.simulation.series import VERSIONS, SimulatedSeries
@@ -179,7 +180,8 @@ def _write(folder: Path, cohort: Cohort, wanted: dict[str, Any], *, overwrite: b
     # The marker comes first: whatever an interruption leaves behind is known to be simulated.
     cohort_files.write_marker(folder, {**wanted, "complete": False})
     test = [FIRST_TEST_INDEX + i for i in range(TEST_SERIES)]
-    cohort_files.write(folder, cohort.recording, range(cohort.series), test, cohort.truth)
+    with disk_errors(folder):
+        cohort_files.write(folder, cohort.recording, range(cohort.series), test, cohort.truth)
     cohort_files.write_marker(folder, {**wanted, "complete": True})
 
 
