@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -36,12 +37,26 @@ nav a { margin-right: .8rem; display: inline-block; padding: .2rem 0 }
 """
 
 
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to another page."""
+
+    text: str
+    address: str
+
+
+def cell(value: Any) -> str:
+    """HTML of a cell; None is shown as a dash."""
+    if isinstance(value, Link):
+        return f'<a href="{escape(value.address)}">{escape(value.text)}</a>'
+    return "-" if value is None else escape(str(value))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, prose: bool = False) -> str:
-    """A table that scrolls by itself where the screen is narrow; None is shown as a dash.
+    """A table that scrolls by itself where the screen is narrow.
 
     ``prose``: the last column holds words, not numbers.
     """
-    cell = lambda value: "-" if value is None else escape(str(value))
     heads = "".join(f"<th>{cell(name)}</th>" for name in head)
     body = "".join(
         f"<tr>{''.join(f'<td>{cell(value)}</td>' for value in row)}</tr>\n" for row in rows

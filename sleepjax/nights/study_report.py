@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sleepjax.figures.page import page, row, table
+from sleepjax.figures.page import Link, page, row, table
 from sleepjax.figures.palette import COLOURS, bare, picture
 from sleepjax.io import write_text
 from sleepjax.nights import words
@@ -36,6 +36,8 @@ SHOWN = {
 """Column of nights -> words below its histogram."""
 NEEDED = ("kind", REASONS, *SHOWN)
 """Columns of nights that the report is of."""
+Named = Callable[[str], str | Link]
+"""Person -> cell of a table, with a link where there is a page."""
 SCALES = {"spt_min": 1 / 60, "tst_min": 1 / 60, "maintenance_efficiency": 100}
 
 
@@ -46,6 +48,7 @@ def write_study_report(
     people: pl.DataFrame,
     status: pl.DataFrame,
     expected: Iterable[str] = (),
+    pages: Mapping[str, str] | None = None,
     made_with: Mapping[str, Any] | None = None,
     title: str = "Sleep of all people",
 ) -> None:
@@ -58,16 +61,19 @@ def write_study_report(
       status: one row for each input: ``input`` (its name), ``status`` (of `USED`, or another
         word) and ``reason`` (one line, null or empty where there is nothing to say).
       expected: people who should be there, such as those of a diary.
+      pages: person -> address of their own page, where there is one.
       made_with: as of `write_person_report`.
       title: of the page.
     """
     failed = status.filter(~pl.col("status").is_in(USED))
+    known = pages or {}
+    named = lambda person: Link(person, known[person]) if person in known else person
     sections = [
         ("Files that were not used, or not wholly", _files(status, failed)),
-        ("People without a night that can be used", _missing(people, expected)),
+        ("People without a night that can be used", _missing(people, expected, named)),
         ("Nights that cannot be used", _unused(nights)),
         ("How people slept", _distributions(nights)),
-        ("Everybody", _everybody(people)),
+        ("Everybody", _everybody(people, named)),
         ("How this was made", made(made_with)),
     ]
     main = nights.filter(kind="main")
@@ -93,13 +99,13 @@ def _files(status: pl.DataFrame, failed: pl.DataFrame) -> str:
     return table(["file", "status", "why"], rows, prose=True) + _more(len(told))
 
 
-def _missing(people: pl.DataFrame, expected: Iterable[str]) -> str:
+def _missing(people: pl.DataFrame, expected: Iterable[str], named: Named) -> str:
     """People without a recording, and those without a night that can be used."""
     absent = sorted(set(expected) - set(people["person"].to_list()))
     unused = people.filter(clean_nights=0)
-    rows = [[person, "no recording"] for person in absent]
+    rows: list[list[Any]] = [[person, "no recording"] for person in absent]
     rows += [
-        [row["person"], _codes(row[REASONS]) or None]
+        [named(row["person"]), _codes(row[REASONS]) or None]
         for row in unused.head(MAX_ROWS).iter_rows(named=True)
     ]
     if not rows:
@@ -158,12 +164,12 @@ def _histogram(values: np.ndarray, name: str) -> Figure:
     return figure
 
 
-def _everybody(people: pl.DataFrame) -> str:
-    head = ["person", "nights", "can be used", "asleep", "awake", "window", "time asleep"]
+def _everybody(people: pl.DataFrame, named: Named) -> str:
+    head = ["person", "nights", "can be used", "onset", "wakeup", "window", "time asleep"]
     head += ["efficiency", "SRI", "social jetlag"]
     rows = [
         [
-            row["person"],
+            named(row["person"]),
             row["nights"],
             row["clean_nights"],
             *(words.clock(row[f"{end}_clock_h_mean"]) for end in ("onset", "wakeup")),

@@ -95,9 +95,10 @@ def write(
         pages = _link_reports(out, used, shared, parts / REPORTS)
         _person_pages(nights, recordings, persons, pages, made_with, parts / REPORTS)
         _replace_folder(parts / REPORTS, out / REPORTS)
+    addresses = _addresses(recordings, pages)
     status = status_table(outcomes)
     _check_people(people, recordings)
-    _study(out, status, made_with, diary, people)
+    _study(out, status, made_with, addresses, diary, people)
     write_table(out / "dictionary.csv", dictionary())
     write_table(out / "status.csv", status)
     return outcomes
@@ -136,6 +137,7 @@ def _study(
     out: Path,
     status: pl.DataFrame,
     made_with: Mapping[str, Any],
+    pages: Mapping[str, str],
     diary: pl.DataFrame | None,
     people: pl.DataFrame | None,
 ) -> None:
@@ -154,6 +156,7 @@ def _study(
             people=pl.read_parquet(out / "people.parquet"),
             status=status.select("reason", input="path", status="state"),
             expected=pl.concat(expected).unique() if expected else (),
+            pages=pages,
             made_with=made_with,
         )
 
@@ -278,6 +281,15 @@ def _person_pages(
             pages={name: f"../{quote(page)}" for name, page in pages.items()},
             made_with=made_with,
         )
+
+
+def _addresses(recordings: pl.DataFrame, pages: Mapping[str, str]) -> dict[str, str]:
+    """Person -> address of their page, from the folder of the results; none without reports."""
+    found: dict[str, str] = {}
+    for person, series_id in recordings["person", "series_id"].rows() if pages else ():
+        page = pages[series_id] if person not in found else f"{PEOPLE}/{folder_name(person)}.html"
+        found[person] = f"{REPORTS}/{quote(page)}"
+    return found
 
 
 def _replace_folder(new: Path, old: Path) -> None:

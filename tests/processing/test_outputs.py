@@ -1,5 +1,6 @@
 """Merged tables: ordered, nothing twice, ids unique, whole whenever they are looked at."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.people_columns import RECORDINGS
 from sleepjax.processing import outputs, results
 from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
+from sleepjax.types import InputError
 
 MADE = {"sleepjax": "0", "simulated": False, "settings": {}}
 
@@ -139,6 +141,27 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     assert not (tmp_path / "reports" / "people" / "c.html").exists()
     outputs.write(tmp_path, found, MADE)
     assert not (tmp_path / "reports" / "people").exists()
+
+
+def test_what_a_power_failure_cut_short_is_made_again_or_named(tmp_path):
+    one, other = (result(tmp_path, name, name, name) for name in ("a.csv", "b.csv"))
+    folder = results.folder(tmp_path, one.key)
+    (folder / "result.json").write_text('{"name"')
+    assert results.read(tmp_path, one.key) is None and not folder.exists()
+    cut = results.folder(tmp_path, other.key) / "nights.parquet"
+    cut.write_bytes(cut.read_bytes()[:-9])
+    with pytest.raises(InputError, match=f"{cut}, the stored result of b.csv, is damaged; remove"):
+        outputs.write(tmp_path, [other], MADE)
+
+
+def test_the_study_leads_to_everybody(tmp_path):
+    found = [result(tmp_path, f"{name}.csv", name, name) for name in "abc"]
+    people = pl.DataFrame({"series_id": ["a", "b"], "person": ["Ann Ü", "Ann Ü"]})
+    outputs.write(tmp_path, found, MADE, people=people)
+    page = (tmp_path / "study.html").read_text()
+    links = re.findall('<td><a href="([^"]+)">([^<]+)</a>', page)
+    assert {text for _, text in links} == {"Ann Ü", "c"}
+    assert all((tmp_path / address).is_file() for address, _ in links)
 
 
 @pytest.mark.parametrize("stage", ["_sink", "_link_reports", "_study"])
