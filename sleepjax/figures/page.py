@@ -26,6 +26,7 @@ figcaption { color: #555; font-size: .9rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 }
 td, th { padding: .2rem .4rem; text-align: right; white-space: nowrap }
 th:last-child, .prose td:last-child { white-space: normal }
+td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 9rem }
 td:first-child, th:first-child, .prose td:last-child, .prose th:last-child { text-align: left }
 thead th { border-bottom: 1px solid #888 }
 tbody tr:nth-child(even) { background: #f4f4f4 } small { color: #555 }

@@ -162,7 +162,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         rows.append(recordings_table(*of, **about))
         quality.append(converted.quality)
         if converted.quality.get("partial"):
-            notes = " ".join(converted.quality.get("notes", []))
+            notes = "; ".join(converted.quality.get("notes", []))
             faults.append(printable(f"read in part: {notes}"))
         if task.settings.reports:
             reports.append(f"report-{len(reports)}.html")
