@@ -63,11 +63,16 @@ class Spec1D(nn.Module):
         x, subject = split_subject(x, self.covariates)
         mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
-        frames = image.reshape(*image.shape[:2], -1)  # [B,T',H*C]
+        frames, seen = self.to_frames(image, train)
         if self.covariates:
             frames = FiLM(name="film")(frames, subject)
         logits, out = self.decoder(frames, train=train, mask=mask)
-        return logits, {"image": image, **prefixed("decoder", out)}
+        return logits, {"image": image, **seen, **prefixed("decoder", out)}
+
+    def to_frames(self, image: Float[Array, "B frames H C"], train: bool) -> Outputs:
+        """What the decoder sees of the image, [B,T',H*C], and named intermediates."""
+        del train
+        return image.reshape(*image.shape[:2], -1), {}
 
 
 class CenterNet(Spec1D):
@@ -77,36 +82,15 @@ class CenterNet(Spec1D):
     """
 
 
-class Spec2DCNN(nn.Module):
-    """The spectrogram, cleaned as a picture by a 2-D U-Net before the decoder.
+class Spec2DCNN(Spec1D, kw_only=True):
+    """`Spec1D` whose image is first cleaned by a 2-D U-Net: [B,T,F] -> (logits [B,T',K], out).
 
-    [B,T,F] -> (logits [B,T',K], out). The 2-D U-Net's norm may differ from the decoder's: ImageNet
-    weights need batch statistics.
+    The 2-D U-Net's norm may differ from the decoder's: ImageNet weights need batch statistics.
     """
 
-    extractor: nn.Module
     unet2d: nn.Module
-    decoder: nn.Module
-    downsample: int = 2
-    features: int | None = None
-    covariates: int = 0
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Outputs:
-        """Return logits and named intermediates; ``train`` turns dropout on.
-
-        ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
-        (`real_frames` unless given).
-        """
-        check_features(x, self.features, self.covariates)
-        x, subject = split_subject(x, self.covariates)
-        mask = real_frames(x, self.downsample) if mask is None else mask
-        image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
-        frames, out2d = self.unet2d(image, train=train)  # [B,T',H]
-        if self.covariates:
-            frames = FiLM(name="film")(frames, subject)
-        logits, out1d = self.decoder(frames, train=train, mask=mask)
-        out = {"image": image, "frames": frames}
-        return logits, out | prefixed("unet2d", out2d) | prefixed("decoder", out1d)
+    def to_frames(self, image: Float[Array, "B frames H C"], train: bool) -> Outputs:
+        """The frames [B,T',H] of the 2-D U-Net, and named intermediates."""
+        frames, out = self.unet2d(image, train=train)
+        return frames, {"frames": frames, **prefixed("unet2d", out)}
