@@ -102,7 +102,7 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
         print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
     except MemoryError as error:
-        print(f"error: the memory is not enough ({error}).", file=sys.stderr)
+        print(f"error: out of memory ({error}).", file=sys.stderr)
         return 2
     except Exception as error:
         if os.environ.get(DEBUG):

@@ -71,8 +71,8 @@ def test_who_has_no_clone_reads_of_no_scripts(monkeypatch, capsys):
     "arguments, message",
     [
         ([], "error: name a command. sleepjax --help lists them."),
-        (["--halp"], "error: '--halp' is no command. sleepjax --help lists them."),
-        (["prdict"], "error: 'prdict' is no command, did you mean 'predict'? sleepjax --help"),
+        (["--halp"], "error: '--halp' is not a command. sleepjax --help lists them."),
+        (["prdict"], "error: 'prdict' is not a command, did you mean 'predict'? sleepjax --help"),
         (
             ["agreement", "--truth", "no.csv", "--found", "no.csv"],
             "error: no.csv: the file does not exist.",

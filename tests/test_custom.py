@@ -190,7 +190,7 @@ def test_features_without_a_number_at_every_step_and_steps_out_of_order(tmp_path
     from sleepjax.data import features, raw
 
     (recording,) = raw.recordings_from_frame(series)
-    for name, message in (("gappy", "is no finite number at 3 of 5000"), ("short", "has 3 values")):
+    for name, message in (("gappy", "not a finite number at 3 of 5000"), ("short", "has 3 values")):
         with pytest.raises(InputError, match=message):
             features.compute(recording, ["enmo", f"{tmp_path}/bad.py:{name}"])
     mixed = features.compute(recording, [f"{tmp_path}/bad.py:plain", "anglez"])

@@ -33,7 +33,7 @@ def listed(argv: list[str]) -> int:
         return 0
     from sleepjax.config import nearest
 
-    near = f"{argv[0]!r} is no command{nearest(argv[0], NAMES)}" if argv else "name a command."
+    near = f"{argv[0]!r} is not a command{nearest(argv[0], NAMES)}" if argv else "name a command."
     print(f"error: {near} sleepjax --help lists them.", file=sys.stderr)
     return 2
 

@@ -38,8 +38,10 @@ Members = dict[tuple[int, int], tuple[Any, Path]]
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="configs/spec1d.py[:variant,key=value]")
-    parser.add_argument("--folds", type=int, help="K (data.folds of the config)")
-    parser.add_argument("--seeds", type=int, default=1, help="S, from the config's seed on (1)")
+    parser.add_argument("--folds", type=int, help="K, number of folds (data.folds of the config)")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="S, number of seeds from the config's on (1)"
+    )
     parser.add_argument("--workdir", help="folder of the members; default runs/<config>-crossval")
     args, rest = parser.parse_known_args(argv)
     body = lambda stop: crossval(args, rest)

@@ -41,12 +41,14 @@ def main(argv: list[str]) -> int:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--tz", help="IANA zone of the person's clock, such as Europe/London")
     reading.add_argument("--device_tz", help="zone that the device was set to, where it differs")
-    reading.add_argument("--columns", help="names in raw tables, time=t,x=acc_x,y=acc_y,z=acc_z")
     reading.add_argument(
-        "--units", choices=("g", "mg", "m/s2"), help="of raw tables (default: detected)"
+        "--columns", help="column names of raw tables, time=t,x=acc_x,y=acc_y,z=acc_z"
     )
     reading.add_argument(
-        "--lenient", action="store_true", help="use what is sound of damaged files"
+        "--units", choices=("g", "mg", "m/s2"), help="units of raw tables (default: detected)"
+    )
+    reading.add_argument(
+        "--lenient", action="store_true", help="use the undamaged parts of damaged files"
     )
     parser.add_argument(
         "--people", help="csv of series_id (or file) and person, where several are of one person"
@@ -80,7 +82,7 @@ def main(argv: list[str]) -> int:
     running.add_argument("--shard", metavar="N/COUNT", help="process one part; default from Slurm")
     running.add_argument("--merge", action="store_true", help="make the tables of all shards")
     args = parser.parse_args(argv)
-    return cli.answer(lambda: process(args), "the same command takes up what is done")
+    return cli.answer(lambda: process(args), "the same command resumes where it stopped")
 
 
 def process(args: argparse.Namespace) -> int:

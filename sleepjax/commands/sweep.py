@@ -55,8 +55,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--grid", required=True, help="'key=value,value key=value,value'")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--random", type=int, metavar="N", help="N points at random")
-    how.add_argument("--optuna", type=int, metavar="N", help="N points that Optuna asks for")
-    parser.add_argument("--seed", type=int, help="of --random and --optuna (0)")
+    how.add_argument("--optuna", type=int, metavar="N", help="N points that Optuna proposes")
+    parser.add_argument("--seed", type=int, help="seed of --random and --optuna (0)")
     parser.add_argument("--workdir", help="folder of the trials; default runs/<config>-sweep")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--slurm", action="store_true", help="write a job array, train nothing")
@@ -107,7 +107,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
     directory.check_labels([trial.workdir for trial in chosen if trial.is_finished()])
     print(write_table(chosen, workdir / "sweep.csv"))
     print(f"\nvalidation event AP of the last checkpoint; table: {workdir / 'sweep.csv'}")
-    print("The best of many on the same series is flattered: score it with scripts/crossval.py.")
+    print("The best of many trials looks better than it is: score it with scripts/crossval.py.")
     return 0
 
 
@@ -141,7 +141,7 @@ def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) 
     """A line per unfinished trial and a Slurm script that runs line after line."""
     todo = [trial for trial in trials if not trial.is_over()]
     if not todo:
-        print("every trial is over; --table instead of --slurm collects the results")
+        print("all trials have finished; --table instead of --slurm collects the results")
         return 0
     folder = todo[0].workdir.parent
     tasks, script = folder / "tasks.txt", folder / "sweep.sbatch"
@@ -154,5 +154,5 @@ def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) 
     script_text = ARRAY.format(script=script, last=len(lines) - 1, tasks=shlex.quote(str(tasks)))
     write_text(script, script_text)
     print(f"{len(lines)} tasks: {tasks}\njob array, not submitted: sbatch {script}")
-    print("when it is through, the same command with --table instead of --slurm collects them")
+    print("when it has finished, the same command with --table instead of --slurm collects them")
     return 0

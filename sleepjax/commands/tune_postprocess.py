@@ -26,7 +26,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--workdir", required=True, help="folder of train or crossval")
     parser.add_argument("--trials", type=int, default=60, help="settings tried per choice (60)")
     parser.add_argument("--out", help="file to write (post.json in the run directory)")
-    parser.add_argument("--seed", type=int, default=0, help="of folds, search and bootstrap (0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of folds, search and bootstrap (0)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     args = parser.parse_args(argv)
     return cli.answer(lambda: tune(args), "nothing was written")

@@ -242,7 +242,7 @@ def _user_column(recording: Recording, name: str) -> pl.DataFrame:
     odd = int((~column[name].is_finite()).fill_null(True).sum())
     if odd:
         raise InputError(
-            f"feature {name!r} is no finite number at {odd} of {column.height} steps of series "
+            f"feature {name!r} is not a finite number at {odd} of {column.height} steps of series "
             f"{recording.meta.series_id!r}; give them a value, such as with .fill_nan(0.0) and "
             ".fill_null(0.0)."
         )

@@ -160,7 +160,7 @@ def _check_duration(store: Store, duration: int) -> None:
         raise InputError(
             f"data.duration={duration} steps is longer than every recording; the longest, "
             f"{longest.series_id!r}, has {longest.n_steps} ({longest.n_steps / STEPS_PER_HOUR:.1f} "
-            "hours). Set data.duration to less."
+            "hours). Lower data.duration."
         )
 
 

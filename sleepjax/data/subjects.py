@@ -56,7 +56,7 @@ class Column:
             text = str(value)
             if text not in self.levels:
                 raise InputError(
-                    f"{self.name}={text!r} of {whose} is none of {', '.join(self.levels)}"
+                    f"{self.name}={text!r} of {whose} is not one of {', '.join(self.levels)}"
                     f"{nearest(text, self.levels)} Leave the cell empty where it is not known."
                 )
             return [float(level == text) for level in self.levels]
@@ -64,8 +64,8 @@ class Column:
             number = float(value)
         except (TypeError, ValueError):
             raise InputError(
-                f"{self.name}={value!r} of {whose} is no number; leave the cell empty where it is "
-                "not known."
+                f"{self.name}={value!r} of {whose} is not a number; leave the cell empty where it "
+                "is not known."
             ) from None
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return [min(max((number - middle) / half, -1.0), 1.0), 1.0]

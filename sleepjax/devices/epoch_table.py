@@ -17,7 +17,7 @@ from sleepjax.tables import read_table
 from sleepjax.types import InputError
 
 _MG_AT_TOP, _MG_AT_MIDDLE = 3.0, 0.3
-"""ENMO whose 99 % quantile or median is above these is in mg: people do not move so much in g."""
+"""ENMO whose 99 % quantile or median is above these is in mg: people do not move that much in g."""
 
 
 def convert_epochs(
@@ -97,7 +97,7 @@ def _unit(enmo: pl.Series, said: str | None, given: bool, where: str) -> tuple[s
     if said == "g" and looks == "mg":
         raise InputError(
             f"{where}: enmo is stated in g, but one in a hundred values is above {top:.3g}: "
-            "people do not move so much; give units='mg' (--units)."
+            "people do not move that much; give units='mg' (--units)."
         )
     if said:
         return said, f"{said} ({'given' if given else 'from the name of the column'})"

@@ -68,7 +68,7 @@ def _kind(head: bytes, path: Path, packed: bool) -> str:
     if b"\0" in head and _is_text(head.replace(b"\0", b"")):
         raise InputError(f"{path.name}: it is text with zero bytes in it, damaged; copy it again.")
     foreign = next((said for begin, said in _FOREIGN.items() if head.startswith(begin)), None)
-    what = foreign or f"it begins with {head[:8]!r}, which is no kind that is known"
+    what = foreign or f"it begins with {head[:8]!r}, which is not a known kind of file"
     raise InputError(f"{path.name}: {what}; what can be read: {READABLE}.")
 
 

@@ -172,7 +172,7 @@ def _start(form: str, date: str, time: str, source: str) -> int:
         begin = datetime.strptime(f"{date} {time}", f"{form} %H:%M:%S")
     except ValueError:
         raise InputError(
-            f"{source}: the start in its header, {date!r} {time!r}, is no date and time of the "
+            f"{source}: the start in its header, {date!r} {time!r}, is not a date and time of the "
             f"form {form} %H:%M:%S; correct it."
         ) from None
     return int((begin - datetime(1970, 1, 1)).total_seconds()) * SECOND_NS

@@ -47,7 +47,7 @@ def convert_raw(
     Raises InputError naming the file, the place and the remedy.
     """
     if units is not None and units not in PER_G:
-        raise InputError(f"units {units!r} is none of {', '.join(map(repr, PER_G))}.")
+        raise InputError(f"units {units!r} is not one of {', '.join(map(repr, PER_G))}.")
     stated = {mapped.units[axis] for axis in "xyz" if axis in mapped.units} & set(PER_G)
     if len(stated) > 1:
         raise InputError(f"{path.name}: the axes have different units: {', '.join(stated)}.")

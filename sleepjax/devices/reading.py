@@ -78,8 +78,8 @@ def _check_name(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(60)
         raise InputError(
-            f"{path.name}: it is no device's file; it begins with {head!r}. If it is a table, let "
-            "its name end in .csv or .parquet."
+            f"{path.name}: it is not a device's file; it begins with {head!r}. If it is a table, "
+            "let its name end in .csv or .parquet."
         )
 
 

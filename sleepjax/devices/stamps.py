@@ -197,7 +197,7 @@ def _since_1970(column: pl.Series, source: str) -> np.ndarray:
     unit = next((unit for bound, unit in _SINCE_1970 if largest < bound), None)
     if unit is None or largest < 1e8 or float(column.min()) < 0:  # type: ignore[arg-type]
         raise InputError(
-            f"{source}: times reach {largest:g}, which are no seconds, ms, us or ns since 1970; "
+            f"{source}: times reach {largest:g}, which are not seconds, ms, us or ns since 1970; "
             "write them like 2018-08-14T15:30:00.010."
         )
     if column.dtype.is_integer():

@@ -68,7 +68,7 @@ def map_columns(have: Iterable[str], given: Mapping[str, str] | None, source: st
     given = dict(given or {})
     for what, name in given.items():
         if what not in NAMES:
-            raise InputError(f"columns: {what!r} is none of {', '.join(NAMES)}.")
+            raise InputError(f"columns: {what!r} is not one of {', '.join(NAMES)}.")
         if name not in have:
             raise InputError(
                 f"{source}: column {name!r}, named for {what}, is missing{nearest(name, have)} "

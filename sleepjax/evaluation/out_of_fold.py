@@ -63,7 +63,7 @@ def evaluate(folds: Sequence[Sequence[Path]], post: Mapping[str, Any]) -> OutOfF
     ids = [one.recording.meta.series_id for one in curves]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
-        raise InputError(f"series {twice!r} is in the validation of two folds; train them anew.")
+        raise InputError(f"series {twice!r} is in the validation of two folds; train them again.")
     solution = pl.concat(solutions)
     score = lambda events: Score(
         metrics.evaluate(solution, events), metrics.bootstrap(solution, events)

@@ -93,7 +93,7 @@ def tune(
     series = solution.filter(steps)["series_id"].unique(maintain_order=True).to_list()
     if len(series) < 2:
         raise InputError(
-            f"{len(series)} validation series have events; tuning needs two at least, so that "
+            f"{len(series)} validation series have events; tuning needs at least two, so that "
             "one can be held out. Train with fewer folds (data.folds) or more series."
         )
     decode = _Decoded(curves)

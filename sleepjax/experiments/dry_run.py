@@ -31,8 +31,8 @@ ALIKE = 1e-4
 def run(config: Any, execution: Execution) -> list[str]:
     """Run every part once; what was seen, a line for each.
 
-    Raises what a training raises, and InputError where the run that was saved predicts otherwise
-    than the one that was trained.
+    Raises what a training raises, and InputError where the run that was saved predicts differently
+    from the one that was trained.
     """
     if jax.process_count() > 1:
         raise InputError("--dry_run works in one process; start it without others.")
@@ -77,7 +77,7 @@ def check_saved(workdir: Path, data: Any) -> int:
     worst = float(np.abs(found.probabilities - seen.probabilities).max())
     if worst > ALIKE:
         raise InputError(
-            f"the run that was saved predicts otherwise than the one that was trained (by "
+            f"the run that was saved predicts differently from the one that was trained (by "
             f"{worst:.2g}); a user-defined part must give the same for the same input."
         )
     return len(found.events)

@@ -113,8 +113,8 @@ def read_signature(folder: Path) -> dict[str, Any]:
         signature = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise InputError(
-            f"{folder} is no exported model: {SIGNATURE} is missing or damaged; scripts/export.py "
-            "writes one."
+            f"{folder} is not an exported model: {SIGNATURE} is missing or damaged; "
+            "scripts/export.py writes one."
         ) from None
     if not isinstance(signature, dict) or signature.get("format") != FORMAT:
         found = signature.get("format") if isinstance(signature, dict) else None

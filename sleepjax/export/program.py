@@ -36,7 +36,8 @@ def of(predictor: Predictor) -> Program:
         if unknown or member.config.data.get("covariates"):
             what = f"the feature {unknown[0]}" if unknown else "data.covariates"
             raise InputError(
-                f"{what} of this model is no part of an exported program; export a model without."
+                f"{what} of this model cannot be part of an exported program; export a model "
+                "without it."
             )
     members = [
         partial(probabilities, member, build(member.config).predict_step)

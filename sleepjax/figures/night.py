@@ -31,13 +31,13 @@ TOP = 1000.0
 def night_figure(view: View, night: str, title: str, *, min_score: float = 0.1) -> Figure:
     """Noon to noon around the night that begins on the date ``night``, by the local clock.
 
-    Raises InputError for something that is no date and for a night outside the recording.
+    Raises InputError for something that is not a date and for a night outside the recording.
     """
     try:
         noon = date.fromisoformat(night).toordinal() - date(1970, 1, 1).toordinal()
     except ValueError:
         raise InputError(
-            f"night={night!r} is no date; give its evening, like 2018-08-14."
+            f"night={night!r} is not a date; give its evening, like 2018-08-14."
         ) from None
     inside = np.flatnonzero((view.clock - DAY // 2) // DAY == noon)
     if len(inside) == 0:

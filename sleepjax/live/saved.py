@@ -67,7 +67,7 @@ def from_bytes(data: bytes, model: str) -> tuple[dict[str, Any], Arrays]:
     """What `to_bytes` was given. InputError for other bytes, damaged ones, and another model."""
     if not isinstance(data, bytes | bytearray) or not data.startswith(MAGIC):
         begins = bytes(data[:16]) if isinstance(data, bytes | bytearray) else type(data).__name__
-        raise InputError(f"this is no saved stream of sleepjax (it begins with {begins!r}).")
+        raise InputError(f"this is not a saved stream of sleepjax (it begins with {begins!r}).")
     line, _, payload = bytes(data).partition(b"\n")
     try:
         head = json.loads(line[len(MAGIC) :])

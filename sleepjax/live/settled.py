@@ -80,7 +80,7 @@ def events(
         return given, no_events()
     end = given.events_to + int(ended[-1]) + 1
     valid = np.asarray(recording.valid)
-    part: dict[str, Any] = {"begun": given.onset_seen, "goes_on": True}
+    part: dict[str, Any] = {"onset_before": given.onset_seen, "rows_after": True}
     found = postprocess.decode_series(probs, meta, valid=valid, **post, **part)
     found = postprocess.with_timestamps(found, meta)
     found = found.filter(pl.col("step").is_between(given.events_to, end, closed="left"))

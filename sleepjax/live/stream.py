@@ -209,7 +209,7 @@ class Stream:
         probs = np.concatenate([state.probs, self._mean(each, now, state.final)])
         first, stop = state.final - len(state.probs), state.rows.stop
         recording = now.recording(first, stop)
-        part: dict[str, Any] = {"begun": state.given.onset_seen and first > 0}
+        part: dict[str, Any] = {"onset_before": state.given.onset_seen and first > 0}
         events = postprocess.decode_series(
             probs, recording.meta, valid=now.cut(first, stop), **self.predictor.post, **part
         )

@@ -48,7 +48,7 @@ def load_encoder(weights: str, variables: dict[str, Any]) -> dict[str, Any]:
     for name, tensor in tensors.items():
         path = place_of(name)
         if path is None:
-            raise InputError(f"{weights}: tensor {name!r} is of no ResNet-18 or -34.")
+            raise InputError(f"{weights}: tensor {name!r} does not belong to a ResNet-18 or -34.")
         # Kernels [out,in,height,width] -> [time,height,in,out].
         found[path] = tensor.transpose(3, 2, 1, 0) if tensor.ndim == 4 else tensor
 

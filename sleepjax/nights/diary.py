@@ -130,7 +130,7 @@ def _date(text: str | None, where: str) -> int | None:
             return (datetime.strptime(text, form).date() - _EPOCH).days
         except ValueError:
             continue
-    why = "day and month cannot be told apart" if "/" in text else "it is no date"
+    why = "day and month cannot be told apart" if "/" in text else "it is not a date"
     raise InputError(f"{where}: date {text!r}: {why}; write it like 2018-08-14.")
 
 
@@ -167,7 +167,7 @@ def _clock(text: str, name: str, where: str) -> int:
         hour = hour % 12 + 12 * (half.lower() == "p") if 1 <= hour <= 12 else 99
     if hour > 23 or minute > 59 or second > 59:
         raise InputError(
-            f"{where}: {name} {text!r} is no clock time; write it like 22:15 or 10:15 pm "
+            f"{where}: {name} {text!r} is not a clock time; write it like 22:15 or 10:15 pm "
             "(midnight is 00:00), or with its date, like 2018-08-14 22:15."
         )
     return hour * HOUR + minute * 60 + second

@@ -91,16 +91,17 @@ def snap_off_minute(
 
 
 def prune_impossible(
-    onset: Candidates, wakeup: Candidates, *, begun: bool = False, goes_on: bool = False
+    onset: Candidates, wakeup: Candidates, *, onset_before: bool = False, rows_after: bool = False
 ) -> Pair:
     """Drop wakeups too early to follow any onset, and onsets too late to precede any wakeup.
 
-    A night has both events, with the wakeup at least 30 minutes after the onset. Of a part of a
-    recording ``begun`` says that an onset came before it, ``goes_on`` that a wakeup may follow it.
+    A night has both events, with the wakeup at least 30 minutes after the onset. Where only
+    part of a recording is given, ``onset_before`` says that an onset came before it, and
+    ``rows_after`` that a wakeup may follow it.
     """
-    if len(onset.position) and not begun:
+    if len(onset.position) and not onset_before:
         wakeup = wakeup.keep(wakeup.position >= onset.position.min() + MIN_SLEEP)
-    if len(wakeup.position) and not goes_on:
+    if len(wakeup.position) and not rows_after:
         onset = onset.keep(onset.position <= wakeup.position.max() - MIN_SLEEP)
     return onset, wakeup
 

@@ -60,8 +60,8 @@ def decode_series(
     day_cut_hour: float = 17.0,
     prune: bool = False,
     pair: bool = False,
-    begun: bool = False,
-    goes_on: bool = False,
+    onset_before: bool = False,
+    rows_after: bool = False,
     more: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Events of one series with a score each, by step.
@@ -79,7 +79,8 @@ def decode_series(
       day_cut_hour: local hour at which a day begins for ``daily``.
       prune: drop events that cannot have a partner, `candidates.prune_impossible`.
       pair: keep only events paired into sleep periods, `candidates.pair`.
-      begun, goes_on: the recording had an onset before these rows; it has more rows after them.
+      onset_before: whether the recording had an onset before these rows.
+      rows_after: whether it has more rows after them.
       more: names of user-defined steps, ``my_parts.py:name``: functions of (onset, wakeup, meta)
         that return (onset, wakeup), `candidates.Candidates`.
 
@@ -98,7 +99,9 @@ def decode_series(
         normalise = partial(candidates.normalise_daily, cut_hour=day_cut_hour, constant=daily)
         onset, wakeup = (normalise(c, local_seconds(meta, c.position)) for c in (onset, wakeup))
     if prune:
-        onset, wakeup = candidates.prune_impossible(onset, wakeup, begun=begun, goes_on=goes_on)
+        onset, wakeup = candidates.prune_impossible(
+            onset, wakeup, onset_before=onset_before, rows_after=rows_after
+        )
     if pair:
         onset, wakeup = candidates.pair(onset, wakeup)
     for name in more:

@@ -39,7 +39,7 @@ def submission(events: pl.DataFrame) -> pl.DataFrame:
         "have a step that is negative or no whole number",
     )
     event = pl.col("event").cast(pl.String)
-    _refuse(events, ~event.is_in(EVENTS), f"have an event that is none of {EVENTS}")
+    _refuse(events, ~event.is_in(EVENTS), f"have an event that is not one of {EVENTS}")
     return (
         events.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
         .sort("series_id", "step", "event", "score", descending=[False, False, False, True])

@@ -152,7 +152,7 @@ def _fault(path: Path) -> str:
     except OSError as error:
         broken = path.is_symlink() and isinstance(error, FileNotFoundError)
         return f"the link leads to nothing ({os.readlink(path)})" if broken else _reason(error)
-    return "" if stat.S_ISREG(mode) else "it is no regular file"
+    return "" if stat.S_ISREG(mode) else "it is not a regular file"
 
 
 def _reason(error: OSError) -> str:

@@ -200,7 +200,7 @@ def read_shards(out: Path) -> dict[str, dict[str, Any]]:
             if shards[name][what] != shards[first][what]:
                 raise InputError(
                     f"{out}: {name} has other {what} than {first}; run both again with the same "
-                    "files, settings and version, which takes up what is done."
+                    "files, settings and version; finished files are not processed again."
                 )
     return shards
 

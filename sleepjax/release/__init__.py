@@ -117,7 +117,7 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
                 "(sleepjax.load(workdir) in Python), or make a release of your own runs with "
                 f"scripts/release.py --workdir RUN --out {FOLDER}."
             )
-        raise InputError(f"{folder} is no release: it needs {MODEL} and {CONFIG}.")
+        raise InputError(f"{folder} is not a release: it needs {MODEL} and {CONFIG}.")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         model = (folder / MODEL).read_bytes()

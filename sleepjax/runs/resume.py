@@ -55,7 +55,7 @@ def check(workdir: Path, before: dict[str, Any], settings: dict[str, Any], *, ex
             f"{workdir / 'config.json'} was written by another config, so this run cannot be "
             "resumed:\n  "
             + "\n  ".join(changed)
-            + "\nUse the same settings, or another --workdir. A longer training is asked for with "
+            + "\nUse the same settings, or another --workdir. To train longer, use "
             "--extend total_steps=N."
         )
     _check_checkpoints(workdir, before["ckpt_every"])
@@ -69,7 +69,7 @@ def _check_checkpoints(workdir: Path, ckpt_every: int) -> None:
     saved = [row["step"] for row in rows if "valid/loss" in row or row["step"] > ckpt_every]
     if saved or (rows and not (workdir / checkpoints.FOLDER).exists()):
         raise InputError(
-            f"{workdir / log.FILE} tells of {max(row['step'] for row in rows)} steps, but "
+            f"{workdir / log.FILE} records {max(row['step'] for row in rows)} steps, but "
             f"{workdir / checkpoints.FOLDER / 'latest'} holds no checkpoint; restore it, or use "
             "another --workdir."
         )

@@ -104,7 +104,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{folder} cannot be read ({error!r}). Run the training command of {folder.parent} "
-            "again: it writes the folder anew."
+            "again: it writes the folder again."
         ) from None
 
 
@@ -132,5 +132,5 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"{folder} cannot be read ({error}). Run the training command of {workdir} again: "
-            "it writes the folder anew."
+            "it writes the folder again."
         ) from None

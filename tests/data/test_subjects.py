@@ -28,7 +28,7 @@ def test_values_and_what_is_missing():
     assert subjects.encode(COLUMNS, None, "a") == [0.0] * 4
     with pytest.raises(InputError, match="sex='femal' of a is none of .* mean 'female'.*empty"):
         encode(sex="femal")
-    with pytest.raises(InputError, match="age='old' of a is no number"):
+    with pytest.raises(InputError, match="age='old' of a is not a number"):
         encode(age="old")
 
 

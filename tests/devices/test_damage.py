@@ -155,7 +155,7 @@ FOREIGN = {
     "hollow.gt3x": (_zip(info__txt="Sample Rate: 30"), "it holds no samples"),
     "cut.gt3x": (b"PK\x03\x04abc", "damaged one or cut short"),
     "cut.bin.gz": (gzip.compress(b"Device Identity" + bytes(9999))[:-20], "cut.bin.gz: .*"),
-    "text.bin": (b"hello\nworld\n", "it is no device's file; it begins with b"),
+    "text.bin": (b"hello\nworld\n", "it is not a device's file; it begins with b"),
     "header.cwa": (b"MD\xfc\x03" + bytes(400), "header.cwa: .*"),
 }
 

@@ -134,7 +134,7 @@ def test_many_batches_of_rows_without_times_go_on(tmp_path, monkeypatch):
     [
         ([*actilife(""), *rows()], r"'Start Date 3/4/2024' can be read in two ways; add"),
         ([*actilife("date format D "), *rows()], "does not say how dates are written"),
-        ([*actilife(start="25/3/2024"), *rows()], r"'25/3/2024' '21:30:00', is no date and time"),
+        ([*actilife(start="25/3/2024"), *rows()], r"'25/3/2024' '21:30:00', is not a date"),
         ([*actilife(), *rows(EUROPE)], r"cannot be read; by its header it must be of the form %m/"),
         ([*actilife(rate=""), NAMES, *rows()], r"no times and its header no rate.*timestamps"),
         (

@@ -194,7 +194,7 @@ def test_damaged_files_are_one_line(exported, tmp_path):
     with pytest.raises(InputError, match="cannot be read by jax") as error:
         files.read(model)
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="is no exported model: signature.json is missing"):
+    with pytest.raises(InputError, match="is not an exported model: signature.json is missing"):
         files.read(tmp_path)
 
 

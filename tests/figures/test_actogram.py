@@ -122,7 +122,7 @@ def test_pictures_can_be_read(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"night": "tomorrow"}, "night='tomorrow' is no date; give its evening"),
+        ({"night": "tomorrow"}, "night='tomorrow' is not a date; give its evening"),
         ({"night": "2020-01-01"}, "night 2020-01-01 is not in series 'one', which runs from 2018"),
         (
             {"events": pl.DataFrame({"event": ["onset"]})},

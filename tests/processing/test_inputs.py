@@ -73,7 +73,7 @@ def test_what_is_no_file_or_cannot_be_opened(data):
     os.mkfifo(data / "pipe.csv")
     (data / "folder.csv").mkdir()
     faults = {one.name: one.fault for one in found(data).files if one.fault}
-    assert faults == {"pipe.csv": "it is no regular file"}
+    assert faults == {"pipe.csv": "it is not a regular file"}
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row(data, monkeypatch):

@@ -249,4 +249,4 @@ def test_a_person_can_stop_it(project, data, tmp_path):
         os.kill(child.pid, signal.SIGINT)
         _, error = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert error.splitlines()[-1] == "interrupted; the same command takes up what is done"
+    assert error.splitlines()[-1] == "interrupted; the same command resumes where it stopped"

@@ -101,7 +101,8 @@ def test_what_cannot_be_used_fails_and_leaves_nothing(task, tmp_path, day, monke
     outcome = task(an_input(tmp_path / "empty.csv"))
     assert outcome.state == FAILED and "empty" in outcome.reason and not outcome.key
     assert "No such file" in task(an_input(tmp_path / "gone.csv")).reason
-    assert task(Input(tmp_path, "pipe", "it is no regular file")).reason == "it is no regular file"
+    refused = Input(tmp_path, "pipe", "it is not a regular file")
+    assert task(refused).reason == "it is not a regular file"
 
     def broken(*_):
         raise KeyError("snap")

@@ -149,7 +149,7 @@ def test_a_run_that_predicts_otherwise_than_it_was_trained(finished, tiny_config
     data = source.open_training_data(tiny_config().data, tiny_config().simulate)
     assert dry_run.check_saved(finished.workdir, data) > 0
     monkeypatch.setattr(dry_run, "ALIKE", -1.0)
-    with pytest.raises(InputError, match="that was saved predicts otherwise than the one"):
+    with pytest.raises(InputError, match="that was saved predicts differently from the one"):
         dry_run.check_saved(finished.workdir, data)
 
 
