@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -214,6 +215,25 @@ def in_groups(series: Iterable[Rows]) -> Iterator[list[Rows]]:
         yield group
 
 
+def find_group(
+    group: list[Rows], predictor: Predictor, people: People, tz: str | None
+) -> list[tuple[Rows, Found | InputError, pl.DataFrame | None]]:
+    """(rows, what was found in them or is wrong with them, sleep windows) of each series."""
+
+    def recording(rows: Rows) -> Recording | InputError:
+        try:
+            return rows.recording(tz)
+        except InputError as error:
+            return error
+
+    each = [recording(rows) for rows in group]
+    sound = [one for one in each if not isinstance(one, InputError)]
+    answers = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
+    found = [one if isinstance(one, InputError) else next(answers) for one in each]
+    slept = [None if isinstance(one, InputError) else one.windows for one in found]
+    return list(zip(group, found, slept, strict=True))
+
+
 def find(
     args: argparse.Namespace,
     predictor: Predictor,
@@ -231,20 +251,7 @@ def find(
     from sleepjax.progress import Progress
     from sleepjax.threads import in_order
 
-    def recording(rows: Rows) -> Recording | InputError:
-        try:
-            return rows.recording(args.tz)
-        except InputError as error:
-            return error
-
-    def work(group: list[Rows]) -> list[tuple[Rows, Found | InputError, pl.DataFrame | None]]:
-        each = [recording(rows) for rows in group]
-        sound = [one for one in each if not isinstance(one, InputError)]
-        answers = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
-        found = [one if isinstance(one, InputError) else next(answers) for one in each]
-        slept = [None if isinstance(one, InputError) else one.windows for one in found]
-        return list(zip(group, found, slept, strict=True))
-
+    work = partial(find_group, predictor=predictor, people=people, tz=args.tz)
     events, windows, faults, series_id = [], [], [], ""
     groups = in_groups(iter_rows(Path(args.series), tz=args.tz))
     series = chain.from_iterable(in_order(work, groups))

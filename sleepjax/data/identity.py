@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from sleepjax import custom
-from sleepjax.data import clock, events, features, raw, repair, rest, stretches, zones
+from sleepjax.data import (
+    clock,
+    events,
+    features,
+    plausible,
+    raw,
+    repair,
+    rest,
+    stretches,
+    zones,
+)
 from sleepjax.data.recording import Recording
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
 
@@ -26,7 +36,7 @@ def repair_code() -> str:
     It follows the statements of these modules and the values of their constants. Comments,
     docstrings and layout do not count; a change that only renames does.
     """
-    return _hash(raw, clock, zones, repair, rest, events, stretches)
+    return _hash(raw, clock, zones, repair, plausible, rest, events, stretches)
 
 
 def probe(names: Sequence[str]) -> dict[str, list[float]]:

@@ -157,13 +157,13 @@ def gather_batch(
     if first is None:
         return {"x": x, "mask": mask}
     distance += (downsample - 1) / 2
-    share = lambda what: frames(what, downsample, axis=1).mean(axis=2, dtype=np.float32)
-    found: Any = {"x": x, "asleep": share(asleep), "distance": distance, "mask": mask}
+    mean = lambda what: frames(what, downsample, axis=1).mean(axis=2, dtype=np.float32)
+    found: Any = {"x": x, "asleep": mean(asleep), "distance": distance, "mask": mask}
     if soft is not None:
-        found["soft"] = share(soft)
+        found["soft"] = mean(soft)
     if worn is not None:
         known = frames(worn >= 0, downsample, axis=1).all(axis=2)
-        found |= {"worn": share(worn == 1), "worn_mask": known.astype(np.float32)}
+        found |= {"worn": mean(worn == 1), "worn_mask": known.astype(np.float32)}
     return found
 
 

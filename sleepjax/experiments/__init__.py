@@ -1,1 +1,1 @@
-"""Several runs at once: cross-validation, sweeps, ensembles trained side by side."""
+"""Several runs of one config: sweeps, and every part of a run tried once before it."""

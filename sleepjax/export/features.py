@@ -23,7 +23,7 @@ from sleepjax.data.features import (
     QUIET_MOST,
     REPEAT_LAGS,
 )
-from sleepjax.data.repair import RANGES, ROUNDING
+from sleepjax.data.plausible import RANGES, ROUNDING
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 EPOCH = 946_684_800

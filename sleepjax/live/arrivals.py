@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data import clock, repair
+from sleepjax.data.plausible import RANGES, impossible, out_of_range
 from sleepjax.data.raw import typed_frame
-from sleepjax.data.repair import RANGES, Samples
+from sleepjax.data.repair import Samples
 from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR, InputError
 
@@ -99,7 +100,7 @@ def _masked(
 ) -> tuple[Samples, Counts]:
     """The samples with unusable values as NaN; InputError where most of a stream is unusable."""
     finite = np.isfinite(samples.signals)
-    outside = repair.out_of_range(samples.signals)
+    outside = out_of_range(samples.signals)
     clock_before = samples.offset[:1] if last is None else last.offset
     per_sample = {
         "n_samples": np.ones(len(gaps), bool),
@@ -118,7 +119,7 @@ def _masked(
         at = np.flatnonzero((n >= STEPS_PER_HOUR) & (2 * bad > n) & wrong)
         if len(at):
             share = f"{bad[at[0]] / n[at[0]]:.0%} of the stream; at most 50%"
-            text = repair.impossible(name, values[wrong], len(values), share)
+            text = impossible(name, values[wrong], len(values), share)
             raise InputError(f"{where}: {text}")
     for name, pace in (("n_quick", "faster than"), ("n_slow", "slower than")):
         if ((n > ENOUGH_GAPS) & (2 * running[name] > n)).any():

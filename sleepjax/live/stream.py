@@ -20,7 +20,8 @@ import numpy as np
 
 from sleepjax import postprocess
 from sleepjax.data import rest
-from sleepjax.data.repair import Samples, check_degrees
+from sleepjax.data.plausible import check_degrees
+from sleepjax.data.repair import Samples
 from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing
 from sleepjax.live import arrivals, saved, settled, track

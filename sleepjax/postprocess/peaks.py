@@ -160,18 +160,18 @@ def _winners(
     x: Flat,
     n_steps: int,
     highest: Float[np.ndarray, " blocks"],
-    hot: Bool[np.ndarray, " blocks"],
+    search: Bool[np.ndarray, " blocks"],
     width: int,
     reach: int,
 ) -> tuple[Positions, Positions, Positions]:
     """Positions of samples that are higher than all within reach, and the slices in their reach.
 
-    ``highest`` holds the maxima of blocks of ``width``, and ``hot`` those to look at.
+    ``highest`` holds the maxima of blocks of ``width``, and ``search`` says which to look at.
     """
     rival = np.full(len(highest) + 4, -np.inf, x.dtype)
     rival[2:-2] = highest
     # Both neighbours of a block lie within the reach of all its samples.
-    block = np.flatnonzero(hot & (highest > rival[1:-3]) & (highest >= rival[3:-1]))
+    block = np.flatnonzero(search & (highest > rival[1:-3]) & (highest >= rival[3:-1]))
     block = block[block * width // n_steps == (block * width + width) // n_steps]  # in one row
     top = highest[block]
     at = np.flatnonzero(_take_blocks(x, width, block).reshape(-1, width) == top[:, None])

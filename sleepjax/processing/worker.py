@@ -72,7 +72,7 @@ class Task:
         except (InputError, OSError) as error:
             outcome = failed(str(error))
         except MemoryError:
-            outcome = failed("the memory is not enough; fewer --jobs need less")
+            outcome = failed("not enough memory; fewer --jobs need less")
         except Exception as error:
             at = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(at.filename).name}:{at.lineno}"

@@ -152,15 +152,14 @@ def draw_person(rng: np.random.Generator, sleepers: Sleepers, *, laboratory: boo
     onset = float(rng.normal(*kind.onset))
     hours = float(np.clip(rng.normal(*kind.hours), 3.5, 12))
     irregular = 2.5 if schedule == "irregular" else 1.0
+    latency = base.latency * factor(kind.latency)
     traits = replace(
         base,
         onset_clock=onset,
         wake_clock=onset + hours - 24,
         onset_sd=base.onset_sd * irregular,
         wake_sd=base.wake_sd * irregular,
-        latency=base.latency
-        * factor(kind.latency)
-        * (sleepers.laboratory_latency if laboratory else 1.0),
+        latency=latency * (sleepers.laboratory_latency if laboratory else 1.0),
         awakenings=base.awakenings * factor(kind.awakenings) * (2.5 if laboratory else 1.2),
         split=min(0.4, base.split * (3.0 if laboratory else 1.0)),
         nap=factor(kind.nap),

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.data import derived, features, identity, raw, repair, rest, store_files, windows
+from sleepjax.data import (
+    derived,
+    features,
+    identity,
+    plausible,
+    raw,
+    repair,
+    rest,
+    store_files,
+    windows,
+)
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.types import STEPS_PER_DAY, InputError, SeriesMeta
 from tests.reference.series import nights, rows, small_cohort, tree, write_cohort
@@ -161,7 +171,7 @@ def test_what_is_known_does_not_depend_on_the_features_that_are_stored(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(repair, "RANGES"), (rest, "NOT_WORN"), (rest, "TURN")]
+    ("module", "name"), [(plausible, "RANGES"), (rest, "NOT_WORN"), (rest, "TURN")]
 )
 def test_another_repair_makes_another_store(cohort, tmp_path, monkeypatch, module, name):
     """Not only settings: a store that was prepared by other code is not up to date."""

@@ -26,7 +26,7 @@ def test_values_and_what_is_missing():
     assert encode(age=5, sex=None) == [-1.0, 1.0, 0.0, 0.0]
     assert encode(age=float("nan"), sex="") == encode() == [0.0] * 4
     assert subjects.encode(COLUMNS, None, "a") == [0.0] * 4
-    with pytest.raises(InputError, match="sex='femal' of a is none of .* mean 'female'.*empty"):
+    with pytest.raises(InputError, match="sex='femal' of a is not one of .* mean 'female'.*empty"):
         encode(sex="femal")
     with pytest.raises(InputError, match="age='old' of a is not a number"):
         encode(age="old")
@@ -116,7 +116,7 @@ def test_a_run_with_a_table_predicts_with_and_without_it(people, tiny_config, co
     table = predictor.people(tmp_path / "moved.csv")
     without, known = predictor.probabilities(frame), predictor.probabilities(frame, subjects=table)
     assert without.shape == known.shape and not without.equals(known)
-    with pytest.raises(InputError, match=r"sex='x' of series .* is none of female, male"):
+    with pytest.raises(InputError, match=r"sex='x' of series .* is not one of female, male"):
         predictor.predict(frame, subjects={names[3]: {"sex": "x"}})
     (tmp_path / "moved.csv").rename(path)
 

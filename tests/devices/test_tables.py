@@ -49,7 +49,7 @@ def test_units_that_are_stated(tmp_path):
         read(samples(), tmp_path / "c.csv", units="mg")
     with pytest.raises(InputError, match="is 3, which is gravity in no unit"):
         read(samples(3.0), tmp_path / "c.csv")
-    with pytest.raises(InputError, match="units 'lb' is none of 'g', 'mg', 'm/s2'"):
+    with pytest.raises(InputError, match="units 'lb' is not one of 'g', 'mg', 'm/s2'"):
         read(samples(), tmp_path / "c.csv", units="lb")
     mixed = samples(1, x="x (g)", y="y (mg)")
     with pytest.raises(InputError, match="the axes have different units"):
@@ -182,7 +182,7 @@ def test_tables_that_cannot_be_used(change, said, tmp_path):
             ),
             "'1924.* is not between 1970 and 2200; was the clock set",
         ),
-        (lambda f: f.with_columns(time=-pl.col("time").dt.epoch("s")), "no seconds, ms, us or ns"),
+        (lambda f: f.with_columns(time=-pl.col("time").dt.epoch("s")), "not seconds, ms, us or ns"),
         (lambda f: f.reverse(), "times of 2999 of 3000 samples are before the one above; sort"),
         (lambda f: f.sample(fraction=1, shuffle=True, seed=0), "sort the rows by time"),
     ],
@@ -205,7 +205,11 @@ def test_files_that_are_no_tables_say_what_they_are(tmp_path):
     packed = gzip.compress(gzip.compress(b"time,x,y,z\n"))
     for name, content, said in (
         ("a.csv", b"time,x,y,z\n1,2,\x00\x00", "text with zero bytes in it, damaged"),
-        ("a.bin", b"version https://git-lfs\nsize 1\n", "no device's file; it begins with b'vers"),
+        (
+            "a.bin",
+            b"version https://git-lfs\nsize 1\n",
+            "not a device's file; it begins with b'vers",
+        ),
         ("a.csv.gz", packed, "compressed twice: unpack it once"),
     ):
         (tmp_path / name).write_bytes(content)

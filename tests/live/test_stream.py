@@ -273,7 +273,7 @@ def test_bytes_that_are_no_stream_of_this_model_are_refused():
     data = begun().to_bytes()
     restore = lambda data, name="offline": Stream.restore(data, MODELS[name])
     assert restore(data).to_bytes() == data
-    with pytest.raises(InputError, match=r"no saved stream of sleepjax \(it begins with b'PK"):
+    with pytest.raises(InputError, match=r"not a saved stream of sleepjax \(it begins with b'PK"):
         restore(b"PK" + data)
     with pytest.raises(InputError, match="has format 2 and this version of sleepjax reads 1"):
         restore(data.replace(b'"format": 1', b'"format": 2', 1))

@@ -133,7 +133,10 @@ def without(key):
             r"shape \(3,\), the encoder's is \(4,\)",
         ),
         (lambda t: t | {"layer1.0.conv3.weight": np.zeros(3)}, "'layer1.0.conv3.weight' is of no"),
-        (lambda t: {f"model.{k}": v for k, v in t.items()}, "'model.*' is of no ResNet-18 or -34"),
+        (
+            lambda t: {f"model.{k}": v for k, v in t.items()},
+            "'model.*' does not belong to a ResNet-18 or -34",
+        ),
         (
             lambda t: t | {"conv1.weight": np.zeros((4, 3))},
             r"conv1/kernel is of shape \(4, 3\), the",

@@ -111,7 +111,7 @@ def test_what_cannot_be_used_fails_and_leaves_nothing(task, tmp_path, day, monke
     outcome = task(an_input(day))
     assert outcome.reason.startswith("KeyError at test_worker.py:") and "bug" in outcome.reason
     monkeypatch.setattr(worker, "_tables", lambda *_: bytearray(1 << 60))
-    assert task(an_input(day)).reason == "the memory is not enough; fewer --jobs need less"
+    assert task(an_input(day)).reason == "not enough memory; fewer --jobs need less"
     assert not stored(task) and not list(task.workplace.iterdir())
 
 

@@ -255,6 +255,6 @@ def test_a_run_is_extended(copied, tiny_config, capsys):
 def test_checkpoints_that_are_gone(copied, tiny_config):
     shutil.rmtree(copied / "checkpoints")
     before = (copied / log.FILE).read_bytes()
-    with pytest.raises(InputError, match="tells of 4 steps, but .*latest holds no checkpoint"):
+    with pytest.raises(InputError, match="records 4 steps, but .*latest holds no checkpoint"):
         loop.run(tiny_config(), copied)
     assert (copied / log.FILE).read_bytes() == before

@@ -64,7 +64,7 @@ def test_a_setting_of_another_type_is_one_line_with_its_name(project, name):
         ("model.dtype", 32, "model.dtype=32 must be of type str, like 'float32'"),
         ("model", None, "the config's model=None must be a group of settings"),
         ("post", "x", "the config's post='x' must be a group of settings"),
-        ("model.downsample", 2, "model.downsample=2 is no setting"),
+        ("model.downsample", 2, "model.downsample=2 is not a setting"),
         ("data.features", ("anglez", 1), r"data.features=\('anglez', 1\): 1 must be of type str"),
         ("optim.lr_factors", (0.1,), r"optim.lr_factors=\(0.1,\): 0.1 must be of type str"),
         ("loss.weights", ("a",), r"loss.weights=\('a',\): 'a' must be of type float"),
