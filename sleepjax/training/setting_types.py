@@ -47,8 +47,8 @@ def _check_group(config: Any, group: str) -> None:
     for key in GIVEN.get(group, ()):
         if key in found:
             raise InputError(
-                f"{group}.{key}={shown(found[key])} is not a setting: it follows from those of data "
-                "and loss; leave it out."
+                f"{group}.{key}={shown(found[key])} is not a setting: it follows from those of "
+                "data and loss; leave it out."
             )
 
 

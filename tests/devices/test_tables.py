@@ -81,7 +81,7 @@ def test_other_names_are_given(tmp_path):
         InputError, match="column 'lefty', named for x, is missing, did you mean 'left'"
     ):
         read(odd, tmp_path / "a.csv", columns=given | {"x": "lefty"})
-    with pytest.raises(InputError, match="columns: 'w' is none of"):
+    with pytest.raises(InputError, match="columns: 'w' is not one of"):
         read(odd, tmp_path / "a.csv", columns={"w": "left"})
     twice = samples().with_columns(ax=pl.col("x"))
     with pytest.raises(InputError, match=r"'x' and 'ax' could both be x; say which"):
