@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from flax.traverse_util import flatten_dict
 
 from sleepjax import metrics, predict
 from sleepjax.data.raw import iter_recordings
 from sleepjax.data.recording import Recording
 from sleepjax.export import difference, files, int8
-from sleepjax.release import flat
 from sleepjax.types import EVENTS, STEPS_PER_DAY, STEPS_PER_MINUTE
 
 HEAD = "| run | form | bytes | s per day | event AP | onset / wakeup | probability | windows, min |"
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
     for name in args.runs:
         predictor = predict.load() if name == "release" else predict.load(name)
         ours = timed(predictor.find, recordings)
-        arrays = [flat(member.variables) for member in predictor.members]
+        arrays = [flatten_dict(member.variables, sep="/") for member in predictor.members]
         size = sum(4 * np.size(array) for one in arrays for array in one.values())
         row(name, "sleepjax (arrays)", size, *ours, ours[0], truth)
         theirs = [predictor.find(one) for one in others]

@@ -215,3 +215,12 @@ def _value_at(config: ConfigDict, key: str) -> Any:
     for name in key.split("."):
         config = config.get(name) if isinstance(config, ConfigDict) else None  # type: ignore
     return config
+
+
+def flat(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested settings as ``optim.lr`` -> value; an empty group has no entry."""
+    found: dict[str, Any] = {}
+    for key, inner in settings.items():
+        place = f"{path}{key}"
+        found |= flat(inner, f"{place}.") if isinstance(inner, Mapping) else {place: inner}
+    return found

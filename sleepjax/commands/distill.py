@@ -53,6 +53,7 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
 def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
     import numpy as np
+    from flax.traverse_util import flatten_dict
 
     from sleepjax.data import teacher
     from sleepjax.data.recording import Recording
@@ -60,7 +61,6 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     from sleepjax.inference import Windowing, predict_recording
     from sleepjax.predict import load
     from sleepjax.progress import Progress
-    from sleepjax.release import flat
     from sleepjax.runs.runtime import use_compilation_cache
     from sleepjax.training.input_pipeline import open_data
 
@@ -74,7 +74,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     store = open_data(config).store
     digest = hashlib.sha256()
     for member in predictor.members:
-        for name, array in sorted(flat(member.variables).items()):
+        for name, array in sorted(flatten_dict(member.variables, sep="/").items()):
             digest.update(name.encode() + np.asarray(array).tobytes())
 
     def probabilities(one: Recording) -> np.ndarray:

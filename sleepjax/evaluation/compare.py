@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from sleepjax import custom
+from sleepjax.config import flat
 from sleepjax.figures.palette import DARK, SERIES, bare, picture
 from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
 from sleepjax.runs import directory, validation
@@ -46,15 +47,6 @@ def read_run(workdir: str | Path, name: str) -> Run:
     digest = lambda part: custom.file_hash(custom.file_of(part))[:8]
     named = custom.renamed(config.to_dict(), lambda part: f"{custom.short(part)} ({digest(part)})")
     return Run(name, flat(named), facts["simulated"], solution, events, history)
-
-
-def flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested settings as ``optim.lr`` -> value."""
-    leaves = {}
-    for key, inner in value.items():
-        here = f"{path}.{key}" if path else key
-        leaves |= flat(inner, here) if isinstance(inner, Mapping) and inner else {here: inner}
-    return leaves
 
 
 def differences(runs: Sequence[Run]) -> list[list[str]]:

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from sleepjax.data.compact import true_runs
 from sleepjax.figures.night import night_figure
 from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, SHADES, View, of_frame
+from sleepjax.figures.shown import DAY, HOUR, MIN_SCORE, SHADES, View, of_frame
 from sleepjax.types import CLASSES, EVENTS, STEPS_PER_MINUTE
 
 BIN = 2 * STEPS_PER_MINUTE
@@ -57,7 +57,7 @@ def plot(
     return actogram(view, title) if night is None else night_figure(view, night, title)
 
 
-def actogram(view: View, title: str, *, max_days: int = 31, min_score: float = 0.1) -> Figure:
+def actogram(view: View, title: str, *, max_days: int = 31) -> Figure:
     """Each row shows two days, its own and the next, so every night is seen whole once.
 
     The place in a row is the local clock: where the clock is put forward an hour does not exist and
@@ -67,7 +67,6 @@ def actogram(view: View, title: str, *, max_days: int = 31, min_score: float = 0
       view: the recording.
       title: says *simulated* for simulated data.
       max_days: later days are left out, and the title says so.
-      min_score: weaker events are not drawn.
     """
     first, total = int(view.day[0]), int(view.day[-1] - view.day[0] + 1)
     days = min(total, max_days)
@@ -78,7 +77,7 @@ def actogram(view: View, title: str, *, max_days: int = 31, min_score: float = 0
     axis = figure.subplots()
     for row in range(days):
         for panel in (0, 1):
-            _draw_day(axis, view, first + row + panel, panel, -row, min_score)
+            _draw_day(axis, view, first + row + panel, panel, -row)
     _scale(axis, first, days)
     axis.set_title(
         "Each row: the day named at the left, then the day after it; the whole night lies in the "
@@ -91,7 +90,7 @@ def actogram(view: View, title: str, *, max_days: int = 31, min_score: float = 0
     return figure
 
 
-def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score: float) -> None:
+def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int) -> None:
     """One day of 24 hours of wall clock in the band from ``top - 1`` to ``top``."""
     begin, end = np.searchsorted(view.day, [day, day + 1]).tolist()
     if begin == end:
@@ -111,7 +110,7 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int, min_score:
             )
         _draw_signals(axis, view, low, high, hour, base)
     _draw_clock_changes(axis, view, day, begin, end, panel, base)
-    _draw_events(axis, view, day, begin, end, panel, base, min_score)
+    _draw_events(axis, view, day, begin, end, panel, base)
 
 
 def _same_offset(view: View, begin: int, end: int) -> list[tuple[int, int]]:
@@ -163,7 +162,6 @@ def _draw_events(
     end: int,
     panel: int,
     base: float,
-    min_score: float,
 ) -> None:
     """Labels as lines with a bar from onset to wakeup, found events as triangles."""
     hour_of = lambda rows: (view.clock[rows] - day * DAY) / HOUR + 24 * panel
@@ -185,7 +183,7 @@ def _draw_events(
         rows = rows[(rows >= begin) & (rows < end)]
         axis.vlines(hour_of(rows), base, base + 0.9, color=COLOURS[event], lw=1.4)
         rows, scores = view.rows(view.found, event)
-        keep = (rows >= begin) & (rows < end) & (scores >= min_score)
+        keep = (rows >= begin) & (rows < end) & (scores >= MIN_SCORE)
         rgba = np.tile(to_rgba(COLOURS[event]), (int(keep.sum()), 1))
         rgba[:, 3] = np.clip(scores[keep], 0.25, 1.0)
         height = np.full(int(keep.sum()), base + (0.97 if event == "onset" else 0.12))

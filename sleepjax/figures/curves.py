@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from sleepjax.data.compact import true_runs
 from sleepjax.figures.palette import COLOURS, DARK, GREY, SHADE, bare, picture
-from sleepjax.figures.shown import DAY, View
+from sleepjax.figures.shown import DAY, MIN_SCORE, View, of_validation
 from sleepjax.metrics import APResult
 from sleepjax.types import (
     CLASSES,
@@ -31,24 +31,26 @@ if TYPE_CHECKING:
 
 SHORTEST_NOTE = 4 * STEPS_PER_HOUR
 """Shorter stretches without labels are not named."""
+MOST_DAYS = 14
 
 
-def nights_figure(view: View, title: str, *, max_days: int = 14, min_score: float = 0.1) -> Figure:
+def nights_figure(view: View, title: str) -> Figure:
     """One row per day from noon to noon, local clock: signal, P(asleep), true and found events.
+
+    Days after the first `MOST_DAYS` are left out, and the title says so. Found events are the more
+    solid, the higher their score; those below `MIN_SCORE` are not drawn.
 
     Args:
       view: the recording with what was found; of its labels, stretches that the annotators left
         empty are marked *not labelled*.
       title: shown above; says *simulated* for simulated data.
-      max_days: later days are left out, and the title says so.
-      min_score: weaker events are not drawn; others the more solid, the higher their score.
     """
     assert view.probabilities is not None
     asleep = view.probabilities[:, CLASSES.index("asleep")]
     labels, anglez, enmo, valid = view.recording.labels, view.anglez, view.enmo, view.valid
     clock = view.clock - DAY // 2  # days begin at noon
     day = clock // DAY - clock[0] // DAY
-    days = int(min(day[-1] + 1, max_days))
+    days = int(min(day[-1] + 1, MOST_DAYS))
     figure = picture(11, 1.3 + 0.75 * days)
     if day[-1] + 1 > days:
         title += f" (first {days} of {day[-1] + 1} days)"
@@ -71,7 +73,7 @@ def nights_figure(view: View, title: str, *, max_days: int = 14, min_score: floa
         axis.fill_between(hour, 0, asleep[rows] * shown, color=COLOURS["asleep"], alpha=0.35, lw=0)
         if labels is not None:
             _draw_unlabelled(axis, clock, (day == k) & ~np.asarray(labels.known))
-        _draw_events(axis, view, clock, day == k, min_score)
+        _draw_events(axis, view, clock, day == k)
         label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
         axis.set_ylabel(
             f"{label:%a %d}\n{label:%b %Y}", rotation=0, ha="right", va="center", fontsize=8
@@ -97,16 +99,14 @@ def _draw_unlabelled(axis: Axes, clock: np.ndarray, rows: np.ndarray) -> None:
             )  # fmt: skip
 
 
-def _draw_events(
-    axis: Axes, view: View, clock: np.ndarray, today: np.ndarray, min_score: float
-) -> None:
+def _draw_events(axis: Axes, view: View, clock: np.ndarray, today: np.ndarray) -> None:
     """True events as solid lines, found ones as triangles at the top whose opacity is the score."""
     for event in EVENTS:
         rows, _ = view.rows(view.truth, event)
         hours = (clock[rows[today[rows]]] % DAY) / 3600
         axis.vlines(hours, 0, 1, color=COLOURS[event], lw=1.6)
         rows, scores = view.rows(view.found, event)
-        strong = today[rows] & (scores >= min_score)
+        strong = today[rows] & (scores >= MIN_SCORE)
         rgba = np.tile(to_rgba(COLOURS[event]), (int(strong.sum()), 1))
         rgba[:, 3] = np.clip(scores[strong], 0.15, 1.0)
         hours = (clock[rows[strong]] % DAY) / 3600
@@ -211,10 +211,5 @@ def nights(data: TrainingData, evaluation: Evaluation, title: str) -> Iterator[t
         title += f", {MOST_NIGHTS} of {len(data.valid)} series are drawn"
     for one in data.valid[:MOST_NIGHTS]:
         series_id = one.meta.series_id
-        view = View(
-            one,
-            truth=data.solution.filter(series_id=series_id),
-            found=evaluation.events.filter(series_id=series_id),
-            probabilities=evaluation.probabilities[series_id],
-        )
+        view = of_validation(one, data.solution, evaluation)
         yield f"nights_{series_id}", nights_figure(view, f"{series_id[:40]}, {title}")

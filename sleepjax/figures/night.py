@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sleepjax.data.compact import true_runs
 from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
-from sleepjax.figures.shown import DAY, HOUR, SHADES, View
+from sleepjax.figures.shown import DAY, HOUR, MIN_SCORE, SHADES, View
 from sleepjax.types import (
     CLASSES,
     EVENTS,
@@ -28,7 +28,7 @@ TOP = 1000.0
 """mg; a few seconds of more than that would flatten all else."""
 
 
-def night_figure(view: View, night: str, title: str, *, min_score: float = 0.1) -> Figure:
+def night_figure(view: View, night: str, title: str) -> Figure:
     """Noon to noon around the night that begins on the date ``night``, by the local clock.
 
     Raises InputError for something that is not a date and for a night outside the recording.
@@ -48,7 +48,7 @@ def night_figure(view: View, night: str, title: str, *, min_score: float = 0.1) 
         )
     evening = np.datetime64(noon, "D").astype(object)
     title = f"{title}, night of {evening:%A %d %B %Y}"
-    return stretch_figure(view, int(inside[0]), int(inside[-1]) + 1, title, min_score=min_score)
+    return stretch_figure(view, int(inside[0]), int(inside[-1]) + 1, title)
 
 
 def stretch_figure(
@@ -57,7 +57,7 @@ def stretch_figure(
     end: int,
     title: str,
     *,
-    min_score: float = 0.1,
+    min_score: float = MIN_SCORE,
     size: tuple[float, float] = (11, 5.6),
 ) -> Figure:
     """Rows ``begin`` to ``end``: arm angle, movement, and probabilities where there are any.

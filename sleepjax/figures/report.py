@@ -18,7 +18,7 @@ from sleepjax.figures.curves import precision_recall_figure
 from sleepjax.figures.night import stretch_figure
 from sleepjax.figures.page import image, page, row, table
 from sleepjax.figures.palette import COLOURS, DARK
-from sleepjax.figures.shown import View
+from sleepjax.figures.shown import View, of_validation
 from sleepjax.io import write_text
 from sleepjax.metrics import APResult, Bootstrap, bootstrap, evaluate
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, STEPS_PER_MINUTE
@@ -52,16 +52,7 @@ def write(
       settings: the config of the run.
       title: of the page.
     """
-
     recordings = {one.meta.series_id: one for one in data.valid}
-
-    def view(series_id: str) -> View:
-        return View(
-            recordings[series_id],
-            truth=data.solution.filter(series_id=series_id),
-            found=evaluation.events.filter(series_id=series_id),
-            probabilities=evaluation.probabilities[series_id],
-        )
 
     pictures = {
         words: (workdir / "figures" / f"{name}.png").read_bytes()
@@ -76,7 +67,7 @@ def write(
         evaluation.events,
         result=evaluation.result,
         simulated=data.simulated,
-        view=view,
+        view=lambda name: of_validation(recordings[name], data.solution, evaluation),
         asleep=_asleep_reliability(data, evaluation),
         pictures=pictures,
         config=json.loads(settings.to_json()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,10 +15,15 @@ from sleepjax.data.recording import Recording
 from sleepjax.tables import as_polars, require_columns
 from sleepjax.types import STEPS_PER_HOUR, InputError, SeriesMeta
 
+if TYPE_CHECKING:
+    from sleepjax.evaluation.event_ap import Evaluation
+
 HOUR, DAY = 3600, 86_400
 MOTIONLESS = 3 * STEPS_PER_HOUR
 """Steps without any movement of the arm after which the watch was probably not worn."""
 STILL_DEGREES = 1.0
+MIN_SCORE = 0.1
+"""Events with a lower score are not drawn."""
 SHADES = {
     "nonwear": ("#DDDDDD", "\\\\", "watch not worn"),
     "copied": ("#DDDDDD", "////", "not worn: filled with a copy of another day"),
@@ -116,6 +121,17 @@ class View:
         scores = events["score"].to_numpy() if "score" in events.columns else np.ones(len(rows))
         inside = (rows >= 0) & (rows < self.meta.n_steps)
         return rows[inside], scores[inside]
+
+
+def of_validation(one: Recording, solution: pl.DataFrame, evaluation: Evaluation) -> View:
+    """The view of a validation series, with its true events and what was found."""
+    series_id = one.meta.series_id
+    return View(
+        one,
+        truth=solution.filter(series_id=series_id),
+        found=evaluation.events.filter(series_id=series_id),
+        probabilities=evaluation.probabilities[series_id],
+    )
 
 
 def of_frame(

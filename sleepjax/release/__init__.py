@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import load, save
 
 from sleepjax import custom
@@ -72,7 +73,7 @@ def write(
     arrays = {
         f"{i}/{name}": np.ascontiguousarray(array, np.float32)
         for i, one in enumerate(members)
-        for name, array in flat(one.variables).items()
+        for name, array in flatten_dict(one.variables, sep="/").items()
     }
     if half:
         arrays = {name: _halved(name, array) for name, array in arrays.items()}
@@ -142,7 +143,7 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
     members = []
     for i, one in enumerate(kept["members"]):
         own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
-        members.append(Weights(from_json(one["config"]), one["run"], nested(own)))
+        members.append(Weights(from_json(one["config"]), one["run"], unflatten_dict(own, sep="/")))
     return tuple(members), from_json(kept["post"]).to_dict()
 
 
@@ -175,35 +176,16 @@ def _check_features(expected: Mapping[str, Sequence[float]], folder: Path) -> No
 def digest(variables: Mapping[str, Any]) -> str:
     """SHA-256 of the names and values of weights."""
     found = hashlib.sha256()
-    for name, array in sorted(flat(variables).items()):
+    for name, array in sorted(flatten_dict(variables, sep="/").items()):
         found.update(name.encode() + np.asarray(array).tobytes())
     return found.hexdigest()
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Arrays of a nested dictionary by path: ``params/decoder/head/logits/kernel``."""
-    found = {}
-    for key, value in tree.items():
-        inner = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{key}/") if inner else {prefix + key: value}
-    return found
-
-
-def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The nested dictionary of `flat`."""
-    tree: dict[str, Any] = {}
-    for path, array in arrays.items():
-        *outer, name = path.split("/")
-        node = tree
-        for key in outer:
-            node = node.setdefault(key, {})
-        node[name] = array
-    return tree
-
-
 def misfits(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """One line for each array that two trees do not share in name and shape."""
-    shapes = lambda tree: {name: array.shape for name, array in flat(tree).items()}
+    shapes = lambda tree: {
+        name: np.shape(array) for name, array in flatten_dict(tree, sep="/").items()
+    }
     have, want = shapes(found), shapes(wanted)
     show = lambda table, name: str(table[name]) if name in table else "absent"
     return [

@@ -27,14 +27,14 @@ from ml_collections import ConfigDict
 
 import sleepjax
 from sleepjax import custom, lock
-from sleepjax.config import from_json, nearest
+from sleepjax.config import flat, from_json, nearest
 from sleepjax.data.identity import repair_code
 from sleepjax.io import write_json
 from sleepjax.parallel import processes
 from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
 from sleepjax.runs.environment import environment
-from sleepjax.runs.resume import differences, leaves
+from sleepjax.runs.resume import differences
 from sleepjax.types import InputError
 
 FORMAT = 7
@@ -106,7 +106,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
                 f"{workdir} holds checkpoints but no config.json, so nobody can tell whether they "
                 "belong to this config; restore the file, or use another --workdir."
             )
-        new = {"format": FORMAT, **environment(), "settings": leaves(settings), "changes": []}
+        new = {"format": FORMAT, **environment(), "settings": list(flat(settings)), "changes": []}
         new["code"] = custom.copy(settings, workdir)
         # config.json comes last: a directory that has it is complete.
         write_json(workdir / "run.json", new | facts)
@@ -123,7 +123,7 @@ def write(workdir: Path, config: ConfigDict, run: dict[str, Any], *, extend: boo
         )
     code = old["code"] | custom.copy(settings, workdir)
     if resume.record(workdir, before, settings, old) or code != old["code"]:
-        write_json(workdir / "run.json", old | {"settings": leaves(settings), "code": code})
+        write_json(workdir / "run.json", old | {"settings": list(flat(settings)), "code": code})
         write_json(path, settings)
 
 
@@ -167,7 +167,7 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         group, _, key = name.rpartition(".")
         (settings.setdefault(group, {}) if group else settings)[key] = value
     run["settings"] = [*run["settings"], *added]
-    found, expected = leaves(settings), run["settings"]
+    found, expected = list(flat(settings)), run["settings"]
     missing = [name for name in expected if name not in found]
     unknown = [name for name in found if name not in expected]
     if unknown:

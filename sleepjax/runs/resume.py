@@ -140,12 +140,3 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         return []
     short = lambda value: text if len(text := repr(value)) <= 60 else text[:57] + "..."
     return [f"{path}: {short(old)} -> {short(new)}"]
-
-
-def leaves(value: dict[str, Any], path: str = "") -> list[str]:
-    """Dotted names of all settings: ``optim.lr``."""
-    return [
-        name
-        for key, inner in value.items()
-        for name in (leaves(inner, f"{path}{key}.") if isinstance(inner, dict) else [path + key])
-    ]

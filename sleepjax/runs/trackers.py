@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sleepjax.config import nearest
+from sleepjax.config import flat, nearest
 from sleepjax.io import write_json
 from sleepjax.runs import checkpoints
 from sleepjax.types import InputError
@@ -97,7 +97,7 @@ class MLflow:
             found = self.client.get_experiment_by_name(name)
             experiment = found.experiment_id if found else self.client.create_experiment(name)
             run_id = self.client.create_run(experiment, run_name=workdir.name).info.run_id
-            for key, value in _flat(config).items():
+            for key, value in flat(config).items():
                 self.client.log_param(run_id, key, str(value)[:500])
             self.client.log_dict(run_id, dict(config), "config.json")
         self.id = run_id
@@ -202,13 +202,3 @@ class Trackers:
 
 def _say(text: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr, flush=True)
-
-
-def _flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested settings as ``optim.lr`` -> value."""
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= (
-            _flat(inner, f"{path}{key}.") if isinstance(inner, Mapping) else {path + key: inner}
-        )
-    return found

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from sleepjax import custom, release
 from sleepjax.data import features
@@ -95,14 +96,15 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
                 f"{ours!r}; set data.{name} to the former."
             )
     fresh = {"params": state.params, **state.model_state}
-    found, wanted = release.flat(weights.variables), release.flat(fresh)
+    found, wanted = flatten_dict(weights.variables, sep="/"), flatten_dict(fresh, sep="/")
     same = lambda name: name in found and np.shape(found[name]) == wanted[name].shape
     fits = [name for name in wanted if same(name)]
     if not any(name.startswith("params/") for name in fits):
         check_fit(weights.variables, state, f"init={source!r}")
     put = lambda old, new: jax.device_put(jnp.asarray(new, old.dtype), old.sharding)
-    loaded = release.nested(
-        {name: put(old, found[name]) if name in fits else old for name, old in wanted.items()}
+    loaded = unflatten_dict(
+        {name: put(old, found[name]) if name in fits else old for name, old in wanted.items()},
+        sep="/",
     )
     average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
     params = loaded.pop("params")

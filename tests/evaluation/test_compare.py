@@ -7,6 +7,7 @@ import shutil
 import polars as pl
 import pytest
 
+from sleepjax.config import flat
 from sleepjax.evaluation import compare
 from sleepjax.metrics import event_detection_ap, paired_bootstrap
 from tests.support.scripts import script
@@ -55,7 +56,7 @@ def test_scores_are_paired_where_the_labels_are_the_same(pair):
 
 def test_differences_of_nested_and_absent_settings():
     run = lambda **settings: compare.Run(
-        "r", compare.flat(settings), False, pl.DataFrame(), pl.DataFrame(), []
+        "r", flat(settings), False, pl.DataFrame(), pl.DataFrame(), []
     )
     one = run(a=1, optim=dict(lr=1e-3, clip=1.0), post={}, widths=(1, 2))
     two = run(a=1, optim=dict(lr=1e-4, clip=1.0), post={}, widths=(1, 2), new="x|y")

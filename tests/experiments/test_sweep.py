@@ -163,7 +163,7 @@ def test_a_sweep_trains_what_is_missing_and_makes_a_table(
     assert float(rows["000"]["event_ap"]) == finished.metrics["event_ap"]
     assert rows["000"]["parameters"] == rows["001"]["parameters"] == "3267"
     assert float(rows["001"]["seconds"]) > 0 and rows["001"]["state"] == "finished"
-    assert "| optim.lr | event_ap |" in printed.out and "flattered" in printed.out
+    assert "| optim.lr | event_ap |" in printed.out and "looks better than it is" in printed.out
     assert f"| 0.005 | {float(rows['001']['event_ap']):.4g} |" in printed.out
 
 

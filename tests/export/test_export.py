@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from flax.traverse_util import flatten_dict
 
 from sleepjax.data.raw import iter_recordings
 from sleepjax.export import difference, files, int8
 from sleepjax.predict import load
-from sleepjax.release import flat
 from sleepjax.types import InputError
 from tests.support.scripts import script
 
@@ -145,10 +145,10 @@ def test_int8_weights_are_stored_and_nearly_the_same(worn_finished, recording, e
     assert len(text) < (exported / files.STABLEHLO).stat().st_size
     found = difference.of(files.read(tmp_path / "model"), predictor, recording)
     assert 0 < found.probability < 0.05
-    before = flat(predictor.members[0].variables)
+    before = flatten_dict(predictor.members[0].variables, sep="/")
     kernels = {
         name: one
-        for name, one in flat(rounded.members[0].variables).items()
+        for name, one in flatten_dict(rounded.members[0].variables, sep="/").items()
         if isinstance(one, int8.Rounded)
     }
     assert len(kernels) > 3

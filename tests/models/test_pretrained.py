@@ -132,7 +132,10 @@ def without(key):
             lambda t: t | {"layer1.0.bn2.bias": np.zeros(3)},
             r"shape \(3,\), the encoder's is \(4,\)",
         ),
-        (lambda t: t | {"layer1.0.conv3.weight": np.zeros(3)}, "'layer1.0.conv3.weight' is of no"),
+        (
+            lambda t: t | {"layer1.0.conv3.weight": np.zeros(3)},
+            "'layer1.0.conv3.weight' does not belong",
+        ),
         (
             lambda t: {f"model.{k}": v for k, v in t.items()},
             "'model.*' does not belong to a ResNet-18 or -34",

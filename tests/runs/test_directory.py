@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sleepjax import release
+from sleepjax.config import flat
 from sleepjax.defaults import default_config
 from sleepjax.parallel import sharding
 from sleepjax.predict import load
@@ -45,7 +46,7 @@ def test_runs_of_earlier_versions_get_the_settings_they_lack():
     """A new setting has a value that does what runs did before there was it."""
     defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False)).to_dict()
     shipped = release.read()[0][0].run["settings"]
-    assert not set(directory.leaves(defaults)) - set(shipped) - set(directory.ADDED)
+    assert not set(flat(defaults)) - set(shipped) - set(directory.ADDED)
 
 
 def test_reading_leaves_no_trace(copied):
