@@ -183,10 +183,8 @@ def digest(variables: Mapping[str, Any]) -> str:
 
 def misfits(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """One line for each array that two trees do not share in name and shape."""
-    shapes = lambda tree: {
-        name: np.shape(array) for name, array in flatten_dict(tree, sep="/").items()
-    }
-    have, want = shapes(found), shapes(wanted)
+    arrays: list[dict[str, Any]] = [flatten_dict(tree, sep="/") for tree in (found, wanted)]
+    have, want = ({name: array.shape for name, array in one.items()} for one in arrays)
     show = lambda table, name: str(table[name]) if name in table else "absent"
     return [
         f"{name}: {show(have, name)} in the weights, {show(want, name)} in the model"

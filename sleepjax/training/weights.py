@@ -96,7 +96,8 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
                 f"{ours!r}; set data.{name} to the former."
             )
     fresh = {"params": state.params, **state.model_state}
-    found, wanted = flatten_dict(weights.variables, sep="/"), flatten_dict(fresh, sep="/")
+    found: dict[str, Any] = flatten_dict(weights.variables, sep="/")
+    wanted: dict[str, Any] = flatten_dict(fresh, sep="/")
     same = lambda name: name in found and np.shape(found[name]) == wanted[name].shape
     fits = [name for name in wanted if same(name)]
     if not any(name.startswith("params/") for name in fits):
