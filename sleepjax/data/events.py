@@ -119,25 +119,29 @@ def locate_events(
         )
     counts["n_unknown_series"] += len(unknown)
     events = events.filter(~pl.col("series_id").is_in(unknown))
-    parts, bad_nights = [], []
-    for (series_id,), part in events.group_by("series_id", maintain_order=True):
-        part, bad = _locate(part, metas[str(series_id)], source, tz, drop_bad)
-        parts.append(part)
-        bad_nights.append(bad)
+    parts = events.drop_nulls("step").partition_by("series_id", maintain_order=True)
     if not parts:
         return events.drop("line")
-    located = unlabel(pl.concat(parts), pl.concat(bad_nights))
+    found = [_locate(one, metas[one["series_id"][0]], source, tz, drop_bad) for one in parts]
+    steps, bad = (pl.Series(np.concatenate(each)) for each in zip(*found, strict=True))
+    placed = pl.concat(parts).with_columns(step=steps)
+    bad_nights = placed.filter(bad).select("series_id", "night").unique()
+    orders = {"series_id": events["series_id"].unique(maintain_order=True), "event": EVENTS}
+    place = lambda name: pl.col(name).cast(pl.Enum(orders[name]))
+    located = pl.concat([placed, events.filter(pl.col("step").is_null())])
+    located = unlabel(located.sort(place("series_id"), "night", place("event")), bad_nights)
     overlapping = _overlapping(pair(located), source, drop_bad)
-    n_bad = overlapping.height + sum(bad.height for bad in bad_nights)
+    n_bad = overlapping.height + bad_nights.height
     counts["n_dropped"] += n_bad
     counts["n_labelled"] -= n_bad
     counts["n_unlabelled"] += n_bad
     return unlabel(located, overlapping).drop("line")
 
 
-def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
-    """Place the events of one series; return them and its nights that cannot be placed."""
-    labelled = part.filter(pl.col("step").is_not_null())
+def _locate(
+    labelled: pl.DataFrame, meta: SeriesMeta, source: str, tz: str | None, drop_bad: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(step of each event of one series in the recording's grid, which cannot be placed)."""
     step = labelled["step"].to_numpy()
     row = (step - meta.first_step).astype(np.float64)
     renumbered = meta.qc.get("n_step_mismatch", 0) > 0 or meta.qc.get("sampling_seconds", 5) != 5
@@ -146,7 +150,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
     slack = 0
     if timed.any():
         where = f"{source}: series {meta.series_id!r}"
-        stamps, lines = labelled.select("timestamp", "line").filter(timed)
+        stamps, lines = (labelled[name].filter(pl.Series(timed)) for name in ("timestamp", "line"))
         near = None if renumbered else 1000 * (meta.start + STEP_SECONDS * row[timed])
         read = lambda i: clock.parse(
             stamps[i], tz=tz, where=where, lines=lines[i], near=None if near is None else near[i]
@@ -179,10 +183,7 @@ def _locate(part, meta: SeriesMeta, source: str, tz, drop_bad: bool):
                 f"{first['step']}, {first['timestamp'] or 'no timestamp'}) {text}; {_REMEDY}."
             )
         bad |= wrong
-    located = labelled.with_columns(step=pl.Series(whole.astype(np.int64) + meta.first_step))
-    nights = located.filter(pl.Series(bad)).select("series_id", "night").unique(maintain_order=True)
-    order = pl.concat([located, part.filter(pl.col("step").is_null())])
-    return order.sort("night", pl.col("event").replace_strict({"onset": 0, "wakeup": 1})), nights
+    return whole.astype(np.int64) + meta.first_step, bad
 
 
 def _each(
