@@ -33,6 +33,8 @@ def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
         raise InputError(f"{path}: it is a folder; {_of_folder(path, suffixes)}.")
     if not path.exists():
         raise InputError(f"{path}: the file does not exist.")
+    if not path.is_file():
+        raise InputError(f"{path}: it is no regular file but a pipe or a device; write it to one.")
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         remedy = _REMEDIES.get(suffix, "convert other formats")

@@ -1,6 +1,7 @@
 """Files of another kind: one line says what the file is and what to do about it."""
 
 import gzip
+import os
 import resource
 import tempfile
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from sleepjax.data import events, raw
+from sleepjax.devices.series import count_rows
 from sleepjax.io import check_output, replacing, write_table
 from sleepjax.tables import check_table, read_table
 from sleepjax.types import InputError
@@ -93,6 +95,21 @@ def test_a_result_that_cannot_be_written_is_known_before_the_work(tmp_path, monk
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     refused("new.csv", r"of --out cannot be written to \(No space left on device\)")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    path = tmp_path / "a.csv"
+    os.mkfifo(path)
+    for read in (read_table, count_rows):
+        with pytest.raises(InputError, match="a.csv: it is no regular file but a pipe"):
+            read(path)
+
+
+def test_a_table_by_the_name_of_a_device_is_told_its_name(tmp_path):
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "a.parquet")
+    path = (tmp_path / "a.parquet").rename(tmp_path / "a.gt3x")
+    with pytest.raises(InputError, match="no device's file; .* name end in .csv or .parquet"):
+        count_rows(path)
 
 
 @pytest.fixture

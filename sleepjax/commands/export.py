@@ -43,9 +43,12 @@ def export(args: argparse.Namespace) -> int:
     if args.check and not Path(args.check).exists():
         raise InputError(f"--check {args.check!r} does not exist.")
 
+    from sleepjax.data.raw import iter_recordings
     from sleepjax.export import files, int8
     from sleepjax.predict import load
 
+    if args.check:  # what cannot be read is said before anything is made
+        next(iter_recordings(args.check, tz=args.tz), None)
     predictor = load(args.workdir, args.checkpoint)
     formats = (files.STABLEHLO, files.ONNX) if args.onnx else (files.STABLEHLO,)
     signature = files.write(out, int8.rounded(predictor) if args.int8 else predictor, formats)

@@ -39,6 +39,8 @@ def recognise(path: Path) -> tuple[str, bool]:
         raise InputError(f"{path}: it is a folder; give a file inside it.")
     if not path.exists():
         raise InputError(f"{path}: the file does not exist.")
+    if not path.is_file():
+        raise InputError(f"{path}: it is no regular file but a pipe or a device; write it to one.")
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

@@ -54,7 +54,7 @@ def recordings(
     with tempfile.TemporaryDirectory(prefix="sleepjax-") as folder:
         name = series_name(path)
         path = unpack(path, Path(folder)) if packed else path
-        _check_name(path)
+        check_name(path)
         top = read_preamble(path)
         have = top.names or column_names(path, top.skip)
         if columns is None and is_series(have):
@@ -72,11 +72,11 @@ def recordings(
             raise nothing_known(have, path.name)
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
     """Raise InputError for a table whose name says that it is something else."""
     if path.suffix.lower() not in TABLES:
         with path.open("rb") as file:
-            head = file.read(60)
+            head = file.read(8)
         raise InputError(
             f"{path.name}: it is not a device's file; it begins with {head!r}. If it is a table, "
             "let its name end in .csv or .parquet."

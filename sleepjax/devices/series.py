@@ -9,7 +9,7 @@ from sleepjax.data import raw
 from sleepjax.data.raw import Rows
 from sleepjax.data.recording import Recording
 from sleepjax.devices.kinds import TABLE, recognise
-from sleepjax.devices.reading import is_series, recordings
+from sleepjax.devices.reading import check_name, is_series, recordings
 from sleepjax.tables import column_names
 
 
@@ -43,4 +43,7 @@ def iter_recordings(
 
 def _in_our_columns(path: Path) -> bool:
     kind, packed = recognise(path)
-    return kind == TABLE and not packed and is_series(column_names(path))
+    if kind != TABLE or packed:
+        return False
+    check_name(path)
+    return is_series(column_names(path))
