@@ -1,4 +1,4 @@
-"""What a device file says of its device: rate, range, serial number and the zone of its clock.
+"""Headers of device files: rate, range, serial number of the device, and the zone of its clock.
 
 Each format's timestamps are those of a clock that was set once, when the device was configured, and
 never follows daylight saving: UTC is the device's time minus one offset for the whole recording.

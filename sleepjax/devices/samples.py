@@ -1,4 +1,4 @@
-"""actfast: from one piece of a device file to samples in g on the device's clock."""
+"""Samples of one piece of a device file, in g on the device's clock, as actfast reads them."""
 
 from __future__ import annotations
 

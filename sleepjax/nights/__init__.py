@@ -1,4 +1,4 @@
-"""From sleep windows to tables and reports: nights, recordings, people, diary."""
+"""Tables and reports of sleep windows: nights, recordings, people, diary."""
 
 from sleepjax.nights.comparison import DiaryComparison, compare_diary
 from sleepjax.nights.diary import read_diary

@@ -1,4 +1,4 @@
-"""Taking the watch off: the stretches of non-wear, and their filling with copies of other days."""
+"""Non-wear of the population ``competition``: stretches, and copies of other days in them."""
 
 from __future__ import annotations
 
