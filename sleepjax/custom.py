@@ -9,7 +9,6 @@ checked where that kind is used; docs/how-to/own-parts.md has an example of each
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
 import inspect
 import os
@@ -23,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from sleepjax.config import nearest
+from sleepjax.io import file_hash
 from sleepjax.types import InputError
 
 NAME = re.compile(r".+\.py:[A-Za-z_]\w*")
@@ -190,11 +190,6 @@ def _line(error: Exception, names: Sequence[str]) -> str:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def names(settings: Any) -> list[str]:

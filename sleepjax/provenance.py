@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import custom, release
+from sleepjax.io import file_hash
 from sleepjax.runs.environment import environment
 
 if TYPE_CHECKING:
@@ -123,6 +123,4 @@ def described(files: Files) -> list[dict[str, Any]]:
 
 
 def _described(name: str, path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"name": name, "bytes": path.stat().st_size, "sha256": file_hash(path)}

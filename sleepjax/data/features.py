@@ -18,6 +18,7 @@ import polars as pl
 from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.data.recording import Recording
+from sleepjax.io import file_hash
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 
 NORMALISERS = {
@@ -265,7 +266,7 @@ def definitions(names: Sequence[str]) -> dict[str, str]:
     """
     # str(expression) would leave out options such as the window of a rolling mean.
     text = lambda name: (
-        f"{custom.file_hash(custom.file_of(name))} {name.rpartition(':')[2]}"
+        f"{file_hash(custom.file_of(name))} {name.rpartition(':')[2]}"
         if custom.is_custom(name)
         else FEATURES[name].meta.serialize(format="json")
     )

@@ -18,7 +18,6 @@ the same, byte for byte, as that of one uninterrupted run.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +43,7 @@ from sleepjax.data.store_files import (
     read_json,
 )
 from sleepjax.data.stretches import KINDS
-from sleepjax.io import replacing
+from sleepjax.io import file_hash, replacing
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -263,9 +262,7 @@ def _describe(path: Path) -> dict:
     """Name, size and content hash of an input file."""
     if path.is_dir():
         raise InputError(f"{path}: it is a folder; give the file itself.")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "size": path.stat().st_size, "sha256": digest}
+    return {"name": path.name, "size": path.stat().st_size, "sha256": file_hash(path)}
 
 
 def _check_kind(out: Path, simulated: bool) -> None:

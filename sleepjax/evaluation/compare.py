@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sleepjax import custom
 from sleepjax.config import flat
 from sleepjax.figures.palette import DARK, SERIES, bare, picture
+from sleepjax.io import file_hash
 from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
 from sleepjax.runs import directory, validation
 from sleepjax.runs.log import read_metrics
@@ -44,7 +45,7 @@ def read_run(workdir: str | Path, name: str) -> Run:
     events = pl.concat([one.events(config.post) for one in curves])
     history = read_metrics(workdir)
     # What a file holds decides whether parts are the same, not where each run keeps its copy.
-    digest = lambda part: custom.file_hash(custom.file_of(part))[:8]
+    digest = lambda part: file_hash(custom.file_of(part))[:8]
     named = custom.renamed(config.to_dict(), lambda part: f"{custom.short(part)} ({digest(part)})")
     return Run(name, flat(named), facts["simulated"], solution, events, history)
 

@@ -18,7 +18,7 @@ import polars as pl
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
-from sleepjax.io import write_json, write_table
+from sleepjax.io import file_hash, write_json, write_table
 from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
 from sleepjax.processing import results
 from sleepjax.processing.inputs import Input, printable
@@ -66,8 +66,7 @@ class Task:
             if one.fault:
                 raise InputError(one.fault)
             before = _state_of(one.path)
-            with one.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = file_hash(one.path)
             outcome = process(one, self, sha256, before)
         except (InputError, OSError) as error:
             outcome = failed(str(error))

@@ -13,7 +13,6 @@ creates and deletes nothing and may run beside a training.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from typing import Any
 
 import jax
 
+from sleepjax.io import file_hash
 from sleepjax.parallel import processes
 from sleepjax.training.state import TrainState
 from sleepjax.types import InputError
@@ -275,12 +275,6 @@ def _arrays(state: TrainState) -> dict[str, str]:
     leaves = jax.tree_util.tree_leaves_with_path(state)
     text = lambda leaf: f"{leaf.dtype.name}[{','.join(map(str, leaf.shape))}]"
     return {jax.tree_util.keystr(path): text(leaf) for path, leaf in leaves}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_room(folder: Path, size: int) -> None:

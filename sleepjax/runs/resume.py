@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sleepjax import custom
+from sleepjax.io import file_hash
 from sleepjax.runs import checkpoints, log
 from sleepjax.runs.environment import ENVIRONMENT, environment
 from sleepjax.types import InputError
@@ -121,7 +122,7 @@ def training_differences(
     needed = {k: v for k, v in new.items() if not f"{k}.".startswith(tuple(free))}
     for path in dict.fromkeys(map(custom.file_of, custom.names(needed))):
         copy = workdir / custom.FOLDER / path.name
-        if not copy.is_file() or custom.file_hash(path) != custom.file_hash(copy):
+        if not copy.is_file() or file_hash(path) != file_hash(copy):
             lines.append(f"{path} is not the file it was ({custom.FOLDER}/{path.name})")
     return lines
 

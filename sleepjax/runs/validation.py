@@ -20,8 +20,8 @@ from ml_collections import ConfigDict
 
 from sleepjax import postprocess
 from sleepjax.data.recording import Recording
-from sleepjax.io import replacing, write_json, write_table
-from sleepjax.runs import checkpoints, directory, resume
+from sleepjax.io import file_hash, replacing, write_json, write_table
+from sleepjax.runs import directory, resume
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
 
@@ -59,7 +59,7 @@ def save(
     names = ["solution.parquet", *(f"{i}.npz" for i in range(len(curves)))]
     contents = {
         "total_steps": total_steps,
-        "files": {name: checkpoints.file_hash(folder / name) for name in names},
+        "files": {name: file_hash(folder / name) for name in names},
         "series": [dataclasses.asdict(one.recording.meta) for one in curves],
     }
     write_json(index, contents)
@@ -98,7 +98,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads((folder / "series.json").read_text(encoding="utf-8"))
         for name, expected in index["files"].items():
-            if checkpoints.file_hash(folder / name) != expected:
+            if file_hash(folder / name) != expected:
                 raise ValueError(f"{name} has changed")
         return {"total_steps": index["total_steps"], "series": list(index["series"])}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
