@@ -2,7 +2,7 @@ r"""What a model is worth in each form that it can be deployed in: size, speed, 
 
 python scripts/simulate.py --out data/held --population world --truth psg --series 120 --days 4 \
     --seed 77
-python benchmarks/deployed.py --cohort data/held release runs/distilled runs/small
+python benchmarks/deployed.py --cohort data/held release runs/distilled
 python benchmarks/deployed.py --cohort data/held --series recording.parquet release
 
 A RUN is a run directory, a release, or ``release`` for the shipped weights. Forms: ``sleepjax``
