@@ -66,7 +66,7 @@ def iter_table(
         schema = _quietly(scan.collect_schema)
         check(schema, path.name)
         chosen = _selected(path, scan, schema, columns)
-        yield from (_slices if path.suffix.lower() in PARQUET else _batches)(chosen)
+        yield from (_of_parquet if path.suffix.lower() in PARQUET else _batches)(chosen)
 
 
 def read_table(
@@ -137,15 +137,22 @@ def _batches(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         yield batch
 
 
-def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Batches, none of which is read between two calls: what a panic says then would be heard.
+def _of_parquet(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Batches of all rows, or ComputeError: a panic in a thread of polars may raise nothing.
 
-    At most about 128, since each skips what stands before it in its row group.
+    A small file is read a slice at a time. Of a large one polars reads ahead, so that no row group
+    is decoded twice; what a panic says between two batches is then heard.
     """
     n_rows = _n_rows(scan)
-    size = max(_BATCH_ROWS, n_rows // 128)
-    for start in range(0, n_rows, size):
-        yield _slice(scan, start, min(size, n_rows - start))
+    if n_rows <= 4 * _BATCH_ROWS:
+        for start in range(0, n_rows, _BATCH_ROWS):
+            yield _slice(scan, start, min(_BATCH_ROWS, n_rows - start))
+        return
+    n_read = 0
+    for batch in _batches(scan):
+        n_read += batch.height
+        yield batch
+    _check_complete(n_read, n_rows)
 
 
 def _n_rows(scan: pl.LazyFrame) -> int:
@@ -153,11 +160,14 @@ def _n_rows(scan: pl.LazyFrame) -> int:
 
 
 def _slice(scan: pl.LazyFrame, start: int, n_rows: int) -> pl.DataFrame:
-    """Rows of a parquet file. A panic in a thread of polars ends them and may raise nothing."""
     table = _quietly(scan.slice(start, n_rows).collect)
-    if table.height != n_rows:
-        raise pl.exceptions.ComputeError(f"only {start + table.height} rows can be read")
+    _check_complete(start + table.height, start + n_rows)
     return table
+
+
+def _check_complete(n_read: int, n_rows: int) -> None:
+    if n_read != n_rows:
+        raise pl.exceptions.ComputeError(f"only {n_read} of {n_rows} rows can be read")
 
 
 @contextmanager

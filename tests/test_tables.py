@@ -100,6 +100,25 @@ def test_the_odd_files_of_real_programs(odd, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("batch", [300, 1000])
+def test_large_files_are_streamed_and_small_ones_sliced_to_the_same_rows(
+    tmp_path, monkeypatch, batch
+):
+    monkeypatch.setattr(tables, "_BATCH_ROWS", batch)
+    path = tmp_path / "x.parquet"
+    frame = rows(3000)
+    frame.write_parquet(path, row_group_size=700)
+    found = list(tables.iter_table(path, frame.columns, lambda schema, name: None))
+    assert pl.concat(found).equals(frame)
+    assert max(part.height for part in found) <= batch
+
+
+def test_a_large_file_that_ends_early_is_refused(odd, monkeypatch):
+    monkeypatch.setattr(tables, "_BATCH_ROWS", 500)
+    with pytest.raises(InputError, match=r"abort_61.parquet: the file cannot be read"):
+        ids(odd / "abort_61.parquet")
+
+
 def test_damaged_bytes_anywhere_are_one_line_or_the_rows(tmp_path, capfd):
     path = tmp_path / "x.parquet"
     rows(3000).write_parquet(path, row_group_size=1000)

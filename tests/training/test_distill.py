@@ -163,4 +163,4 @@ def test_the_student_is_below_100_kb():
 
     state = build(load_config(str(PROJECT / "configs" / "distilled.py"))).shapes()
     numbers = sum(leaf.size for leaf in jax.tree.leaves((state.params, state.model_state)))
-    assert 4 * numbers < 100_000
+    assert 2 * numbers < 100_000  # float16, as scripts/release.py --half writes
