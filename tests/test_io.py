@@ -108,7 +108,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 def test_a_table_by_the_name_of_a_device_is_told_its_name(tmp_path):
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "a.parquet")
     path = (tmp_path / "a.parquet").rename(tmp_path / "a.gt3x")
-    with pytest.raises(InputError, match="no device's file; .* name end in .csv or .parquet"):
+    with pytest.raises(InputError, match="not a device's file; .* name end in .csv or .parquet"):
         count_rows(path)
 
 

@@ -11,8 +11,10 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -51,7 +53,7 @@ class Local:
     """``jobs`` processes of this machine, with ``timeout`` seconds for each input."""
 
     def __init__(self, jobs: int, timeout: float):
-        """Processes start with the first work."""
+        """Start the processes."""
         self.jobs, self.timeout = jobs, timeout
         self.pool = _pool(jobs)
 
@@ -149,7 +151,35 @@ def _kept_pool() -> ProcessPool:
 
 
 def _pool(jobs: int) -> ProcessPool:
-    return ProcessPool(jobs, context=multiprocessing.get_context("spawn"))
+    pool = ProcessPool(jobs, context=multiprocessing.get_context("spawn"))
+    try:
+        with _signals_wait():
+            pool.active  # noqa: B018  starts the processes
+    except BaseException:
+        pool.stop()
+        pool.join()
+        raise
+    return pool
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Hold back what would stop this process while it starts others.
+
+    A process that has not been told yet what it is for would end with a traceback.
+    """
+    waiting: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if here else ()
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {n: signal.signal(n, lambda number, frame: waiting.append(number)) for n in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _asked(pool: ProcessPool, question: Callable[[], Answer]) -> Answer:

@@ -56,7 +56,7 @@ def test_written_file_reads_back(tmp_path):
         ({"step": pl.lit(-1)}, "negative or no whole number"),
         ({"step": pl.col("step") + 0.5}, "negative or no whole number"),
         ({"step": pl.col("step").cast(pl.String)}, "'step' holds String"),
-        ({"event": pl.lit("nap")}, r"none of \('onset', 'wakeup'\)"),
+        ({"event": pl.lit("nap")}, r"not one of \('onset', 'wakeup'\)"),
     ],
 )
 def test_refused_before_writing(tmp_path, change, text):

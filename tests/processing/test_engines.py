@@ -1,6 +1,8 @@
 """Engines: a process that hangs or dies fails its own input, and no other one."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from sleepjax.processing import engines
 from sleepjax.processing.engines import Local
 from sleepjax.processing.results import DONE
 from sleepjax.types import InputError
@@ -109,3 +112,28 @@ def wait_for(true, seconds=30):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_until_the_processes_have_started_and_ends_them(ctrl_c, monkeypatch):
+    """A process that has not been told what it is for would end with a traceback."""
+    started = []
+
+    class Pool(engines.ProcessPool):
+        @property
+        def active(self):
+            ctrl_c()
+            started.append(self)
+            return super().active
+
+    monkeypatch.setattr(engines, "ProcessPool", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        Local(1, timeout=60)
+    assert len(started) == 1 and not multiprocessing.active_children()
