@@ -4,8 +4,8 @@ python benchmarks/process.py [--files 200 --days 1 --jobs 2] prints one JSON obj
 --no_reports it leaves out the run that draws a page for each recording. The recordings
 are of simulated people, cut from a few and shifted so that no two are alike. Memory is the largest
 of the command and of its processes, in its middle and in its last third: it is flat where the two
-agree. --files 10000 --no_reports is the full measurement: about
-eight minutes on two quiet cores.
+agree. --files 10000 --no_reports is the full measurement: four
+minutes on two quiet cores.
 """
 
 from __future__ import annotations
