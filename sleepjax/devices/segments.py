@@ -25,6 +25,8 @@ STILL_SD = 0.013
 """SD in g of each axis over ten seconds below which the watch did not move (van Hees 2014)."""
 HELD_NS = 60 * SECOND_NS
 """A value that never changes for as long was held, not measured."""
+MOST_G = 1e6
+"""More, which damaged files and tables may say, no sensor measures in any unit."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def segments(samples: Samples, setup: Setup, name: str) -> list[Segment]:
 
 def _clean(time: np.ndarray, xyz: np.ndarray, setup: Setup):
     """(times that increase, their samples, counts); what is no measurement is left out."""
-    finite = np.isfinite(xyz).all(axis=0)
+    finite = (np.abs(xyz) <= MOST_G).all(axis=0)  # NaN is not
     zeros = ~xyz.any(axis=0)  # idle sleep mode
     held = _held(time, xyz) if setup.drop_held else np.zeros(len(time), bool)
     held &= ~zeros

@@ -38,6 +38,14 @@ def test_units_are_detected_and_said(scale, unit, suffix, tmp_path):
     assert one.frame.height == 12 and one.quality["rate_hz"] == 50
 
 
+def test_a_value_that_no_sensor_gives_is_left_out_and_counted(tmp_path):
+    x = pl.when(pl.int_range(pl.len()) == 2000).then(1e30).otherwise("x").alias("x")
+    one = read(samples().with_columns(x), tmp_path / "a.csv")
+    assert one.quality["nonfinite"] == 1
+    np.testing.assert_allclose(one.frame["anglez"], 53.13, atol=0.5)
+    assert one.frame["enmo"].max() < 0.1
+
+
 def test_units_that_are_stated(tmp_path):
     named = samples(1000, time="Timestamp", x="Acc X [mg]", y="Acc Y [mg]", z="Acc Z [mg]")
     one = read(named, tmp_path / "a.csv")
