@@ -72,3 +72,13 @@ def found(
         probs[:, 3] = worn
     windows = postprocess.find_windows(probs, of, valid=valid)
     return Recording(of, valid, {"anglez": anglez, "enmo": enmo}), probs, windows
+
+
+def days_of_sleep(of, zone, nights):
+    """Sleeps from local times, as rows."""
+    return [(row_of(of, a, zone), row_of(of, b, zone)) for a, b in nights]
+
+
+def main_of(nights):
+    """The only row of main sleep."""
+    return nights.row(by_predicate=pl.col("kind") == "main", named=True)
