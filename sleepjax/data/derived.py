@@ -48,14 +48,17 @@ def repeat(recording: Recording) -> np.ndarray:
     """``repeat``, float32 [T]: the share of the hour around a step that equals an earlier day."""
     anglez, enmo = (np.asarray(recording.signals[name]) for name in SIGNALS)
     copied = np.zeros(len(anglez), bool)
-    for lag in REPEAT_LAGS:
-        same = anglez[lag:] == anglez[:-lag]
-        if same.any():
-            copied[lag:] |= same & (enmo[lag:] == enmo[:-lag])
+    n, half = len(copied), STEPS_PER_HOUR // 2
+    for first in range(STEPS_PER_DAY, n, STEPS_PER_DAY):  # a day stays in the processor's cache
+        rows = slice(first, min(first + STEPS_PER_DAY, n))
+        for lag in REPEAT_LAGS[: first // STEPS_PER_DAY]:
+            earlier = slice(rows.start - lag, rows.stop - lag)
+            same = anglez[rows] == anglez[earlier]
+            if same.any():
+                copied[rows] |= same & (enmo[rows] == enmo[earlier])
     copied &= np.asarray(recording.valid)
     if not copied.any():
         return np.zeros(len(copied), np.float32)
-    n, half = len(copied), STEPS_PER_HOUR // 2
     # Copied steps before each step, and beyond both ends.
     before = np.pad(np.cumsum(copied), (half + 1, half), constant_values=(0, copied.sum()))
     rows = np.arange(n)
@@ -115,8 +118,8 @@ class OfClock(Sliced):
             a, b = max(a, start), min(b, stop)
             if a < b:
                 step_of_day, second = divmod((self.meta.start + offset) % _DAY, STEP_SECONDS)
-                place = np.arange(step_of_day + a, step_of_day + b)
-                parts.append(of_day(self.name, second).take(place, mode="wrap"))
+                day = np.roll(of_day(self.name, second), -(step_of_day + a) % STEPS_PER_DAY)
+                parts.append(np.resize(day, b - a))
         return np.concatenate(parts or [np.zeros(0, np.float32)])[::step]
 
 
