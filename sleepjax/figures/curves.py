@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 SHORTEST_NOTE = 4 * STEPS_PER_HOUR
 """Shorter stretches without labels are not named."""
 MOST_DAYS = 14
+NOON = DAY // 2
+ROW = 1.42
+"""Height of a day, of which 1 is the signals' and 1.12 ends above the triangles."""
 
 
 def nights_figure(view: View, title: str) -> Figure:
     """One row per day from noon to noon, local clock: signal, P(asleep), true and found events.
 
+    All rows are on one axis, a day below the other: a tenth as many parts as with an axis each.
     Days after the first `MOST_DAYS` are left out, and the title says so. Found events are the more
     solid, the higher their score; those below `MIN_SCORE` are not drawn.
 
@@ -45,73 +49,90 @@ def nights_figure(view: View, title: str) -> Figure:
         empty are marked *not labelled*.
       title: shown above; says *simulated* for simulated data.
     """
-    assert view.probabilities is not None
-    asleep = view.probabilities[:, CLASSES.index("asleep")]
-    labels, anglez, enmo, valid = view.recording.labels, view.anglez, view.enmo, view.valid
-    clock = view.clock - DAY // 2  # days begin at noon
-    day = clock // DAY - clock[0] // DAY
-    days = int(min(day[-1] + 1, MOST_DAYS))
+    days = int(min(_day(view)[-1] + 1, MOST_DAYS))
     figure = picture(11, 1.3 + 0.75 * days)
-    if day[-1] + 1 > days:
-        title += f" (first {days} of {day[-1] + 1} days)"
+    if _day(view)[-1] + 1 > days:
+        title += f" (first {days} of {_day(view)[-1] + 1} days)"
     figure.suptitle(title, fontsize=11, color=DARK)
-    axes = figure.subplots(days, 1, sharex=True, squeeze=False)[:, 0]
-    low, high = np.nanpercentile(anglez[valid], [0.5, 99.5]) if valid.any() else (-1, 1)
-    top = np.nanpercentile(enmo[valid], 99.5) if valid.any() else 1
-    for k, axis in enumerate(axes):
-        rows = np.flatnonzero(day == k)[:: STEPS_PER_MINUTE // 4]
-        if len(rows) == 0:
-            axis.set_axis_off()
-            continue
-        hour = (clock[rows] % DAY) / 3600
-        shown = np.where(valid[rows], 1.0, np.nan)
-        angle = np.clip((anglez[rows] - low) / max(high - low, 1e-9), 0, 1)
-        moved = np.clip((enmo[rows] - np.nanmin(enmo)) / max(top - np.nanmin(enmo), 1e-9), 0, 1)
-        axis.fill_between(hour, 0, 1, where=view.copied[rows], color=SHADE, lw=0)
-        axis.fill_between(hour, 0, 0.45 * moved * shown, color=DARK, lw=0, alpha=0.6)
-        axis.plot(hour, (0.45 + 0.5 * angle) * shown, color=GREY, lw=0.4)
-        axis.fill_between(hour, 0, asleep[rows] * shown, color=COLOURS["asleep"], alpha=0.35, lw=0)
-        if labels is not None:
-            _draw_unlabelled(axis, clock, (day == k) & ~np.asarray(labels.known))
-        _draw_events(axis, view, clock, day == k)
-        label = np.datetime64(int(clock[rows[0]]) // DAY, "D").astype(object)  # of its noon
-        axis.set_ylabel(
-            f"{label:%a %d}\n{label:%b %Y}", rotation=0, ha="right", va="center", fontsize=8
-        )
-        axis.set(xlim=(0, 24), ylim=(0, 1.12), yticks=[])
-        bare(axis, "left")
+    axis = figure.subplots()
+    _draw_signals(axis, view, days)
+    for event in EVENTS:
+        _draw_events(axis, view, event, days)
+    if view.recording.labels is not None:
+        _draw_unlabelled(axis, view, ~np.asarray(view.recording.labels.known), days)
+    bases = -ROW * np.arange(days)
+    axis.hlines(bases, 0, 24, color="black", lw=0.8)
+    first = np.datetime64(int(view.clock[0] - NOON) // DAY, "D")
+    names = [f"{day:%a %d}\n{day:%b %Y}" for day in (first + np.arange(days)).astype(object)]
+    axis.set_yticks(bases + 0.5, names, fontsize=8)
+    axis.set(xlim=(0, 24), ylim=(bases[-1], 1.12))
+    axis.tick_params(left=False)
+    bare(axis, "left", "bottom")
     ticks = np.arange(0, 25, 3)
-    axes[-1].set_xticks(ticks, [f"{(12 + t) % 24:02d}:00" for t in ticks], fontsize=8)
-    axes[-1].set_xlabel("local clock", fontsize=8)
+    axis.set_xticks(ticks, [f"{(12 + t) % 24:02d}:00" for t in ticks], fontsize=8)
+    axis.set_xlabel("local clock", fontsize=8)
     _legend(figure, bool(view.copied.any()), view.truth is not None)
     return figure
 
 
-def _draw_unlabelled(axis: Axes, clock: np.ndarray, rows: np.ndarray) -> None:
-    """A line with two words over the longer stretches of ``rows``, bool [T], of one day."""
-    for low, high in true_runs(rows):
+def _day(view: View) -> np.ndarray:
+    """Row of the figure that each step is in, int64 [T]: days from noon to noon."""
+    day = (view.clock - NOON) // DAY
+    return day - day[0]
+
+
+def _place(view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(hours after noon, height of the row of the day) of steps."""
+    return (view.clock[rows] - NOON) % DAY / 3600, -ROW * _day(view)[rows]
+
+
+def _draw_signals(axis: Axes, view: View, days: int) -> None:
+    """Arm angle, movement and P(asleep) of every 15 s, with the shade of copies below them."""
+    assert view.probabilities is not None
+    day, valid = _day(view), view.valid
+    seen = valid if valid.any() else np.ones(len(valid), bool)
+    low, high = np.nanpercentile(view.anglez[seen], [0.5, 99.5])
+    least, top = np.nanmin(view.enmo), np.nanpercentile(view.enmo[seen], 99.5)
+    rows = np.flatnonzero(day < days)[:: STEPS_PER_MINUTE // 4]
+    breaks = np.flatnonzero(np.diff(day[rows])) + 1  # no line goes from one row to the next
+    broken = lambda values: np.insert(values.astype(np.float64), breaks, np.nan)
+    hour, base = (broken(x) for x in _place(view, rows))
+    shown = broken(np.where(valid[rows], 1.0, np.nan))
+    part = lambda x, low, high: broken(np.clip((x[rows] - low) / max(high - low, 1e-9), 0, 1))
+    filled = lambda height, **how: axis.fill_between(hour, base, base + height, lw=0, **how)
+    filled(1.0, where=broken(view.copied[rows]) > 0, color=SHADE)
+    filled(0.45 * part(view.enmo, least, top) * shown, color=DARK, alpha=0.6)
+    angle = 0.45 + 0.5 * part(view.anglez, low, high)
+    axis.plot(hour, base + angle * shown, color=GREY, lw=0.4)
+    asleep = broken(view.probabilities[rows, CLASSES.index("asleep")])
+    filled(asleep * shown, color=COLOURS["asleep"], alpha=0.35)
+
+
+def _draw_unlabelled(axis: Axes, view: View, unknown: np.ndarray, days: int) -> None:
+    """A line with two words over the longer stretches without labels, bool [T], of each day."""
+    day = _day(view)
+    for low, high in (pair for k in range(days) for pair in true_runs(unknown & (day == k))):
         if high - low >= SHORTEST_NOTE:
-            begin, end = (clock[[low, high - 1]] % DAY) / 3600
-            axis.hlines(0.98, begin, end, color=DARK, lw=1, ls=(0, (1, 2)))
+            (begin, end), (base, _) = _place(view, np.array([low, high - 1]))
+            axis.hlines(base + 0.98, begin, end, color=DARK, lw=1, ls=(0, (1, 2)))
             axis.text(
-                (begin + end) / 2, 0.98, "not labelled", fontsize=7, color=DARK, ha="center",
+                (begin + end) / 2, base + 0.98, "not labelled", fontsize=7, color=DARK, ha="center",
                 va="center", bbox={"fc": "white", "ec": "none", "pad": 1},
             )  # fmt: skip
 
 
-def _draw_events(axis: Axes, view: View, clock: np.ndarray, today: np.ndarray) -> None:
+def _draw_events(axis: Axes, view: View, event: str, days: int) -> None:
     """True events as solid lines, found ones as triangles at the top whose opacity is the score."""
-    for event in EVENTS:
-        rows, _ = view.rows(view.truth, event)
-        hours = (clock[rows[today[rows]]] % DAY) / 3600
-        axis.vlines(hours, 0, 1, color=COLOURS[event], lw=1.6)
-        rows, scores = view.rows(view.found, event)
-        strong = today[rows] & (scores >= MIN_SCORE)
-        rgba = np.tile(to_rgba(COLOURS[event]), (int(strong.sum()), 1))
-        rgba[:, 3] = np.clip(scores[strong], 0.15, 1.0)
-        hours = (clock[rows[strong]] % DAY) / 3600
-        height = np.full(len(hours), 1.05)
-        axis.scatter(hours, height, marker="v", s=34, c=rgba, lw=0, clip_on=False, zorder=5)
+    drawn = lambda rows: _day(view)[rows] < days
+    rows, _ = view.rows(view.truth, event)
+    hours, bases = _place(view, rows[drawn(rows)])
+    axis.vlines(hours, bases, bases + 1, color=COLOURS[event], lw=1.6)
+    rows, scores = view.rows(view.found, event)
+    strong = drawn(rows) & (scores >= MIN_SCORE)
+    rgba = np.tile(to_rgba(COLOURS[event]), (int(strong.sum()), 1))
+    rgba[:, 3] = np.clip(scores[strong], 0.15, 1.0)
+    hours, bases = _place(view, rows[strong])
+    axis.scatter(hours, bases + 1.05, marker="v", s=34, c=rgba, lw=0, clip_on=False, zorder=5)
 
 
 def _legend(figure: Figure, has_copies: bool, has_truth: bool) -> None:

@@ -13,8 +13,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sleepjax import io
 from sleepjax.runs.trackers import Trackers
 from sleepjax.types import InputError
@@ -103,7 +101,7 @@ class MetricWriter:
                 figure.savefig(path)
                 paths.append(path)
                 self.trackers.figure(step, path)
-                self.board.image(step, name, np.asarray(figure.canvas.buffer_rgba()))  # pyright: ignore
+                self.board.image(step, name, path.read_bytes())
         return paths
 
     def report(self, write: Callable[[], Any]) -> None:
@@ -154,12 +152,11 @@ class Board:
     def __init__(self, folder: Path, resume_step: int = 0):
         """Begin a file that replaces what others hold of the steps after the resumed one."""
         try:  # imported late: it may be absent
-            from tensorboardX import summary
             from tensorboardX.proto import event_pb2 as events
             from tensorboardX.record_writer import RecordWriter
         except ImportError:
             raise InputError("tensorboardX is not installed; pip install tensorboardX.") from None
-        self.summary, self.event = summary, events.Event  # pyright: ignore
+        self.event: Any = events.Event  # pyright: ignore
         self.file: Any = None
         name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
         with reported("TensorBoard"):
@@ -172,13 +169,14 @@ class Board:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One point per value."""
-        points = [self.summary.Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
-        self._write(step, summary=self.summary.Summary(value=points))
+        points = [{"tag": name, "simple_value": value} for name, value in values.items()]
+        self._write(step, summary={"value": points})
 
-    def image(self, step: int, name: str, rgba: np.ndarray) -> None:
-        """A picture, uint8 [H,W,4]."""
-        picture = self.summary.image(name, rgba[..., :3], dataformats="HWC")
-        self._write(step, summary=picture)
+    def image(self, step: int, name: str, png: bytes) -> None:
+        """A picture, as the bytes of a PNG file with four channels."""
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+        picture = {"width": width, "height": height, "colorspace": 4, "encoded_image_string": png}
+        self._write(step, summary={"value": [{"tag": name, "image": picture}]})
 
     def _write(self, step: int, **content: Any) -> None:
         if self.file is None:

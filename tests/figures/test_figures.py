@@ -41,7 +41,8 @@ def words(figure) -> list[str]:
 
 def test_rows_carry_their_date_and_the_shade_is_explained():
     figure = nights()
-    assert [axis.get_ylabel() for axis in figure.axes] == ["Mon 01\nJan 2018", "Tue 02\nJan 2018"]
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == ["Mon 01\nJan 2018", "Tue 02\nJan 2018"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "the paler, the lower the score" in legend
     assert not words(figure)
@@ -52,8 +53,24 @@ def test_nights_without_labels_are_marked():
     known[20_000:] = False  # most of the second day
     known[3_000:4_000] = False  # an hour and a half is not worth a word
     figure = nights(labels=replace(make_labels(events_frame({}), T), known=known))
-    assert [len(axis.texts) for axis in figure.axes] == [0, 1]
     assert words(figure) == ["not labelled"]
+    (note,) = figure.axes[0].texts
+    assert -curves.ROW < note.get_position()[1] < 0  # in the second row
+
+
+def test_every_event_stands_in_the_row_of_its_day():
+    """Onset 7,000 steps after noon; the wakeup 12,000 steps after it is early on the same day."""
+    axis = nights().axes[0]
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in axis.collections])
+    found = {(round(x, 3), round(y, 2)) for x, y in points.tolist()}
+    assert found >= {(round(7_000 / 720, 3), 1.05), (round(12_000 / 720, 3), 1.05)}
+
+
+def test_no_line_leads_from_one_day_to_the_next():
+    (line,) = nights().axes[0].lines
+    x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+    back = np.flatnonzero(np.diff(x) < 0)
+    assert len(back) == 0 and np.isnan(x).sum() == 1 and np.nanmin(y) < 0 < np.nanmax(y)
 
 
 def test_of_many_series_the_first_are_drawn_and_the_titles_say_so(monkeypatch):

@@ -2,6 +2,7 @@
 
 import math
 
+from sleepjax.figures.palette import picture
 from sleepjax.runs import log
 
 ODD = [
@@ -54,3 +55,31 @@ def test_a_picture_that_fails_does_not_end_the_run(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "drawing failed (MemoryError: too many points); the training continues." in said
     assert "the report failed (ZeroDivisionError" in said
+
+
+def events_of(folder):
+    """The events of TensorBoard's file: records of length, checksum, message, checksum."""
+    from tensorboardX.proto.event_pb2 import Event  # pyright: ignore
+
+    (path,) = folder.glob("events*")
+    data, found = path.read_bytes(), []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        found.append(Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    return found
+
+
+def test_tensorboard_shows_numbers_and_the_very_pictures(tmp_path):
+    drawn = picture(2, 1)
+    drawn.subplots().plot([0, 1])
+    with log.MetricWriter(tmp_path) as writer:
+        writer.write(5, {"loss": 0.25})
+        (path,) = writer.figures(7, [("line", drawn)])
+    _, number, shown = events_of(tmp_path / "tensorboard")
+    assert (number.step, number.summary.value[0].tag) == (5, "loss")
+    assert number.summary.value[0].simple_value == 0.25
+    image = shown.summary.value[0].image
+    assert shown.step == 7 and shown.summary.value[0].tag == "line"
+    assert (image.width, image.height) == (220, 110)
+    assert image.encoded_image_string == path.read_bytes()
