@@ -14,7 +14,7 @@ from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import Clock
 from sleepjax.simulation.truth import StepTruth, times_in_bed
 
-VERSIONS = {"competition": 1, "world": 4, "calm_world": 1}
+VERSIONS = {"competition": 1, "world": 4, "calm_world": 1, "both_worlds": 1}
 """Raised whenever the same seed of a population gives other bytes."""
 
 _HASH = 0x9E3779B97

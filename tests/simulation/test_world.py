@@ -96,6 +96,12 @@ def test_a_laboratory_night_of_somebody_who_hardly_slept_is_a_night_too():
     assert one.steps.asleep.any()
 
 
+def test_both_worlds_have_one_half_of_each():
+    for index, name in ((0, "world"), (1, "calm_world")):
+        both, one = (simulate_series(3, index, 3, which) for which in ("both_worlds", name))
+        assert both.frame().equals(one.frame()) and both.facts == one.facts
+
+
 def test_some_lie_still_and_awake_before_they_sleep(world):
     """A window of stillness begins long before persistent sleep in some, at it in others."""
     early = []
