@@ -78,12 +78,6 @@ class Windowing:
         return slice(first, stop - self.trim), weight
 
 
-def predict_recording(one: Recording, predict: Predict, how: Windowing) -> np.ndarray:
-    """Probabilities [T,K] float32 at every step of one recording."""
-    found = list(_each_window([one], predict, how))
-    return _stitched(found, one, how)
-
-
 def predict_series(
     series: Sequence[Recording], predict: Predict, how: Windowing
 ) -> Iterator[np.ndarray]:

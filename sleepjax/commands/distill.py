@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.commands.train import add_execution, train
 from sleepjax.config import load_from_arguments
 from sleepjax.runs.stop import StopSignal, resumable
 from sleepjax.types import WORN, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sleepjax.data.recording import Recording
 
 
 def main(argv: list[str]) -> int:
@@ -56,9 +62,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     from flax.traverse_util import flatten_dict
 
     from sleepjax.data import teacher
-    from sleepjax.data.recording import Recording
     from sleepjax.export.program import outputs
-    from sleepjax.inference import Windowing, predict_recording
     from sleepjax.predict import load
     from sleepjax.progress import Progress
     from sleepjax.runs.runtime import use_compilation_cache
@@ -76,18 +80,15 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     for member in predictor.members:
         for name, array in sorted(flatten_dict(member.variables, sep="/").items()):
             digest.update(name.encode() + np.asarray(array).tobytes())
+    names = dict.fromkeys(n for one in predictor.members for n in one.config.data.features)
 
-    def probabilities(one: Recording) -> np.ndarray:
-        found = []
-        for member in predictor.members:
-            seen = store.recording(one.meta.series_id, member.config.data.features)
-            seen = seen.with_features(member.known(None, one.meta))
-            how = Windowing.of(member.config)
-            found.append(predict_recording(seen, member.predict_fn, how))
-        progress.advance(1)
-        return np.mean([probs[:, : len(outputs(predictor))] for probs in found], axis=0)
+    def probabilities(some: Sequence[Recording]) -> Iterator[np.ndarray]:
+        for found in predictor.find_each(some):
+            if isinstance(found, InputError):
+                raise found
+            progress.advance(1)
+            yield found.probabilities
 
-    ids = store.series_ids
-    every = (store.recording(name, ()) for name in ids)
-    with Progress(len(ids), "teacher", "series") as progress:
+    every = (store.recording(series_id, tuple(names)) for series_id in store.series_ids)
+    with Progress(len(store.series_ids), "teacher", "series") as progress:
         teacher.write(folder, digest.hexdigest(), every, probabilities)

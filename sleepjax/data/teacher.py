@@ -6,8 +6,9 @@ teacher.json     whose they are, of which recordings; written last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ from sleepjax.types import InputError
 
 FILE = "teacher.json"
 FORMAT = 1
+TOGETHER = 64
+"""Recordings that a teacher is asked about at once: short ones share batches of windows."""
 
 
 def write(
     folder: Path,
     weights: str,
     series: Iterable[Recording],
-    probabilities: Callable[[Recording], np.ndarray],
+    probabilities: Callable[[Sequence[Recording]], Iterable[np.ndarray]],
 ) -> None:
     """Store what a teacher says of each series; what an earlier call has stored stays.
 
@@ -33,7 +36,7 @@ def write(
       folder: created if missing.
       weights: hash of the teacher's weights.
       series: recordings with the features that the teacher sees, or what it needs to find them.
-      probabilities: of one series, [T,K].
+      probabilities: [T,K] of each of some series.
 
     Raises InputError for a folder with the probabilities of another teacher.
     """
@@ -43,11 +46,11 @@ def write(
     if before is not None and before != facts:
         raise InputError(f"{folder} holds the probabilities of another teacher; remove it first.")
     write_json(folder / FILE, facts)
-    for one in series:
-        path = _path(folder, one)
-        if not path.exists():
-            with replacing(path) as new, new.open("wb") as file:
-                np.save(file, probabilities(one).astype(np.float16))
+    left = (one for one in series if not _path(folder, one).exists())
+    while some := list(islice(left, TOGETHER)):
+        for one, found in zip(some, probabilities(some), strict=True):
+            with replacing(_path(folder, one)) as new, new.open("wb") as file:
+                np.save(file, found.astype(np.float16))
 
 
 def taught(one: Recording, folder: Path) -> Recording:

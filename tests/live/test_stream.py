@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import sleepjax
 from sleepjax.data import derived
 from sleepjax.data.raw import recordings_from_frame
-from sleepjax.inference import Windowing, predict_recording
+from sleepjax.inference import Windowing, predict_series
 from sleepjax.live import settled, stream
 from sleepjax.live.stream import BLOCK, Stream
 from sleepjax.types import InputError
@@ -152,7 +152,7 @@ def as_of(model, frame, end, latency):
     for one in model.members:
         series = derived.with_features(early, tuple(one.config.data.features))
         how = replace(Windowing.of(one.config), latency=latency, stride=BLOCK)
-        each.append(predict_recording(series, one.predict_fn, how))
+        each.extend(predict_series([series], one.predict_fn, how))
     common = min(probs.shape[1] for probs in each)
     return np.mean([probs[:, :common] for probs in each], axis=0)
 

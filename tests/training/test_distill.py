@@ -105,9 +105,9 @@ def test_what_is_stored_stays_and_belongs_to_one_teacher(student, tmp_path):
     data, folder = data_of(student), tmp_path / "teacher"
     asked = []
 
-    def say(one):
-        asked.append(one.meta.series_id)
-        return np.zeros((one.meta.n_steps, 3))
+    def say(some):
+        asked.extend(one.meta.series_id for one in some)
+        return [np.zeros((one.meta.n_steps, 3)) for one in some]
 
     teacher.write(folder, "a", data.train[:1], say)
     teacher.write(folder, "a", data.train[:2], say)
