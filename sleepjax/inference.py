@@ -122,7 +122,9 @@ def _each_window(series: Sequence[Recording], predict: Predict, how: Windowing) 
 
 def _stitched(found: list[Part], one: Recording, how: Windowing) -> np.ndarray:
     starts = np.array([start for (_, start), _ in found])
-    parts = np.stack([part for _, part in found])  # [N,T,K]
+    parts = [part for _, part in found]  # [T,K] each
     if how.latency:
-        return latest(parts, starts, one.meta.n_steps, stride=how.stride, latency=how.latency)
+        return latest(
+            np.stack(parts), starts, one.meta.n_steps, stride=how.stride, latency=how.latency
+        )
     return stitch(parts, starts, one.meta.n_steps, trim=how.trim)

@@ -217,10 +217,12 @@ class Predictor:
 
     def _found(self, recording: Recording, answers: Sequence[np.ndarray]) -> Found:
         """What is found in a recording, by the mean probabilities [T,K] of each group."""
-        common = min(probs.shape[1] for probs in answers)  # worn only where all members have it
-        each = zip(map(len, self.alike), answers, strict=True)
-        sums = (np.float32(n) * probs[:, :common] for n, probs in each)
-        probs = reduce(np.add, sums) / np.float32(len(self.members))
+        probs = answers[0]
+        if len(answers) > 1:
+            common = min(one.shape[1] for one in answers)  # worn only where all members have it
+            each = zip(map(len, self.alike), answers, strict=True)
+            sums = (np.float32(n) * one[:, :common] for n, one in each)
+            probs = reduce(np.add, sums) / np.float32(len(self.members))
         check_finite(probs, recording.meta)
         valid = np.asarray(recording.valid)
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)

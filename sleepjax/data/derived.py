@@ -34,14 +34,13 @@ def with_features(recording: Recording, names: Sequence[str]) -> Recording:
     return replace(recording, features={name: made[name] for name in names})
 
 
-def _made(recording: Recording, name: str) -> np.ndarray | None:
+def _made(recording: Recording, name: str) -> Array | None:
     """A feature float32 [T] that the recording has or that is made fast; None for others."""
     if name in recording.features:
-        return np.asarray(recording.features[name])
+        return recording.features[name]
     if name == "repeat":
         return repeat(recording)
-    found = derived(name, recording.meta, recording.signals.__getitem__)
-    return None if found is None else np.asarray(found)
+    return derived(name, recording.meta, recording.signals.__getitem__)
 
 
 def repeat(recording: Recording) -> np.ndarray:
@@ -60,10 +59,13 @@ def repeat(recording: Recording) -> np.ndarray:
     if not copied.any():
         return np.zeros(len(copied), np.float32)
     # Copied steps before each step, and beyond both ends.
-    before = np.pad(np.cumsum(copied), (half + 1, half), constant_values=(0, copied.sum()))
-    rows = np.arange(n)
+    before = np.empty(n + 2 * half + 1, np.int32)
+    before[: half + 1] = 0
+    np.cumsum(copied, out=before[half + 1 :][:n])
+    before[half + 1 + n :] = before[half + n]
+    rows = np.arange(n, dtype=np.int32)
     size = np.minimum(rows + half, n) - np.maximum(rows - half, 0)
-    return ((before[2 * half :][:n] - before[:n]) / size).astype(np.float32)
+    return (before[2 * half :][:n] - before[:n]).astype(np.float32) / size.astype(np.float32)
 
 
 def derived(

@@ -21,7 +21,7 @@ from sleepjax.data import cells
 from sleepjax.data.recording import Recording
 from sleepjax.data.repair import make_recording
 from sleepjax.data.stretches import KINDS
-from sleepjax.table_files import TABLES
+from sleepjax.table_files import PARQUET, TABLES
 from sleepjax.tables import as_polars, iter_table, require_columns
 from sleepjax.types import InputError
 
@@ -188,9 +188,12 @@ def count_rows(paths: Iterable[Path]) -> int:
     """
     total, done, before = 0, {}, None
     for path in paths:
-        for batch in iter_table(path, ("series_id", "step"), _check_columns):
+        # A line of csv is blank where all of its cells are, so one more is read.
+        columns = ("series_id",) if path.suffix.lower() in PARQUET else ("series_id", "step")
+        for batch in iter_table(path, columns, _check_columns):
             total += batch.height
-            for series_id in batch["series_id"].cast(pl.String).rle().struct["value"]:
+            ids = batch["series_id"].cast(pl.String)
+            for series_id in ids.gather(_edges(ids)[:-1]):
                 if series_id is not None and (series_id, path) != before:
                     _check_fresh(series_id, path, done)
                     before = series_id, path
@@ -211,8 +214,7 @@ def _whole_series(
         if ids.null_count():
             before = pl.Series("series_id", [current], dtype=pl.String)
             ids = pl.concat([before, ids]).forward_fill()[1:]
-        cuts = [0, *ids.rle().struct["len"].cum_sum().to_list()]
-        for low, high in pairwise(cuts):
+        for low, high in pairwise(_edges(ids)):
             if current is not None and ids[low] != current:
                 yield current, pl.concat(parts)
                 parts = []
@@ -222,6 +224,17 @@ def _whole_series(
         raise InputError(f"{source}, row 0: series_id is empty, and so are all others.")
     if parts:
         yield str(current), pl.concat(parts)
+
+
+def _edges(ids: pl.Series) -> list[int]:
+    """Rows at which runs of equal ids begin, and the number of rows."""
+    first = ids == ids[0]
+    if not ids.null_count() and first.all():
+        return [0, len(ids)]
+    second = int(first.arg_min() or 0)
+    if not ids.null_count() and (ids[second:] == ids[second]).all():
+        return [0, second, len(ids)]
+    return [0, *ids.rle().struct["len"].cum_sum().to_list()]
 
 
 def _batches(path: Path) -> Iterator[pl.DataFrame]:
@@ -259,8 +272,8 @@ def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "")
             continue
         column, typed = _cast(column, name)
         needed = name in ("series_id", "step")
-        wrong = typed.is_null() if needed else typed.is_null() & column.is_not_null()
-        if wrong.any():
+        if typed.null_count() > (0 if needed else column.null_count()):
+            wrong = typed.is_null() if needed else typed.is_null() & column.is_not_null()
             row = int(wrong.arg_max() or 0)
             name_of_series = series_id or rows["series_id"][row]
             place = f"{source}, row {first_row + row}"

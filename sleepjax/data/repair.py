@@ -8,6 +8,7 @@ meaningless raises InputError. `docs/data.md` lists each check.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -47,6 +48,12 @@ class Samples:
     signals: np.ndarray
     """float32 [2,N]: anglez, enmo; NaN where masked."""
 
+    @cached_property
+    def spacing(self) -> tuple[int, int]:
+        """Least and most ms from a sample to the next; a single one is taken as one step."""
+        gaps = np.diff(self.utc)
+        return (int(gaps.min()), int(gaps.max())) if len(gaps) else (_STEP_MS, _STEP_MS)
+
     def __getitem__(self, rows) -> Samples:
         """Rows by index, mask or slice."""
         return Samples(self.utc[rows], self.offset[rows], self.step[rows], self.signals[:, rows])
@@ -73,10 +80,10 @@ def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) ->
 
     samples = _mask_signals(samples, qc, where)
     samples = _in_time_order(samples, qc, where)
-    cadence = _cadence(samples.utc, where)
+    cadence = _cadence(samples, where)
     qc["sampling_seconds"] = cadence / 1000
-    start, first_step, source_row, signals = _on_grid(samples, cadence, qc, where)
-    return _assemble(series_id, samples, start, first_step, source_row, signals, qc, where)
+    start, first_step, offset, signals = _on_grid(samples, cadence, qc, where)
+    return _assemble(series_id, start, first_step, offset, signals, qc, where)
 
 
 def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
@@ -108,7 +115,7 @@ def _mask_signals(samples: Samples, qc: dict, where: str) -> Samples:
 def _in_time_order(samples: Samples, qc: dict, where: str) -> Samples:
     """Sort rows by time and keep the first of those that share a timestamp."""
     utc = samples.utc
-    if (np.diff(utc) > 0).all():
+    if samples.spacing[0] > 0:
         qc |= {"n_unsorted": 0, "n_duplicates": 0}
         return samples
     qc["n_unsorted"] = int((utc < np.maximum.accumulate(utc)).sum())
@@ -125,24 +132,21 @@ def _in_time_order(samples: Samples, qc: dict, where: str) -> Samples:
     return samples[fresh] if n_duplicates else samples
 
 
-def _cadence(utc: np.ndarray, where: str) -> float:
-    """Usual milliseconds from one row to the next; a single row is taken as one step."""
-    if len(utc) == 1:
-        return _STEP_MS
-    gaps = np.diff(utc)
-    even = gaps.min() == gaps.max()
-    cadence = float(gaps[0] if even else np.median(gaps))
+def _cadence(samples: Samples, where: str) -> float:
+    """Usual milliseconds from one row to the next."""
+    least, most = samples.spacing
+    cadence = float(least if least == most else np.median(np.diff(samples.utc)))
     if cadence > MAX_CADENCE_MS:
         raise InputError(
             f"{where}: one row every {cadence / 1000:g} s; sleep events need one every "
             f"{STEP_SECONDS} s (finer is averaged, up to {MAX_CADENCE_MS // 1000} s is held); "
             f"export the recording with {STEP_SECONDS}-s epochs."
         )
-    if gaps.max() > MAX_GAP_STEPS * _STEP_MS:
-        row = int(gaps.argmax())
-        before, after = np.array([utc[row], utc[row + 1]], "datetime64[ms]").astype("M8[s]")
+    if most > MAX_GAP_STEPS * _STEP_MS:
+        row = int(np.diff(samples.utc).argmax())
+        before, after = samples.utc[row : row + 2].astype("M8[ms]").astype("M8[s]")
         raise InputError(
-            f"{where}: nothing from {before} to {after} UTC ({gaps[row] / 86_400_000:.0f} days; at "
+            f"{where}: nothing from {before} to {after} UTC ({most / 86_400_000:.0f} days; at "
             f"most {MAX_GAP_STEPS // STEPS_PER_DAY}); was the clock reset? Split the series there."
         )
     return cadence
@@ -151,8 +155,8 @@ def _cadence(utc: np.ndarray, where: str) -> float:
 def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
     """Place samples on the grid.
 
-    Returns (start in UTC seconds, number of row 0, source sample of each row int64 [T] with -1 in
-    gaps, signals float32 [2,T]).
+    Returns (start in UTC seconds, number of row 0, offset of each row int64 [T], of which those in
+    a gap keep the last one before it, signals float32 [2,T]).
     """
     n = len(samples.utc)
     qc |= {"n_gap_steps": 0, "longest_gap_steps": 0, "n_surplus": 0, "n_step_mismatch": 0}
@@ -160,24 +164,25 @@ def _on_grid(samples: Samples, cadence: float, qc: dict, where: str):
         return _averaged(samples, cadence, qc)
     start = int(samples.utc[0]) // 1000
     first_step = int(samples.step[0])
-    elapsed = samples.utc - start * 1000
-    if np.array_equal(elapsed, np.arange(n) * _STEP_MS):
-        source_row = used = np.arange(n)
+    if samples.spacing == (_STEP_MS, _STEP_MS) and samples.utc[0] % 1000 == 0:
+        used, offset = np.arange(n), samples.offset
         signals, step = samples.signals, samples.step
     else:
+        elapsed = samples.utc - start * 1000
         rows = np.arange(last_row(elapsed[-1]) + 1)
         source_row = newest(elapsed, rows, max(cadence, _STEP_MS))
         fresh = source_row >= 0
         signals = np.where(fresh, samples.signals[:, source_row], np.float32("nan"))
         _count_gaps(fresh, qc)
         qc["n_surplus"] = n - len(np.unique(source_row[fresh]))
+        offset = samples.offset[np.maximum.accumulate(source_row)]
         used = np.flatnonzero(fresh)
         step = samples.step[source_row[used]]
     if cadence < 1.1 * _STEP_MS:
-        qc["n_step_mismatch"] = int((step != first_step + used).sum())
+        qc["n_step_mismatch"] = int(np.count_nonzero(step != first_step + used))
     else:
         first_step = 0
-    return start, first_step, source_row, signals
+    return start, first_step, offset, signals
 
 
 def last_row(elapsed: int) -> int:
@@ -209,7 +214,8 @@ def _averaged(samples: Samples, cadence: float, qc: dict):
     occupied = np.bincount(row, minlength=size) > 0
     _count_gaps(occupied, qc)
     first = np.searchsorted(row, np.arange(size), side="left")
-    return start, 0, np.where(occupied, np.minimum(first, len(row) - 1), -1), signals
+    source_row = np.where(occupied, np.minimum(first, len(row) - 1), -1)
+    return start, 0, samples.offset[np.maximum.accumulate(source_row)], signals
 
 
 def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
@@ -219,9 +225,7 @@ def _count_gaps(occupied: np.ndarray, qc: dict) -> None:
     qc["longest_gap_steps"] = int(np.diff(edges)[::2].max(initial=0))
 
 
-def _assemble(
-    series_id, samples: Samples, start, first_step, source_row, signals, qc, where
-) -> Recording:
+def _assemble(series_id, start, first_step, offset, signals, qc, where) -> Recording:
     """Mask, fill and describe what lies on the grid."""
     valid = np.isfinite(signals[0]) & np.isfinite(signals[1])
     measured = signals if valid.all() else signals[:, valid]
@@ -230,13 +234,10 @@ def _assemble(
     if qc["constant_signal"]:
         valid = np.zeros_like(valid)
     at_rest = rest.at_rest(signals[0]) & valid
-    qc["n_not_worn"] = int(at_rest.sum())
+    qc["n_not_worn"] = int(np.count_nonzero(at_rest))
     valid &= ~at_rest
-    qc["n_invalid"] = int((~valid).sum())
     n = len(valid)
-    offset = samples.offset
-    if not np.array_equal(source_row, np.arange(len(offset))):
-        offset = offset[np.maximum.accumulate(source_row)]  # a gap keeps the last one before it
+    qc["n_invalid"] = n - int(np.count_nonzero(valid))
     turns = np.append(0, np.flatnonzero(offset[1:] != offset[:-1]) + 1)
     if len(turns) > MAX_CLOCK_CHANGES:
         raise InputError(

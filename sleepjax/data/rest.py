@@ -23,8 +23,9 @@ def stretches(anglez: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
       anglez: degrees [T], NaN where nothing was measured.
     """
-    rows = np.flatnonzero(np.isfinite(anglez))
-    whole = len(rows) == len(anglez)
+    finite = np.isfinite(anglez)
+    whole = finite.all()
+    rows = np.arange(len(anglez)) if whole else np.flatnonzero(finite)
     ends = np.abs(np.diff(anglez if whole else anglez[rows])) > TURN
     if not whole:
         ends |= np.diff(rows) - 1 > BRIDGED

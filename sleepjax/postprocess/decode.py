@@ -129,8 +129,8 @@ def _candidates(
     soft: float,
 ) -> Pair:
     """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
-    curves = np.stack([probs[:, CLASSES.index(event)] for event in EVENTS])  # [2,T]
-    curves, asleep = np.where(free, curves, -np.inf), probs[:, CLASSES.index("asleep")]
+    asleep, *curves = probs.T[: len(CLASSES)]
+    curves = np.where(free, curves, -np.inf)  # [2,T]
     found = candidates.pick(curves, height=height, distance=distance, soft=soft)
     onset, wakeup = (
         c.keep(unmeasured.believable(event, c.position, asleep, free))
@@ -242,7 +242,7 @@ def check_probabilities(
             f"series {meta.series_id!r}: valid has shape {np.shape(valid)}; "
             f"it must have one entry for each of {meta.n_steps} rows."
         )
-    n_bad = int(np.isnan(probs).sum())
+    n_bad = np.count_nonzero(np.isnan(probs))
     if n_bad:
         raise InputError(
             f"series {meta.series_id!r}: {n_bad} probabilities are NaN; "
@@ -252,15 +252,17 @@ def check_probabilities(
 
 
 def _frame(meta: SeriesMeta, found: Pair, free: Bool[np.ndarray, " T"]) -> pl.DataFrame:
-    counts = [len(c.position) for c in found]
     position = np.concatenate([c.position for c in found])
+    order = np.argsort(position, kind="stable")  # of equal steps the onset comes first
+    position = position[order]
+    event = np.repeat(EVENTS, [len(c.position) for c in found])[order]
     return pl.DataFrame(
         {
-            "series_id": pl.repeat(meta.series_id, sum(counts), dtype=pl.String, eager=True),
+            "series_id": pl.repeat(meta.series_id, len(position), dtype=pl.String, eager=True),
             "step": position + meta.first_step,
-            "event": pl.Series(np.repeat(EVENTS, counts).tolist(), dtype=pl.String),
-            "score": np.concatenate([c.score for c in found]),
+            "event": pl.Series(event.tolist(), dtype=pl.String),
+            "score": np.concatenate([c.score for c in found])[order],
             "beside_unmeasured": unmeasured.beside(position, free),
         },
         schema=SCHEMA,
-    ).sort("step", "event")
+    )

@@ -25,6 +25,7 @@ sleep. Other windows are naps.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 import polars as pl
@@ -77,8 +78,6 @@ Minutes = Float[np.ndarray, " boundaries"]
 Rows = Int[np.ndarray, " W"]
 """Ends of windows as rows of the recording."""
 
-_NUMBERS = {name: dtype for name, dtype in SCHEMA.items() if dtype in (pl.Int64, pl.Float64)}
-
 
 def find_windows(
     probs: Float[np.ndarray, "T K"],
@@ -115,10 +114,11 @@ def find_windows(
     on_wrist = np.ones(len(probs)) if valid is None else np.asarray(valid, np.float64)  # [T]
     if probs.shape[1] > len(CLASSES):
         on_wrist = on_wrist * probs[:, len(CLASSES)]
-    asleep, onset, wakeup = (probs[:, CLASSES.index(name)] * on_wrist for name in CLASSES)  # [T]
-    onsets, wakeups = _around_boundaries(onset), _around_boundaries(wakeup)
-    begins, ends = (np.log(x.max(axis=1) / spread + PER_MINUTE) for x in (onsets, wakeups))
-    evidence = semi_markov.Evidence(begins, ends, _inside(asleep, correlation), SHORTEST)
+    asleep, onset, wakeup = probs.T[: len(CLASSES)]
+    onsets, wakeups = (_around_boundaries(event, on_wrist) for event in (onset, wakeup))
+    highest = (reduce(np.maximum, x.T) for x in (onsets, wakeups))  # of each minute
+    begins, ends = (np.log(x / spread + PER_MINUTE) for x in highest)
+    evidence = semi_markov.Evidence(begins, ends, _inside(asleep * on_wrist, correlation), SHORTEST)
     windows = semi_markov.best_windows(evidence)  # [W,2] minutes
     p_onset, p_wakeup = semi_markov.probabilities(evidence)
     sleeping = np.cumsum(p_onset - p_wakeup)
@@ -155,11 +155,13 @@ def _inside(asleep: Float[np.ndarray, " T"], correlation: float) -> Float[np.nda
     return np.where(awake, np.log(p / (1 - p)), np.log(inside / outside) / correlation)
 
 
-def _around_boundaries(x: Float[np.ndarray, " T"]) -> Float[np.ndarray, "boundaries steps"]:
-    """An event's probability at the steps of the minute around each boundary."""
-    half = FRAME // 2
-    n = -(-len(x) // FRAME) + 1
-    return np.pad(x, (half, n * FRAME - half - len(x))).reshape(n, FRAME)
+def _around_boundaries(
+    event: Float[np.ndarray, " T"], on_wrist: Float[np.ndarray, " T"]
+) -> Float[np.ndarray, "boundaries steps"]:
+    """The probability of an event, and of the watch worn, around each boundary: half a minute."""
+    around = np.zeros((-(-len(event) // FRAME) + 1, FRAME))
+    np.multiply(event, on_wrist, out=around.ravel()[FRAME // 2 :][: len(event)])
+    return around
 
 
 def _row(minutes: Float[np.ndarray, "boundaries steps"], boundary: int, n_steps: int) -> int:
@@ -172,8 +174,11 @@ def _row(minutes: Float[np.ndarray, "boundaries steps"], boundary: int, n_steps:
 
 def _runner_up(p: Minutes, chosen: int, first: int, last: int) -> int | None:
     """The most probable local maximum from ``first`` to ``last`` that is not near ``chosen``."""
-    at = np.arange(max(1, first), min(len(p) - 1, last + 1))
-    at = at[(p[at] > p[at - 1]) & (p[at] >= p[at + 1]) & (np.abs(at - chosen) > 2 * NEAR)]
+    first, last = max(1, first), min(len(p) - 2, last)
+    around = p[first - 1 : last + 2]
+    before, here, after = around[:-2], around[1:-1], around[2:]
+    at = first + np.flatnonzero((here > before) & (here >= after))
+    at = at[np.abs(at - chosen) > 2 * NEAR]
     best = int(at[np.argmax(p[at])]) if len(at) else chosen
     return None if best == chosen or _mass(p, best) < UNLIKELY else best
 
@@ -204,18 +209,16 @@ def windows_frame(rows: Sequence[Mapping], meta: SeriesMeta) -> pl.DataFrame:
 
     ``onset_step`` and ``wakeup_step`` are needed; of the other numbers what is missing is null.
     """
-    windows = pl.DataFrame(list(rows), schema=_NUMBERS)
-    columns = {name: windows[name] for name in _NUMBERS}
-    columns["series_id"] = pl.repeat(meta.series_id, len(windows), dtype=pl.String, eager=True)
-    onset, wakeup = (windows[f"{name}_step"].to_numpy() for name in ("onset", "wakeup"))
-    columns["main"] = pl.Series(main_sleep(onset, wakeup, meta), dtype=pl.Boolean)
+    columns = {name: [row.get(name) for row in rows] for name in SCHEMA}
+    columns["series_id"] = [meta.series_id] * len(rows)
+    onset, wakeup = (np.array(columns[f"{name}_step"], np.int64) for name in ("onset", "wakeup"))
+    columns["main"] = main_sleep(onset, wakeup, meta).tolist()
     for name in ("onset", "wakeup", "next_onset", "next_wakeup"):
-        row = windows[f"{name}_step"]
-        text = timestamps(meta, row.fill_null(0).to_numpy())
-        known = zip(text, row.is_not_null(), strict=True)
-        columns[name] = pl.Series([t if k else None for t, k in known], dtype=pl.String)
-        columns[f"{name}_step"] = row + meta.first_step
-    return pl.DataFrame({name: columns[name] for name in SCHEMA})
+        at = columns[f"{name}_step"]
+        text = iter(timestamps(meta, np.array([row for row in at if row is not None], np.int64)))
+        columns[name] = [None if row is None else next(text) for row in at]
+        columns[f"{name}_step"] = [None if row is None else row + meta.first_step for row in at]
+    return pl.DataFrame(columns, schema=SCHEMA)
 
 
 def main_sleep(onset: Rows, wakeup: Rows, meta: SeriesMeta) -> Bool[np.ndarray, " W"]:

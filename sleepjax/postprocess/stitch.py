@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from sleepjax.types import InputError
 
 
 def stitch(
-    windows: Float[np.ndarray, "N T K"],
+    windows: Sequence[Float[np.ndarray, "T K"]] | Float[np.ndarray, "N T K"],
     starts: Int[np.ndarray, " N"],
     length: int,
     *,
@@ -35,7 +36,7 @@ def stitch(
     Raises:
       InputError: a row of the series lies in no window, or trim leaves nothing of a window.
     """
-    _, size, n_classes = windows.shape
+    size, n_classes = windows[0].shape if len(windows) else np.shape(windows)[1:]
     if not 0 <= 2 * trim < size:
         raise InputError(
             f"trim={trim} must be at least 0 and below half the window of {size} steps."
@@ -45,8 +46,8 @@ def stitch(
     weight, result = centre_weights(size), np.zeros((length, n_classes), np.float32)
     edges = np.unique(np.concatenate([[0, length], first.clip(0, length), last.clip(0, length)]))
     for low, high in pairwise(edges.tolist()):
-        among = np.flatnonzero((first <= low) & (high <= last))
-        if not len(among):
+        among = np.flatnonzero((first <= low) & (high <= last)).tolist()
+        if not among:
             raise InputError(
                 f"{high - low} of {length} rows lie in no window, rows {low} to {high - 1}; use "
                 f"windows that reach both ends, with a stride of at most {size - 2 * trim} steps "
@@ -54,11 +55,11 @@ def stitch(
             )
         parts = [slice(low - start, high - start) for start in starts[among].tolist()]
         if len(among) == 1:  # most rows, where windows overlap little
-            result[low:high] = windows[among[0], parts[0]]
+            result[low:high] = windows[among[0]][parts[0]]
             continue
         weights = [weight[part] for part in parts]
         each = zip(weights, among, parts, strict=True)
-        total = reduce(np.add, (w[:, None] * windows[i, part] for w, i, part in each))
+        total = reduce(np.add, (w[:, None] * windows[i][part] for w, i, part in each))
         result[low:high] = total / reduce(np.add, weights)[:, None]
     return result
 

@@ -47,15 +47,17 @@ def believable(
       asleep: probability at every row.
       valid: what was measured.
     """
-    after = event == EVENTS[0]
-    first, end = (position, position + EDGE) if after else (position - EDGE, position)
-    seen = _count(valid & (asleep >= ASLEEP), first, end) >= SEEN
-    return seen | ~beside(position, valid)
+    kept, after = ~beside(position, valid), event == EVENTS[0]
+    if not kept.all():
+        first, end = (position, position + EDGE) if after else (position - EDGE, position)
+        kept |= _count(valid & (asleep >= ASLEEP), first, end) >= SEEN
+    return kept
 
 
 def _count(
     mask: Bool[np.ndarray, " T"], first: Int[np.ndarray, " N"], end: Int[np.ndarray, " N"]
 ) -> Int[np.ndarray, " N"]:
     """Number of True among the rows from first to end - 1 that exist."""
-    total = np.concatenate([[0], np.cumsum(mask)])
+    total = np.zeros(len(mask) + 1, np.int32)
+    np.cumsum(mask, out=total[1:])
     return total[end.clip(0, len(mask))] - total[first.clip(0, len(mask))]

@@ -1,6 +1,7 @@
 """Timestamps: two readers and the standard library agree; the clock of a series is its own."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -44,6 +45,30 @@ def test_reading_equals_the_standard_library(pairs):
         assert parsed is not None
         np.testing.assert_array_equal(parsed[0][: len(texts)], utc)
         np.testing.assert_array_equal(parsed[1][: len(texts)], offset)
+
+
+@given(st.data())
+def test_steps_with_breaks_equal_the_reading_of_each_stamp(data):
+    """Runs of five-second steps: gaps, steps back, changes of the offset, midnight."""
+    run = st.tuples(MOMENTS, st.integers(-2, 2), st.integers(1, 30))
+    texts = []
+    for moment, hours, size in data.draw(st.lists(run, min_size=1, max_size=3)):
+        start = moment - moment % 86_400 - 60  # a minute before some midnight
+        start += data.draw(st.integers(0, 4))
+        texts += [stamp(1000 * (start + 5 * i), 3600 * hours) for i in range(size)]
+    words = pl.Series(texts).cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3))
+    with mock.patch.object(clock, "_RUN", 1):  # short runs are read like long ones
+        parsed = clock._every_step(words.to_numpy())
+    assert parsed is not None
+    for got, want in zip(parsed, expected(texts), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_stamps_that_are_no_steps_are_left_to_another_reader():
+    texts = [stamp(5000 * i + 1000 * (i % 2), 0) for i in range(50)]
+    words = pl.Series(texts).cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3))
+    assert clock._every_step(words.to_numpy()) is None
+    np.testing.assert_array_equal(read(texts)[0], expected(texts)[0])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleepjax.postprocess import semi_markov
 from sleepjax.postprocess.semi_markov import Evidence, best_windows, probabilities
 from tests.reference import semi_markov as oracle
 
@@ -28,6 +29,37 @@ def test_equals_the_list_of_all_sets(evidence):
         probabilities(evidence), oracle.probabilities(*parts, evidence.shortest), strict=True
     ):
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
+@given(st.data())
+def test_parts_solved_side_by_side_equal_the_list_of_all_sets(data):
+    """Runs of frames that nobody can have slept in, as long as a part needs or one frame less."""
+    shortest, value = data.draw(st.integers(1, 2)), st.floats(-2, 2)
+    inside = []
+    for _ in range(data.draw(st.integers(1, 2))):
+        inside += data.draw(st.lists(value, max_size=3))
+        inside += [-60.0] * data.draw(st.sampled_from([3 * shortest - 1, 3 * shortest]))
+    inside += data.draw(st.lists(value, max_size=3))
+    begins, ends = (
+        data.draw(st.lists(value, min_size=n, max_size=n)) for n in 2 * [len(inside) + 1]
+    )
+    evidence = Evidence(np.array(begins), np.array(ends), np.array(inside), shortest)
+    windows = best_windows(evidence)
+    best = oracle.best(begins, ends, inside, shortest)
+    assert oracle.score(windows.tolist(), begins, ends, inside) == pytest.approx(best, abs=1e-9)
+    expected = oracle.probabilities(begins, ends, inside, shortest)
+    for got, want in zip(probabilities(evidence), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
+def test_days_are_parts_where_nights_lie_between_hours_awake():
+    night, hours_awake = [0.3] * 480, [-5.0] * 960
+    inside = np.array((hours_awake + night) * 5 + hours_awake)
+    flat = np.full(len(inside) + 1, -7.0)
+    days = [0, 480, 1920, 3360, 4800, 6240, 7680, 8160]  # from and to the middle of the hours awake
+    assert semi_markov._parts(Evidence(flat, flat, inside, 31)).tolist() == days
+    unsure = Evidence(flat, flat, inside / 10, 31)
+    assert semi_markov._parts(unsure).tolist() == [0, len(inside)]
 
 
 def test_a_year_of_minutes_keeps_its_precision():
