@@ -27,6 +27,18 @@ def whole_numbers(column: pl.Series) -> pl.Series:
     return number.set(~whole.fill_null(False), None).cast(pl.Int64)
 
 
+def cast(column: pl.Series, dtype: type[pl.DataType]) -> tuple[pl.Series, pl.Series]:
+    """(what the cells say, the same as text, whole numbers or numbers; null where it is none)."""
+    if dtype == pl.Int64 and column.dtype.is_float():
+        return column, whole_numbers(column)
+    typed = column.cast(dtype, strict=False)
+    if column.dtype != pl.String or typed.null_count() == column.null_count():
+        return column, typed
+    column = present(column)
+    whole = dtype == pl.Int64
+    return column, whole_numbers(column) if whole else column.cast(dtype, strict=False)
+
+
 def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     """Read the csv as text; InputError in one line for anything but a csv with these columns."""
     table = read_table(path, suffixes=(".csv",), text=True)

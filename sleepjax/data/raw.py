@@ -228,12 +228,10 @@ def _whole_series(
 
 def _edges(ids: pl.Series) -> list[int]:
     """Rows at which runs of equal ids begin, and the number of rows."""
-    first = ids == ids[0]
-    if not ids.null_count() and first.all():
-        return [0, len(ids)]
-    second = int(first.arg_min() or 0)
-    if not ids.null_count() and (ids[second:] == ids[second]).all():
-        return [0, second, len(ids)]
+    if len(ids) and not ids.null_count():  # of one series mostly, or two
+        second = int((ids == ids[0]).arg_min() or 0)
+        if (ids[second:] == ids[second]).all():
+            return sorted({0, second, len(ids)})
     return [0, *ids.rle().struct["len"].cum_sum().to_list()]
 
 
@@ -270,7 +268,7 @@ def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "")
         if name == "timestamp" and isinstance(column.dtype, pl.Datetime):
             columns.append(column)
             continue
-        column, typed = _cast(column, name)
+        column, typed = cells.cast(column, COLUMNS[name])
         needed = name in ("series_id", "step")
         if typed.null_count() > (0 if needed else column.null_count()):
             wrong = typed.is_null() if needed else typed.is_null() & column.is_not_null()
@@ -284,19 +282,6 @@ def _typed(rows: pl.DataFrame, source: str, first_row: int, series_id: str = "")
             raise InputError(f"{place}: {name} is {column[row]!r}; it must be {kind}.")
         columns.append(typed)
     return pl.DataFrame(columns)
-
-
-def _cast(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
-    """(what the cells say, the same in the type that the column's name asks for)."""
-    if name == "step" and column.dtype.is_float():
-        return column, cells.whole_numbers(column)
-    typed = column.cast(COLUMNS[name], strict=False)
-    if column.dtype != pl.String or typed.null_count() == column.null_count():
-        return column, typed
-    column = cells.present(column)
-    if name == "step":
-        return column, cells.whole_numbers(column)
-    return column, column.cast(COLUMNS[name], strict=False)
 
 
 def _fits(dtype: pl.DataType, name: str) -> bool:
