@@ -114,8 +114,9 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
     post = postprocess.read_settings(args.post) if args.post else None
 
     from sleepjax.predict import load
-    from sleepjax.runs.runtime import use_compilation_cache
+    from sleepjax.runs.runtime import keep_freed_memory, use_compilation_cache
 
+    keep_freed_memory()
     use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)
     people = predictor.people(args.subjects) if args.subjects else {}

@@ -258,9 +258,9 @@ def _frame(meta: SeriesMeta, found: Pair, free: Bool[np.ndarray, " T"]) -> pl.Da
     event = np.repeat(EVENTS, [len(c.position) for c in found])[order]
     return pl.DataFrame(
         {
-            "series_id": pl.repeat(meta.series_id, len(position), dtype=pl.String, eager=True),
+            "series_id": [meta.series_id] * len(position),
             "step": position + meta.first_step,
-            "event": pl.Series(event.tolist(), dtype=pl.String),
+            "event": event.tolist(),
             "score": np.concatenate([c.score for c in found])[order],
             "beside_unmeasured": unmeasured.beside(position, free),
         },

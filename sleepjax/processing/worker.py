@@ -84,8 +84,9 @@ class Task:
 def model(workdir: str | None) -> Predictor:
     """The model of a process, loaded once; JAX keeps compiled programs for all processes."""
     from sleepjax.predict import load
-    from sleepjax.runs.runtime import use_compilation_cache
+    from sleepjax.runs.runtime import keep_freed_memory, use_compilation_cache
 
+    keep_freed_memory()
     use_compilation_cache()
     return load(workdir)
 

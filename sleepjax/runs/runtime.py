@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Of mallopt(3): free bytes at the end of the heap, and size of an array, that go back."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,18 @@ def use_compilation_cache() -> None:
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if Path(base).is_absolute():  # not so without a home
         jax.config.update("jax_compilation_cache_dir", str(Path(base) / "sleepjax" / "xla"))
+
+
+def keep_freed_memory() -> None:
+    """Let the process use its freed memory again, where the C library is glibc; others are left.
+
+    By default large arrays go back to the system when they are freed, and the pages of the next
+    ones are cleared one by one: up to a third of the time of repairing and decoding recordings.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_TRIM_THRESHOLD, 1 << 30)
 
 
 def use_deterministic_kernels() -> None:

@@ -1,6 +1,7 @@
 """Flags of a run: traces, the compilation cache, deterministic kernels."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -70,3 +71,22 @@ def test_deterministic_kernels_are_asked_for_beside_other_flags(project):
         [sys.executable, "-c", code], cwd=project, env=env, capture_output=True, text=True
     )
     assert done.stdout.strip() == "3", done.stderr
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_freed_memory_is_used_again():
+    """Pages that are asked of the system for arrays that are made and freed again and again."""
+    program = """
+import resource
+import numpy as np
+from sleepjax.runs.runtime import keep_freed_memory
+keep_freed_memory()
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    before = faults()
+    several = [np.ones(100_000) for _ in range(20)]
+    del several
+print(faults() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert int(done.stdout) < 100  # 4,000 otherwise
