@@ -2,9 +2,10 @@ r"""Where the time of a prediction goes, from a 5-s file to sleep windows.
 
 python benchmarks/prediction.py --series 40 --days 14 --out benchmarks/results/prediction.json
 
-Simulated recordings in one parquet file, the released weights. One part after the other, each over
-all recordings: seconds by the clock and of processor time, and days of recording per second. What
-compiling and starting take is apart; `whole` is `scripts/predict.py --no_figures` as a process.
+Simulated recordings in one parquet file, the released weights: milliseconds per day of recording,
+by the clock and of processor time. First one part after the other, group by group as
+`scripts/predict.py` takes them; then `together`, as it runs them, in threads; at last `whole`, the
+command with --no_figures as a process. What starting and compiling take is apart.
 """
 
 from __future__ import annotations
@@ -24,67 +25,69 @@ from typing import Any
 import numpy as np
 
 from sleepjax import postprocess
-from sleepjax.data import derived, raw
+from sleepjax.commands.predict import answers, in_groups
+from sleepjax.data import derived
+from sleepjax.data.raw import Rows
+from sleepjax.devices.series import count_rows, iter_recordings, iter_rows
 from sleepjax.inference import Windowing, predict_series
 from sleepjax.member import predict_together
-from sleepjax.predict import load
+from sleepjax.predict import Predictor, load
+from sleepjax.runs.runtime import keep_freed_memory
 from sleepjax.simulation import simulate_cohort
 from sleepjax.types import STEPS_PER_DAY
 
 ROOT = Path(__file__).resolve().parent.parent
+ONCE = ("load the weights", "first recording")
+"""What is paid once, whatever the number of recordings."""
 
 
 class Clock:
-    """Seconds of named parts."""
+    """Seconds of named parts: by the clock, and of processor time."""
 
     def __init__(self):
-        self.parts: dict[str, list[float]] = {}
+        self.parts: dict[str, np.ndarray] = {}
 
     def __call__(self, name: str, work):
-        """The result of ``work()``, timed."""
+        """The result of ``work()``, its time added to that of the part."""
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
-        self.parts[name] = [time.perf_counter() - wall, time.process_time() - cpu]
+        took = np.array([time.perf_counter() - wall, time.process_time() - cpu])
+        self.parts[name] = self.parts.get(name, 0) + took
         return result
 
 
-def parts(path: Path, clock: Clock) -> float:
-    """Predict the recordings of a file part by part; returns their days."""
-    predictor = clock("load the weights", load)
-    rows = clock("read", lambda: list(raw.iter_rows(path)))
+def in_turn(rows: list[Rows], predictor: Predictor, clock: Clock) -> int:
+    """Predict the recordings of a group part by part; returns their steps."""
     recordings = clock("check and repair", lambda: [one.recording() for one in rows])
-    names = [tuple(group[0].config.data.features) for group in predictor.alike]
-    prepared = clock(
-        "features",
-        lambda: {n: [derived.with_features(one, n) for one in recordings] for n in set(names)},
-    )
-    valid = [np.asarray(one.valid) for one in recordings]
     found = []
-    for i, group in enumerate(predictor.alike):
-        series, how = prepared[names[i]], Windowing.of(group[0].config)
-        together = partial(predict_together, group)
-        predict = lambda some, t=together, h=how: list(predict_series(some, t, h))
-        clock(f"compile {i}", lambda: predict(series[:1]))  # noqa: B023
-        found.append(clock(f"model {i}", lambda: predict(series)))  # noqa: B023
-    probs = clock("mean", lambda: [np.mean(each, axis=0) for each in zip(*found, strict=True)])
-    each = list(zip(probs, recordings, valid, strict=True))
-    clock(
-        "decode events",
-        lambda: [
-            postprocess.with_timestamps(
-                postprocess.decode_series(p, r.meta, valid=v, **predictor.post), r.meta
-            )
-            for p, r, v in each
-        ],
-    )
-    clock(
-        "choose windows",
-        lambda: [
-            postprocess.find_windows(p, r.meta, valid=v, spread=predictor.spread)
-            for p, r, v in each
-        ],
-    )
-    return sum(one.meta.n_steps for one in recordings) / STEPS_PER_DAY
+    for members in predictor.alike:
+        names, how = tuple(members[0].config.data.features), Windowing.of(members[0].config)
+        seen = clock("features", lambda: [derived.with_features(one, names) for one in recordings])  # noqa: B023
+        together = partial(predict_together, members)
+        found.append(clock("model", lambda: list(predict_series(seen, together, how))))  # noqa: B023
+    probs = found[0]
+    if len(found) > 1:
+        probs = clock("mean", lambda: [np.mean(p, axis=0) for p in zip(*found, strict=True)])
+    each = [(p, r.meta, np.asarray(r.valid)) for p, r in zip(probs, recordings, strict=True)]
+    decode, choose = postprocess.decode_series, postprocess.find_windows
+    post, spread = predictor.post, predictor.spread
+    events = lambda p, meta, v: postprocess.with_timestamps(decode(p, meta, valid=v, **post), meta)
+    clock("decode events", lambda: [events(*one) for one in each])
+    clock("choose windows", lambda: [choose(p, m, valid=v, spread=spread) for p, m, v in each])
+    return sum(one.meta.n_steps for one in recordings)
+
+
+def parts(path: Path, clock: Clock) -> float:
+    """Predict the recordings of a file in turn and together; returns their days."""
+    keep_freed_memory()
+    predictor = clock("load the weights", load)
+    clock("first recording", lambda: predictor.find(next(iter_recordings(path))).windows)
+    clock("count rows", lambda: count_rows(path))
+    groups, steps = in_groups(iter_rows(path)), 0
+    while rows := clock("read", lambda: next(groups, None)):
+        steps += in_turn(rows, predictor, clock)
+    clock("together", lambda: list(answers(path, predictor, {})))
+    return steps / STEPS_PER_DAY
 
 
 WHOLE = """
@@ -124,21 +127,24 @@ def main() -> None:
         path, clock = folder / "train_series.parquet", Clock()
         days = parts(path, clock)
         total: dict[str, Any] = whole(path, folder)
+    once = {part: clock.parts.pop(part) for part in ONCE}
     rows = {
-        part: dict(seconds=round(wall, 3), cpu_seconds=round(cpu, 3), days_per_s=round(days / wall))
+        part: {
+            "ms_per_day": round(1e3 * wall / days, 3),
+            "cpu_ms_per_day": round(1e3 * cpu / days, 3),
+        }
         for part, (wall, cpu) in clock.parts.items()
     }
-    once = ("load the weights", "compile")
-    working = sum(wall for part, (wall, _) in clock.parts.items() if not part.startswith(once))
     result = {
         "days": round(days, 1),
         "series": args.series,
+        "once": {part: round(cpu, 2) for part, (_, cpu) in once.items()},
         "parts": rows,
-        "days_per_s_without_start": round(days / working, 1),
+        "days_per_s_together": round(days / clock.parts["together"][0], 1),
         "whole": {key: round(value, 2) for key, value in total.items()},
         "whole_days_per_s": round(days / total["seconds"], 1),
         "data": "simulated",
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "load_average": round(os.getloadavg()[0], 1),
     }
     print(json.dumps(result, indent=1))

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sleepjax import cli
 from sleepjax.io import (
@@ -216,10 +216,28 @@ def in_groups(series: Iterable[Rows]) -> Iterator[list[Rows]]:
         yield group
 
 
+Answer: TypeAlias = "tuple[str, int, Found | InputError, pl.DataFrame | None]"
+"""Series id, number of rows, what was found in them or is wrong with them, sleep windows."""
+
+
+def answers(
+    path: Path, predictor: Predictor, people: People, tz: str | None = None
+) -> Iterator[Answer]:
+    """What is found in each series of a file, in order; two groups are worked on while one is read.
+
+    Raises InputError, after the answers for what comes before, where the file cannot be read.
+    """
+    from sleepjax.devices.series import iter_rows
+    from sleepjax.threads import in_order
+
+    work = partial(find_group, predictor=predictor, people=people, tz=tz)
+    return chain.from_iterable(in_order(work, in_groups(iter_rows(path, tz=tz))))
+
+
 def find_group(
     group: list[Rows], predictor: Predictor, people: People, tz: str | None
-) -> list[tuple[Rows, Found | InputError, pl.DataFrame | None]]:
-    """(rows, what was found in them or is wrong with them, sleep windows) of each series."""
+) -> list[Answer]:
+    """The answer for each series; their rows are not kept."""
 
     def recording(rows: Rows) -> Recording | InputError:
         try:
@@ -229,10 +247,11 @@ def find_group(
 
     each = [recording(rows) for rows in group]
     sound = [one for one in each if not isinstance(one, InputError)]
-    answers = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
-    found = [one if isinstance(one, InputError) else next(answers) for one in each]
+    of_sound = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
+    found = [one if isinstance(one, InputError) else next(of_sound) for one in each]
     slept = [None if isinstance(one, InputError) else one.windows for one in found]
-    return list(zip(group, found, slept, strict=True))
+    ids, heights = [one.series_id for one in group], [one.frame.height for one in group]
+    return list(zip(ids, heights, found, slept, strict=True))
 
 
 def find(
@@ -247,27 +266,23 @@ def find(
     """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
     from sleepjax.data.store_files import folder_name
-    from sleepjax.devices.series import iter_rows
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
-    from sleepjax.threads import in_order
 
-    work = partial(find_group, predictor=predictor, people=people, tz=args.tz)
     events, windows, faults, series_id = [], [], [], ""
-    groups = in_groups(iter_rows(Path(args.series), tz=args.tz))
-    series = chain.from_iterable(in_order(work, groups))
+    series = answers(Path(args.series), predictor, people, args.tz)
     # How many rows a device file becomes is known when it has been read.
     with Progress(n_rows or 1, "predict", "rows") as progress:
         while True:
             try:
-                rows, found, slept = next(series)
+                name, height, found, slept = next(series)
             except StopIteration:
                 return events, windows, faults
             except InputError as error:  # the rest of the file cannot be read
                 last = f" Nothing after series {series_id!r} was read." if series_id else ""
                 return events, windows, [*faults, f"{error}{last}"]
-            series_id = rows.series_id
-            progress.advance(rows.frame.height if n_rows else 0)
+            series_id = name
+            progress.advance(height if n_rows else 0)
             if isinstance(found, InputError):
                 faults.append(str(found))
                 continue
