@@ -120,8 +120,9 @@ class OfClock(Sliced):
             a, b = max(a, start), min(b, stop)
             if a < b:
                 step_of_day, second = divmod((self.meta.start + offset) % _DAY, STEP_SECONDS)
-                day = np.roll(of_day(self.name, second), -(step_of_day + a) % STEPS_PER_DAY)
-                parts.append(np.resize(day, b - a))
+                begin = (step_of_day + a) % STEPS_PER_DAY
+                days = np.resize(of_day(self.name, second), begin + b - a)  # over and over
+                parts.append(days[begin:])
         return np.concatenate(parts or [np.zeros(0, np.float32)])[::step]
 
 
