@@ -1,13 +1,17 @@
-"""Published figures of the competition, and the same of a simulated cohort."""
+r"""Figures of a simulated cohort beside those published of the competition; docs/simulation.md.
+
+python benchmarks/competition_figures.py --series 277 --seed 0
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sleepjax.simulation.series import SimulatedSeries
+from sleepjax.simulation import SimulatedSeries, simulate_series
 from sleepjax.types import EVENTS, STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 PUBLISHED: dict[str, tuple[float, float]] = {
@@ -218,3 +222,20 @@ def _signal_figures(signal: np.ndarray) -> dict[str, float]:
         for percent in (25, 50, 75):
             result[f"{name}, {percent} %"] = np.quantile(values, percent / 100)
     return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--series", type=int, default=277)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    figures = measure(simulate_series(args.seed, index) for index in range(args.series))
+    print("| figure | published | simulated | tolerance of the test |\n|---|---|---|---|")
+    for name, (published, tolerance) in PUBLISHED.items():
+        print(f"| {name} | {published:g} | {figures[name]:.4g} | {tolerance:g} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
+from benchmarks.competition_figures import PUBLISHED, measure
 from sleepjax.metrics import event_detection_ap
 from sleepjax.simulation import simulate_series
 from sleepjax.simulation.cohort_files import EVENT_SCHEMA, TRUTH_SCHEMA
-from sleepjax.simulation.published import PUBLISHED, measure
 from sleepjax.types import EVENTS
 
 SERIES = 60
