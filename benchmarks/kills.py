@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -28,9 +29,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sleepjax.data.store_files import LOCK
 from sleepjax.runs import checkpoints
 
 PROJECT = Path(__file__).resolve().parent.parent
+RESUMED = re.compile(r"(?:resuming \S+|is finished) at step (\d+) of")
+"""What a run says that takes up a checkpoint, after its last step too (`loop.resumption`)."""
 SETTINGS = [
     "--config.total_steps=40",
     "--config.log_every=5",
@@ -67,8 +71,8 @@ def start_training(data: Path, workdir: Path, log: Path) -> subprocess.Popen:
     """A training process that has begun to step, or has ended; what it says goes to ``log``."""
     with log.open("w") as stream:
         process = subprocess.Popen(train_command(data, workdir), stdout=stream, stderr=stream)
-    begun = ("resuming", "all parameters")
-    while process.poll() is None and not any(word in log.read_text() for word in begun):
+    new = "all parameters"  # the last line of the table that a new run prints
+    while process.poll() is None and not (new in (text := log.read_text()) or RESUMED.search(text)):
         time.sleep(0.01)
     return process
 
@@ -97,9 +101,9 @@ def kill_training(data: Path, folder: Path, kills: int, rng: random.Random) -> d
         if process.returncode not in (0, -signal.SIGKILL):
             raise SystemExit(f"failed after {done} kills:\n{text}")
         unreadable += text.count("Going back to step")
-        at = [line.split(" at step ")[1] for line in text.splitlines() if "resuming" in line]
-        resumed += len(at)
-        lost += max(saved - (int(at[0].split()[0]) if at else 0), 0)  # begun anew, all is lost
+        at = RESUMED.search(text)
+        resumed += at is not None
+        lost += max(saved - (int(at[1]) if at else 0), 0)  # begun anew, all is lost
         saved = max(seen, newest_step(broken))
         if process.returncode == -signal.SIGKILL:  # else it ended just before
             done += 1
@@ -167,7 +171,8 @@ def kill_prepare(data: Path, folder: Path, kills: int, rng: random.Random) -> di
 
 
 def digest(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    """Hash of each file of a store; its lock, which names the last process, is none of it."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != LOCK)
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files)
