@@ -20,85 +20,44 @@ HOURS = 1e6
 
 REGULARITY = (
     Column(
-        "sri",
-        F,
-        "-100 to 100",
-        "Sleep regularity index over the whole recording: -100 + 200 "
+        "sri", F, "-100 to 100", "Sleep regularity index over the whole recording: -100 + 200 "
         "times the share of pairs of 30-second epochs, 24 hours of time apart, with the same state "
         "(asleep in a sleep window, or awake). Pairs with an unknown epoch do not count; empty "
-        "with less than 24 hours of pairs.",
-        PHILLIPS,
-        -100,
-        100,
+        "with less than 24 hours of pairs.", PHILLIPS, -100, 100,
     ),
     Column("sri_pairs_h", F, "h", "Hours of pairs that it rests on.", "", 0, HOURS),
     Column(
-        "sri_day_pairs",
-        F,
-        "-100 to 100",
-        "The same as the mean over pairs of successive local "
+        "sri_day_pairs", F, "-100 to 100", "The same as the mean over pairs of successive local "
         "calendar days, compared at the same clock time; pairs known for less than two thirds of a "
-        "day do not count.",
-        "GGIR, CalcSleepRegularityIndex",
-        -100,
-        100,
+        "day do not count.", "GGIR, CalcSleepRegularityIndex", -100, 100,
     ),
     Column("sri_day_pairs_n", I, "", "Number of these pairs.", "", 0),
-)
+)  # fmt: skip
 RHYTHM = (
     Column(
-        "rhythm_h",
-        F,
-        "h",
-        "Hours of the clock worn for at least half: what the next columns rest on. "
-        "They are empty where an hour of the day has less than two.",
-        "",
-        0,
-        HOURS,
+        "rhythm_h", F, "h", "Hours of the clock worn for at least half: what the next columns rest "
+        "on. They are empty where an hour of the day has less than two.", "", 0, HOURS,
     ),
     Column(
-        "is",
-        F,
-        "0 to 1",
-        "Interdaily stability of hourly mean ENMO: 1 where all days are alike. GGIR's, by default "
-        "of ENMO above 20 mg or not, differs.",
-        VAN_SOMEREN,
-        0,
-        1,
+        "is", F, "0 to 1", "Interdaily stability of hourly mean ENMO: 1 where all days are alike. "
+        "GGIR's, by default of ENMO above 20 mg or not, differs.", VAN_SOMEREN, 0, 1,
     ),
     Column(
-        "iv",
-        F,
-        "",
-        "Intradaily variability of hourly mean ENMO: about 0 for a slow wave, about 2 for noise. "
-        "GGIR's, by default of ENMO above 20 mg or not, differs.",
-        VAN_SOMEREN,
-        0,
+        "iv", F, "", "Intradaily variability of hourly mean ENMO: about 0 for a slow wave, about 2 "
+        "for noise. GGIR's, by default of ENMO above 20 mg or not, differs.", VAN_SOMEREN, 0,
     ),
     Column("ra", F, "0 to 1", "Relative amplitude: (M10 - L5) / (M10 + L5).", VAN_SOMEREN, 0, 1),
     Column(
-        "l5_mg",
-        F,
-        "mg",
-        "L5: mean ENMO of the five successive hours of the mean day with the least. GGIR's is the "
-        "least of each day.",
-        VAN_SOMEREN,
-        0,
-        13_000,
+        "l5_mg", F, "mg", "L5: mean ENMO of the five successive hours of the mean day with the "
+        "least. GGIR's is the least of each day.", VAN_SOMEREN, 0, 13_000,
     ),
     Column("l5_start_h", F, "h", "Clock hour at which they begin.", "", 0, 24),
     Column(
-        "m10_mg",
-        F,
-        "mg",
-        "M10: mean ENMO of the ten successive hours of the mean day with the most. GGIR's is the "
-        "most of each day.",
-        VAN_SOMEREN,
-        0,
-        13_000,
+        "m10_mg", F, "mg", "M10: mean ENMO of the ten successive hours of the mean day with the "
+        "most. GGIR's is the most of each day.", VAN_SOMEREN, 0, 13_000,
     ),
     Column("m10_start_h", F, "h", "Clock hour at which they begin.", "", 0, 24),
-)
+)  # fmt: skip
 _REASONS = Column(
     REASONS, S, "", "Codes that say why the row should not be used, with a blank between them."
 )
@@ -144,13 +103,8 @@ PEOPLE = (
     Column("person", S, "", "Who wore the watch."),
     Column("recordings", I, "", "Number of recordings.", "", 0),
     Column(
-        "overlap_h",
-        F,
-        "h",
-        "Hours that at least two of the recordings cover, with their gaps. A sleep that both hold "
-        "is used once; the other row has the reason recorded_twice.",
-        "",
-        0,
+        "overlap_h", F, "h", "Hours that at least two of the recordings cover, with their gaps. A "
+        "sleep that both hold is used once; the other row has the reason recorded_twice.", "", 0,
         HOURS,
     ),
     Column("nights", I, "", "Number of nights: rows of nights that are main or none.", "", 0),
@@ -162,29 +116,17 @@ PEOPLE = (
     Column("naps_min", F, "min", "Their mean sleep period time.", "", 0, 1440),
     *_statistics(),
     Column(
-        "social_jetlag_h",
-        F,
-        "h",
-        "Mean midpoint of weekend minus weekday nights; later on free days is "
-        "positive. Weekends are taken for free days.",
-        WITTMANN,
-        -12,
-        12,
+        "social_jetlag_h", F, "h", "Mean midpoint of weekend minus weekday nights; later on free "
+        "days is positive. Weekends are taken for free days.", WITTMANN, -12, 12,
     ),
     Column(
-        "social_jetlag_corrected_h",
-        F,
-        "h",
-        "The same without sleep debt: weekend minus weekday wakeup where weekday "
-        "sleep is longer and its wakeup not later, else weekend minus weekday onset. "
-        "It is disputed (Roenneberg 2019, doi:10.3390/biology8030054).",
-        JANKOWSKI,
-        -12,
-        12,
+        "social_jetlag_corrected_h", F, "h", "The same without sleep debt: weekend minus weekday "
+        "wakeup where weekday sleep is longer and its wakeup not later, else weekend minus weekday "
+        "onset. It is disputed (Roenneberg 2019, doi:10.3390/biology8030054).", JANKOWSKI, -12, 12,
     ),
     *REGULARITY,
     *RHYTHM,
     _REASONS,
-)
+)  # fmt: skip
 """One row for each person. Of several recordings, the regularity and rhythm are means, weighted by
 the hours that each rests on."""

@@ -1,6 +1,7 @@
 """Declarations of columns: checks that follow from them, and the data dictionary."""
 
 import math
+import runpy
 
 import polars as pl
 import pytest
@@ -67,6 +68,7 @@ def test_the_dictionary_lists_every_column_and_code():
 
 def test_the_page_is_up_to_date(project):
     page = (project / "docs" / "data-dictionary.md").read_text()
-    assert page == dictionary.page(), (
-        "write it again: python -m sleepjax.nights.dictionary > docs/data-dictionary.md"
+    script = runpy.run_path(str(project / "docs" / "figures" / "dictionary.py"))
+    assert page == script["page"](), (
+        "write it again: python docs/figures/dictionary.py > docs/data-dictionary.md"
     )
