@@ -107,11 +107,12 @@ def parts_of_one(path: Path) -> dict[str, float]:
     timed("read", lambda: list(worker._read(path, Settings(), 1)))
     found = timed("find", find)
     of = found.recording, found.probabilities, timed("windows", lambda: found.windows)
-    table = timed("nights", lambda: nights.nights_table(*of))
-    rows = timed("recordings", lambda: nights.recordings_table(*of))
+    scored = timed("scoring", lambda: nights.scored(*of))
+    table = timed("nights", lambda: nights.nights_table(scored))
+    rows = timed("recordings", lambda: nights.recordings_table(scored))
     people = timed("people", lambda: nights.people_table(table, rows))
     page = path.with_suffix(".html")
-    write = lambda: nights.write_person_report(page, *of, nights=table, people=people)
+    write = lambda: nights.write_person_report(page, scored, nights=table, people=people)
     timed("report", write)
     return seconds
 

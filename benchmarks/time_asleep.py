@@ -21,7 +21,6 @@ import polars as pl
 import sleepjax
 from sleepjax.data.raw import iter_recordings
 from sleepjax.nights import scoring
-from sleepjax.nights.nights import rows_of
 from sleepjax.types import STEPS_PER_MINUTE
 
 
@@ -35,20 +34,21 @@ def main(argv: list[str]) -> None:
     for recording in iter_recordings(args.series):
         found = predictor.find(recording)
         meta, probs = recording.meta, found.probabilities
-        main_sleep = rows_of(found.windows.filter("main"), meta)
+        windows = found.windows.filter("main")
+        scored = scoring.scored(recording, probs, windows)
+        main_sleep, worn = scored.spans, scored.wear.worn
         truth = stages.filter(series_id=meta.series_id).sort("step")["asleep"]
-        scored, slept = truth.is_not_null().to_numpy(), truth.fill_null(False).to_numpy()
-        worn = scoring.wear(recording, probs, None).worn
+        known, slept = truth.is_not_null().to_numpy(), truth.fill_null(False).to_numpy()
         certain = np.ones_like(probs)
         rules = {
             "P(asleep)": probs[:, 0] >= scoring.SURE,
             "still": scoring.states(recording, certain, main_sleep, worn) == scoring.ASLEEP,
-            "both": scoring.states(recording, probs, main_sleep, worn) == scoring.ASLEEP,
+            "both": scored.state == scoring.ASLEEP,
         }
         for first, end in main_sleep:
             inside = np.zeros(meta.n_steps, bool)
             inside[first:end] = True
-            inside &= scored
+            inside &= known
             sums = [float((mask & inside).sum()) / STEPS_PER_MINUTE for mask in (slept, inside)]
             for rule, mask in rules.items():
                 asleep = float((mask & inside).sum()) / STEPS_PER_MINUTE

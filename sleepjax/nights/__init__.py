@@ -7,6 +7,7 @@ from sleepjax.nights.people import people_table
 from sleepjax.nights.people_file import read_people
 from sleepjax.nights.person_report import write_person_report
 from sleepjax.nights.recordings import recordings_table
+from sleepjax.nights.scoring import scored
 from sleepjax.nights.study_report import write_study_report
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "read_diary",
     "read_people",
     "recordings_table",
+    "scored",
     "write_person_report",
     "write_study_report",
 ]

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from sleepjax.data.recording import Recording
 from sleepjax.local_time import local_seconds, timestamps, utc_offset
 from sleepjax.nights import scoring
 from sleepjax.nights.columns import REASONS, checked
@@ -21,9 +20,9 @@ from sleepjax.nights.reasons import (
     MIN_WORN,
     cells,
 )
-from sleepjax.nights.scoring import Wear
+from sleepjax.nights.scoring import Scored, Wear
 from sleepjax.postprocess.sleep_windows import DAY, sleep_day, usual_midpoint
-from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
+from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE, SeriesMeta
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 HOUR = 3600
@@ -40,11 +39,8 @@ PROBABILITIES = {
 
 
 def nights_table(
-    recording: Recording,
-    probabilities: np.ndarray,
-    windows: pl.DataFrame,
+    scored: Scored,
     *,
-    nonwear: np.ndarray | None = None,
     quality: Mapping[str, Any] | None = None,
     person: str | None = None,
     min_hours: float = MIN_HOURS,
@@ -52,27 +48,15 @@ def nights_table(
     """All nights of one recording, in order of time.
 
     Args:
-      recording: T steps.
-      probabilities: float [T,K] of asleep, onset, wakeup (, worn).
-      windows: of `postprocess.find_windows`, in order of time.
-      nonwear: bool [T] by the rule on the raw signal, None where there was none.
+      scored: the recording and what was found in it, by `scoring.scored`.
       quality: what the device's reader says of the file; of it ``calibration`` is used.
       person: who wore the watch; by default the recording's name.
       min_hours: of a night's 24 that must be measured with the watch on for its row to be clean.
 
     Returns the columns of `NIGHTS`; `clean` chooses the nights that can be used.
-    Raises InputError where ``nonwear`` or ``probabilities`` are of another length.
     """
-    meta = recording.meta
-    for name, array in (("probabilities", probabilities), ("nonwear", nonwear)):
-        if array is not None and len(array) != meta.n_steps:
-            raise InputError(
-                f"series {meta.series_id!r}: {name} has {len(array)} rows, the recording "
-                f"{meta.n_steps}; give one for each step."
-            )
-    worn = scoring.wear(recording, probabilities, nonwear)
-    spans = rows_of(windows, meta)
-    state = scoring.states(recording, probabilities, spans, worn.worn)
+    meta, windows, spans = scored.recording.meta, scored.windows, scored.spans
+    worn = scored.wear
     day, usual = days(spans, meta)
     of_window = day[[(onset + wakeup) // 2 for onset, wakeup in spans]] if spans else day[:0]
     file, of_file = _calibration((quality or {}).get("calibration") or {})
@@ -89,7 +73,7 @@ def nights_table(
             rows.append(night | cells(none | about | of_file))
         for i, kind in zip(mine.tolist(), kinds, strict=True):
             row = night | {"kind": kind} | _window(windows.row(i, named=True), meta, spans[i])
-            row |= scoring.within(state[slice(*spans[i])]) | _worn_within(worn, spans[i])
+            row |= scoring.within(scored.state[slice(*spans[i])]) | _worn_within(worn, spans[i])
             why = (about if kind == "main" else {}) | _of_window(worn, spans[i])
             rows.append(row | cells(why | of_file))
     return checked(rows, NIGHTS)
@@ -105,13 +89,6 @@ def days(spans: Sequence[tuple[int, int]], meta: SeriesMeta) -> tuple[np.ndarray
     onset, wakeup = np.array(spans, np.int64).reshape(-1, 2).T
     usual = usual_midpoint(onset, wakeup, meta)
     return sleep_day(local_seconds(meta, np.arange(meta.n_steps)), usual), usual
-
-
-def rows_of(windows: pl.DataFrame, meta: SeriesMeta) -> list[tuple[int, int]]:
-    """(row of the onset, row of the wakeup) of each window, from its steps."""
-    onsets, wakeups = (windows[name].to_list() for name in ("onset_step", "wakeup_step"))
-    first = meta.first_step
-    return [(onset - first, wakeup - first) for onset, wakeup in zip(onsets, wakeups, strict=True)]
 
 
 def _date(begin: float) -> dict[str, Any]:

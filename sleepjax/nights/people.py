@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
 from sleepjax.nights.columns import REASONS, bounded
 from sleepjax.nights.overlaps import overlap_hours
 from sleepjax.nights.people_columns import AMOUNTS, CLOCKS, PEOPLE, REGULARITY, RHYTHM
-from sleepjax.nights.reasons import NIGHT
+from sleepjax.nights.reasons import NIGHT, listed
 
 WEIGHTS = {
     "sri": "sri_pairs_h",
@@ -56,17 +54,11 @@ def people_table(nights: pl.DataFrame, recordings: pl.DataFrame) -> pl.DataFrame
         pl.col(numbers).fill_null(0).cast(pl.Int64), pl.col("overlap_h").fill_null(0.0)
     )
     why = [
-        "" if n else " ".join(["no_clean_night", *_codes(codes or [])])
+        "" if n else " ".join(["no_clean_night", *listed(codes or [], NIGHT)])
         for n, codes in people.select("clean_nights", "codes").iter_rows()
     ]
     people = people.with_columns(pl.Series(REASONS, why, dtype=pl.String))
     return bounded(people.sort("person"), PEOPLE)
-
-
-def _codes(cells: Sequence[str]) -> list[str]:
-    """The codes in these cells, each once, in the order of the dictionary."""
-    given = {code for cell in cells for code in cell.split()}
-    return [code for code in NIGHT if code in given]
 
 
 def statistics(nights: pl.DataFrame) -> pl.DataFrame:
@@ -106,10 +98,12 @@ def _mean(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.Float64).mean()
 
 
-def _clock_mean(hours: pl.Expr) -> pl.Expr:
+def _clock_mean(hours: pl.Expr, weight: pl.Expr | float = 1.0) -> pl.Expr:
     """Direction of the mean of clock times on the circle, in hours from 0 to 24."""
     angle = hours * (2 * np.pi / 24)
-    return (pl.arctan2(angle.sin().mean(), angle.cos().mean()) * (24 / (2 * np.pi))).round(9) % 24
+    sine, cosine = (angle.sin() * weight).sum(), (angle.cos() * weight).sum()
+    clock = (pl.arctan2(sine, cosine) * (24 / (2 * np.pi))).round(9) % 24
+    return pl.when(hours.count() > 0).then(clock)
 
 
 def _signed(hours: pl.Expr) -> pl.Expr:
@@ -127,7 +121,7 @@ def _of_recordings(recordings: pl.DataFrame) -> pl.DataFrame:
         known = pl.col(name).is_not_null()
         value, weight = pl.col(name).filter(known), pl.col(WEIGHTS[name]).filter(known)
         if name.endswith("_start_h"):
-            columns.append(_weighted_clock(value, weight).alias(name))
+            columns.append(_clock_mean(value, weight).alias(name))
         else:
             columns.append(((value * weight).sum() / weight.sum()).alias(name))
     return (
@@ -135,10 +129,3 @@ def _of_recordings(recordings: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len().alias("recordings"), *columns)
         .with_columns(pl.col(list(WEIGHTS)).fill_nan(None))  # 0 / 0: no recording has a value
     )
-
-
-def _weighted_clock(hours: pl.Expr, weight: pl.Expr) -> pl.Expr:
-    angle = hours * (2 * np.pi / 24)
-    sine, cosine = (angle.sin() * weight).sum(), (angle.cos() * weight).sum()
-    clock = (pl.arctan2(sine, cosine) * (24 / (2 * np.pi))).round(9) % 24
-    return pl.when(weight.sum() > 0).then(clock)

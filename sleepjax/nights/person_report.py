@@ -20,9 +20,11 @@ from sleepjax.figures.page import image, page, table
 from sleepjax.figures.shown import View
 from sleepjax.io import write_text
 from sleepjax.local_time import timestamps
-from sleepjax.nights import scoring, words
+from sleepjax.nights import words
 from sleepjax.nights.columns import REASONS
-from sleepjax.nights.nights import clean, days, rows_of
+from sleepjax.nights.nights import clean, days
+from sleepjax.nights.scoring import Scored
+from sleepjax.text import counted
 from sleepjax.types import STEPS_PER_DAY
 
 MAX_NIGHTS = 60
@@ -33,13 +35,10 @@ MAX_DAYS = 60
 
 def write_person_report(
     path: Path,
-    recording: Recording,
-    probabilities: np.ndarray,
-    windows: pl.DataFrame,
+    scored: Scored,
     *,
     nights: pl.DataFrame,
     people: pl.DataFrame,
-    nonwear: np.ndarray | None = None,
     quality: Mapping[str, Any] | None = None,
     made_with: Mapping[str, Any] | None = None,
 ) -> None:
@@ -47,36 +46,32 @@ def write_person_report(
 
     Args:
       path: the HTML file.
-      recording: T steps.
-      probabilities: float [T,K] of asleep, onset, wakeup (, worn).
-      windows: of `postprocess.find_windows`.
+      scored: the recording and what was found in it, by `scoring.scored`.
       nights: of `nights_table`, of this recording.
       people: of `people_table`; the row of this person is shown.
-      nonwear: bool [T] by the rule on the raw signal, None where there was none.
       quality: what the device's reader says of the file.
       made_with: what the results depend on, such as ``sleepjax`` (version), ``weights`` (hash),
         ``simulated`` (whether the model learned from simulated people only) and ``settings``.
     """
     person = nights["person"][0]
-    worn = scoring.wear(recording, probabilities, nonwear).worn
     view = View(
-        recording,
-        probabilities=probabilities,
-        found=_events(windows),
-        windows=windows,
-        nonwear=~worn,
+        scored.recording,
+        probabilities=scored.probabilities,
+        found=_events(scored.windows),
+        windows=scored.windows,
+        nonwear=~scored.wear.worn,
     )
     row = people.filter(person=person).row(0, named=True)
     sections = [
         ("Summary", _summary(row)),
         ("All days", _all_days(view)),
         ("Table of nights", words.nights_html(nights)),
-        ("Each night", _each_night(view, nights, windows)),
-        ("Quality of the recording", _quality(recording, quality)),
+        ("Each night", _each_night(view, nights, scored.spans)),
+        ("Quality of the recording", _quality(scored.recording, quality)),
         ("How this was made", made(made_with)),
     ]
     title = f"Sleep of {person}"
-    write_text(path, page(title, _lead(recording, nights, made_with), sections))
+    write_text(path, page(title, _lead(scored.recording, nights, made_with), sections))
 
 
 def write_summary(
@@ -103,7 +98,7 @@ def write_summary(
     main = nights.filter(kind="main")
     lead = (
         f"{words.warning(made_with)}<p>{len(recordings)} recordings. Main sleep was found in "
-        f"<b>{len(main)} nights</b>, of which <b>{row['clean_nights']} can be used</b>."
+        f"<b>{counted(len(main), 'night')}</b>, of which <b>{row['clean_nights']} can be used</b>."
         f"{_overlap(row)}</p><p><small>{words.LIMITS}</small></p>"
     )
     sections = [
@@ -175,8 +170,8 @@ def _all_days(view: View) -> str:
     return image(picture, "Each row shows two days. A bar above a row is sleep that was found.")
 
 
-def _each_night(view: View, nights: pl.DataFrame, windows: pl.DataFrame) -> str:
-    day, _ = days(rows_of(windows, view.meta), view.meta)
+def _each_night(view: View, nights: pl.DataFrame, spans: Sequence[tuple[int, int]]) -> str:
+    day, _ = days(spans, view.meta)
     parts = []
     numbers = np.unique(day)
     for number, one in list(enumerate(numbers.tolist(), start=1))[:MAX_NIGHTS]:
@@ -187,7 +182,8 @@ def _each_night(view: View, nights: pl.DataFrame, windows: pl.DataFrame) -> str:
         parts += [f"<p>{words.night_text(row)}</p>" for row in of_night.iter_rows(named=True)]
         parts.append(image(_picture(view, int(inside[0]), int(inside[-1]) + 1), _CAPTION))
     if len(numbers) > MAX_NIGHTS:
-        parts.append(f"<p>{len(numbers) - MAX_NIGHTS} more nights are in the table above.</p>")
+        more = counted(len(numbers) - MAX_NIGHTS, "more night is", "more nights are")
+        parts.append(f"<p>{more} in the table above.</p>")
     return "\n".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 
@@ -61,6 +61,12 @@ DIARY = {
 def joined(codes: list[str]) -> str:
     """The cell of a table: codes with a blank between them."""
     return " ".join(codes)
+
+
+def listed(cells: Iterable[str], codes: Iterable[str]) -> list[str]:
+    """Those of the codes that stand in the cells, each once."""
+    given = {code for cell in cells for code in cell.split()}
+    return [code for code in codes if code in given]
 
 
 def cells(given: Mapping[str, str]) -> dict[str, str]:

@@ -8,30 +8,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data.recording import Recording
 from sleepjax.local_time import timestamps
-from sleepjax.nights import scoring
 from sleepjax.nights.columns import checked
-from sleepjax.nights.nights import rows_of
 from sleepjax.nights.people_columns import RECORDINGS
 from sleepjax.nights.regularity import regularity
 from sleepjax.nights.rhythm import hourly, rhythm
+from sleepjax.nights.scoring import Scored
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
 
 
 def recordings_table(
-    recording: Recording,
-    probabilities: np.ndarray,
-    windows: pl.DataFrame,
-    *,
-    nonwear: np.ndarray | None = None,
-    quality: Mapping[str, Any] | None = None,
-    person: str | None = None,
+    scored: Scored, *, quality: Mapping[str, Any] | None = None, person: str | None = None
 ) -> pl.DataFrame:
     """One row about one recording; the arguments are those of `nights_table`."""
-    meta, quality = recording.meta, quality or {}
-    wear = scoring.wear(recording, probabilities, nonwear)
-    state = scoring.states(recording, probabilities, rows_of(windows, meta), wear.worn)
+    recording, wear, quality = scored.recording, scored.wear, quality or {}
+    meta = recording.meta
     begin, end = timestamps(meta, np.array([0, meta.n_steps]))
     row = {
         "series_id": meta.series_id,
@@ -47,5 +38,5 @@ def recordings_table(
         "device": quality.get("device"),
         "reasons": "",
     }
-    row |= regularity(recording, state) | rhythm(*hourly(recording, wear.worn))
+    row |= regularity(recording, scored.state) | rhythm(*hourly(recording, wear.worn))
     return checked([row], RECORDINGS)

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from sleepjax.baselines.angle import sustained_inactivity
 from sleepjax.data.recording import Recording
-from sleepjax.types import CLASSES, STEPS_PER_MINUTE
+from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError
 
 ASLEEP, AWAKE, UNKNOWN = 1, 0, -1
 SURE = 0.5
@@ -40,6 +41,47 @@ class Wear:
         """bool [T]: measured, and nothing says that the watch was not on the wrist."""
         known = [part for part in (self.model, self.raw) if part is not None]
         return np.logical_and.reduce([self.measured, *known])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A recording of T steps, what was found in it, and sleep and wear at every step."""
+
+    recording: Recording
+    probabilities: np.ndarray
+    """float [T,K] of asleep, onset, wakeup (, worn)."""
+    windows: pl.DataFrame
+    """Of `postprocess.find_windows`, in order of time."""
+    spans: list[tuple[int, int]]
+    """(row of the onset, row of the wakeup) of each window."""
+    wear: Wear
+    state: np.ndarray
+    """int8 [T]: `ASLEEP`, `AWAKE` or `UNKNOWN`."""
+
+
+def scored(
+    recording: Recording,
+    probabilities: np.ndarray,
+    windows: pl.DataFrame,
+    nonwear: np.ndarray | None = None,
+) -> Scored:
+    """Score a recording step by step, for the tables and reports.
+
+    ``nonwear`` is bool [T] by the rule on the raw signal, None where there was none; the other
+    arguments are those of `Scored`. Raises InputError where ``nonwear`` or ``probabilities`` are of
+    another length than the recording.
+    """
+    meta = recording.meta
+    for name, array in (("probabilities", probabilities), ("nonwear", nonwear)):
+        if array is not None and len(array) != meta.n_steps:
+            raise InputError(
+                f"series {meta.series_id!r}: {name} has {len(array)} rows, the recording "
+                f"{meta.n_steps}; give one for each step."
+            )
+    steps = windows.select(pl.col("onset_step", "wakeup_step") - meta.first_step)
+    spans, worn = list(steps.iter_rows()), wear(recording, probabilities, nonwear)
+    state = states(recording, probabilities, spans, worn.worn)
+    return Scored(recording, probabilities, windows, spans, worn, state)
 
 
 def wear(recording: Recording, probabilities: np.ndarray, nonwear: np.ndarray | None) -> Wear:

@@ -20,6 +20,7 @@ from sleepjax.nights.columns import REASONS
 from sleepjax.nights.nights import clean
 from sleepjax.nights.person_report import made
 from sleepjax.nights.reasons import NIGHT
+from sleepjax.text import counted
 
 MAX_ROWS = 300
 """Of a table in the page; the csv files hold all."""
@@ -78,9 +79,10 @@ def write_study_report(
     ]
     main = nights.filter(kind="main")
     lead = (
-        f"{words.warning(made_with)}<p>{len(status)} files, of which <b>{len(failed)} gave no "
-        f"result</b>; {len(people)} {'person' if len(people) == 1 else 'people'}, {len(main)} "
-        f"nights with main sleep, of which <b>{len(clean(main))} can be used</b>.</p>"
+        f"{words.warning(made_with)}<p>{counted(len(status), 'file')}, of which "
+        f"<b>{len(failed)} gave no result</b>; {counted(len(people), 'person', 'people')}, "
+        f"{counted(len(main), 'night')} with main sleep, of which <b>{len(clean(main))} can be "
+        "used</b>.</p>"
         f"<p><small>{words.LIMITS}</small></p>"
     )
     write_text(path, page(title, lead, sections))
@@ -91,7 +93,7 @@ def _files(status: pl.DataFrame, failed: pl.DataFrame) -> str:
     others = status.filter(pl.col("status").is_in(USED), pl.col("status") != DONE)
     told = pl.concat([failed, others])
     if told.is_empty():
-        return f"<p>None: all of {len(status)} files were used.</p>"
+        return f"<p>None: all were used ({counted(len(status), 'file')}).</p>"
     rows = [
         [row["input"], row["status"], row["reason"] or None]
         for row in told.head(MAX_ROWS).iter_rows(named=True)
@@ -105,7 +107,7 @@ def _missing(people: pl.DataFrame, expected: Iterable[str], named: Named) -> str
     unused = people.filter(clean_nights=0)
     rows: list[list[Any]] = [[person, "no recording"] for person in absent]
     rows += [
-        [named(row["person"]), _codes(row[REASONS]) or None]
+        [named(row["person"]), words.spoken(row[REASONS]) or None]
         for row in unused.head(MAX_ROWS).iter_rows(named=True)
     ]
     if not rows:
@@ -120,14 +122,15 @@ def _unused(nights: pl.DataFrame) -> str:
     count = dict(given.iter_rows())
     rows = [[words_of, code, count[code]] for code, words_of in NIGHT.items() if code in count]
     if not rows:
-        return f"<p>None of {len(whole)} nights.</p>"
+        return f"<p>None of {counted(len(whole), 'night')}.</p>"
     items = "".join(
-        f"<li><b>{n} night{'' if n == 1 else 's'}</b>: {escape(text)} <small>({code})</small></li>"
+        f"<li><b>{counted(n, 'night')}</b>: {escape(text)} <small>({code})</small></li>"
         for text, code, n in rows
     )
     return (
-        f"<p>{len(whole) - len(clean(whole))} of {len(whole)} nights, the first and the last day "
-        f"of each recording among them. A night may have several reasons.</p><ul>{items}</ul>"
+        f"<p>{len(whole) - len(clean(whole))} of {counted(len(whole), 'night')}, the first and the "
+        "last day of each recording among them. A night may have several reasons.</p>"
+        f"<ul>{items}</ul>"
     )
 
 
@@ -139,7 +142,7 @@ def _distributions(nights: pl.DataFrame) -> str:
         text: _histogram(main[name].drop_nulls().to_numpy() * SCALES.get(name, 1), name)
         for name, text in SHOWN.items()
     }
-    return f"<p>The {len(main)} nights that can be used.</p>" + row(figures)
+    return f"<p>{counted(len(main), 'night')} that can be used.</p>" + row(figures)
 
 
 def _histogram(values: np.ndarray, name: str) -> Figure:
@@ -194,10 +197,6 @@ def _overlaps(people: pl.DataFrame) -> str:
         f"<p>Recordings of one person that overlap: {', '.join(each[:20])}{more}. A sleep that "
         "two of them hold is counted once.</p>"
     )
-
-
-def _codes(codes: str) -> str:
-    return ", ".join(code.replace("_", " ") for code in codes.split())
 
 
 def _more(n: int) -> str:

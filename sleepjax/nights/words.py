@@ -10,7 +10,8 @@ import polars as pl
 
 from sleepjax.figures.page import table
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
-from sleepjax.nights.reasons import PERSON
+from sleepjax.nights.reasons import PERSON, listed
+from sleepjax.text import counted
 
 LIMITS = (
     "A wrist accelerometer measures movement, not sleep. Lying still awake is counted as sleep, so "
@@ -56,6 +57,11 @@ def clock(hours: float | None) -> str:
 def percent(share: float | None) -> str:
     """``95 %`` of 0.95."""
     return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def spoken(codes: str) -> str:
+    """``not worn, end not seen`` of a cell of codes."""
+    return ", ".join(codes.split()).replace("_", " ")
 
 
 def reasons_html(codes: str) -> str:
@@ -106,7 +112,7 @@ def _times(row: Mapping[str, Any]) -> str:
     if not n:
         return ""
     between = duration(n * row["awakening_mean_min"])
-    return f" ({between} of it in {n} awakening{'' if n == 1 else 's'})"
+    return f" ({between} of it in {counted(n, 'awakening')})"
 
 
 def _runner_up(row: Mapping[str, Any]) -> str:
@@ -143,22 +149,17 @@ def nights_html(nights: pl.DataFrame) -> str:
             percent(row["maintenance_efficiency"]),
             row["awakenings"],
             f"{row['worn_h']:.1f} h",
-            ", ".join(code.replace("_", " ") for code in row[REASONS].split()) or None,
+            spoken(row[REASONS]) or None,
         ]
         for row in nights.iter_rows(named=True)
     ]
+    codes = " ".join(listed(nights[REASONS], PERSON))
     return table(head, rows, prose=True) + (
         "<p><small>Window: from falling asleep to waking up; asleep and awake are parts of it. "
         "Efficiency: time asleep over the "
         "window (sleep maintenance efficiency), not over the time in bed. Worn: hours of the "
-        "night's 24 with the watch on.</small></p>" + _legend(nights[REASONS])
+        "night's 24 with the watch on.</small></p>" + reasons_html(codes)
     )
-
-
-def _legend(cells: pl.Series) -> str:
-    """What the codes in these cells say, each once, in the order of the dictionary."""
-    given = {code for cell in cells for code in cell.split()}
-    return reasons_html(" ".join(code for code in PERSON if code in given))
 
 
 def person_html(row: Mapping[str, Any]) -> str:

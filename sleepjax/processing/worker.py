@@ -19,7 +19,13 @@ from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
 from sleepjax.io import file_hash, write_json, write_table
-from sleepjax.nights import nights_table, people_table, recordings_table, write_person_report
+from sleepjax.nights import (
+    nights_table,
+    people_table,
+    recordings_table,
+    scored,
+    write_person_report,
+)
 from sleepjax.processing import results
 from sleepjax.processing.inputs import Input, printable
 from sleepjax.processing.recipe import Identity, Settings, made_with
@@ -156,19 +162,25 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
             faults.append(printable(str(part)))
             continue
         converted, found = part
-        of = found.recording, found.probabilities, found.windows
-        about: dict[str, Any] = dict(nonwear=converted.nonwear, quality=converted.quality)
-        nights.append(nights_table(*of, **about, min_hours=task.settings.min_hours))
-        rows.append(recordings_table(*of, **about))
-        quality.append(converted.quality)
+        of = scored(found.recording, found.probabilities, found.windows, converted.nonwear)
+        about = converted.quality
+        nights.append(nights_table(of, quality=about, min_hours=task.settings.min_hours))
+        rows.append(recordings_table(of, quality=about))
+        quality.append(about)
         if converted.quality.get("partial"):
             notes = "; ".join(converted.quality.get("notes", []))
             faults.append(printable(f"read in part: {notes}"))
         if task.settings.reports:
             reports.append(f"report-{len(reports)}.html")
             people = people_table(nights[-1], rows[-1])
-            about |= dict(nights=nights[-1], people=people, made_with=task.made_with)
-            write_person_report(folder / reports[-1], *of, **about)
+            write_person_report(
+                folder / reports[-1],
+                of,
+                nights=nights[-1],
+                people=people,
+                quality=about,
+                made_with=task.made_with,
+            )
     if not rows:
         raise InputError(faults[0] if faults else "it holds no recording")
     recordings = pl.concat(rows)
@@ -193,14 +205,13 @@ def _each(path: Path, task: Task) -> Iterator[tuple[Converted, Found] | InputErr
     """
     source = _read(path, task.settings, task.jobs)
     while group := list(islice(source, TOGETHER)):
-        sound = [part[1] for part in group if not isinstance(part, InputError)]
-        found = model(task.settings.workdir).find_each(sound, fitted=True)
-        for part in group:
+        read = [part if isinstance(part, InputError) else part[1] for part in group]
+        found = model(task.settings.workdir).find_each(read, fitted=True)
+        for part, one in zip(group, found, strict=True):
             if isinstance(part, InputError):
                 yield part
-                continue
-            one = next(found)
-            yield one if isinstance(one, InputError) else (part[0], one)
+            else:
+                yield one if isinstance(one, InputError) else (part[0], one)
 
 
 def _read(

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax.nights import compare_diary, nights_table, read_diary
+from sleepjax.nights import compare_diary, nights_table, read_diary, scored
 from sleepjax.nights.columns import REASONS, checked
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.types import InputError
@@ -117,7 +117,7 @@ def nights():
         (row_of(of, f"2018-08-{d} 23:00"), row_of(of, f"2018-08-{d + 1} 07:00"))
         for d in (14, 15, 16)
     ]
-    return nights_table(*found(of, sleeps), person="p")
+    return nights_table(scored(*found(of, sleeps)), person="p")
 
 
 def test_nights_stand_beside_those_of_the_diary(read, nights):
@@ -164,7 +164,7 @@ def test_a_diary_without_whole_rows_or_known_people(read, nights):
 
 
 def test_a_person_in_whom_no_sleep_was_found(read):
-    nights = nights_table(*found(meta("2018-08-14 15:00", 24), []), person="p")
+    nights = nights_table(scored(*found(meta("2018-08-14 15:00", 24), [])), person="p")
     compared = compare_diary(nights, read("person,date,onset,wakeup\np,2018-08-14,23:00,07:00\n"))
     assert compared.nights[REASONS][0] == "no_night_found"
     assert compared.agreement is not None and compared.agreement.missed == 1
@@ -172,7 +172,7 @@ def test_a_person_in_whom_no_sleep_was_found(read):
 
 def test_the_codes_of_the_night_are_those_of_the_row_too(read):
     of = meta("2018-08-14 20:00", 13)
-    nights = nights_table(*found(of, [(3 * 720, 11 * 720)]), person="p")
+    nights = nights_table(scored(*found(of, [(3 * 720, 11 * 720)])), person="p")
     compared = compare_diary(nights, read("person,date,onset,wakeup\np,2018-08-14,23:00,07:00\n"))
     assert compared.nights[REASONS][0] == "recording_too_short"
 
@@ -185,7 +185,7 @@ def test_time_in_bed_is_time_that_passed(read, change):
     zone = "America/New_York"
     of = meta(f"{evening} 15:00", 24, zone)
     sleep = (row_of(of, f"{evening} 23:00", zone), row_of(of, f"{morning} 07:00", zone))
-    nights = nights_table(*found(of, [sleep]), person="p")
+    nights = nights_table(scored(*found(of, [sleep])), person="p")
     header = "person,date,bed,onset,wakeup,rise\n"
     row = compare_diary(nights, read(f"{header}p,{evening},22:30,23:00,07:00,07:30\n")).nights
     assert row["time_in_bed_min"][0] == 60 * hours
@@ -213,7 +213,7 @@ def test_efficiency_and_latency_are_those_of_yasa(read, night):
 def test_sleep_that_ends_before_it_begins_by_the_clock_belongs_to_no_row(read):
     of = meta("2018-08-14 15:00", 24)
     west = of.__class__("s", of.n_steps, 0, of.start, ((0, 3600), (12 * 720, -8 * 3600)), {})
-    nights = nights_table(*found(west, [(8 * 720, 16 * 720)]), person="p")
+    nights = nights_table(scored(*found(west, [(8 * 720, 16 * 720)])), person="p")
     assert nights.filter(kind="main")["clock_change_h"].to_list() == [-9]
     header = "person,date,onset,wakeup\n"
     compared = compare_diary(nights, read(f"{header}p,2018-08-14,23:00,07:00\n"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleepjax.nights import clean, nights_table, recordings_table
+from sleepjax.nights import clean, nights_table, recordings_table, scored
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.reasons import NIGHT
@@ -26,7 +26,7 @@ def week(n=5):
 
 def test_a_plain_week_is_clean_but_for_its_ends():
     of = meta("2018-08-14 09:00", 24 * 4 + 8)
-    nights = nights_table(*found(of, days_of_sleep(of, "Europe/London", week(4))))
+    nights = nights_table(scored(*found(of, days_of_sleep(of, "Europe/London", week(4)))))
     assert nights["kind"].to_list() == ["none", "main", "main", "main", "main", "none"]
     assert nights["night"].to_list() == [1, 2, 3, 4, 5, 6]
     assert nights["date"].to_list() == [f"2018-08-{d}" for d in range(13, 19)]
@@ -63,7 +63,7 @@ def test_two_nights_whose_numbers_are_computed_by_hand():
     doubt = slice(*rows(("16 06:00", "16 06:12"))[0])
     probs[doubt, 0] = 0.3
     # The arm turns every 20 minutes by the clock; what is still for over five minutes is asleep.
-    nights = nights_table(recording, probs, windows).filter(kind="main").rows(named=True)
+    nights = nights_table(scored(recording, probs, windows)).filter(kind="main").rows(named=True)
     expected = [
         # onset, wakeup, midpoint, window, awake in each awakening
         ("14T23:10:00", "15T06:50:00", "15T03:00:00", 460, (12, 4)),
@@ -95,7 +95,7 @@ def test_a_night_in_which_the_clock_is_changed_is_as_long_as_it_was(begin, night
     zone = "America/New_York"
     of = meta(begin, 24 + 8, zone)
     onset, wakeup = days_of_sleep(of, zone, [night])[0]
-    nights = nights_table(*found(of, [(onset, wakeup)]))
+    nights = nights_table(scored(*found(of, [(onset, wakeup)])))
     row = main_of(nights)
     assert row["spt_min"] == hours * 60 and row["clock_change_h"] == change
     assert (row["onset_clock_h"], row["wakeup_clock_h"]) == (23.0, 7.0)
@@ -113,14 +113,14 @@ def test_travel_across_time_zones_keeps_every_night():
     before = [(11 * HOUR, 19 * HOUR), (35 * HOUR, 43 * HOUR)]
     after = [(52 * HOUR, 60 * HOUR), (75 * HOUR, 83 * HOUR), (99 * HOUR, 107 * HOUR)]
     recording, probs, windows = found(of, before + after)
-    nights = nights_table(recording, probs, windows)
+    nights = nights_table(scored(recording, probs, windows))
     assert nights.filter(kind="main")["onset_step"].to_list() == windows["onset_step"].to_list()
     assert (
         nights.filter(kind="main")["onset"].str.slice(-5).to_list() == ["+0100"] * 2 + ["+0900"] * 3
     )
     assert nights["recorded_h"].sum() >= 24 * 5 - 1e-6
     in_flight = found(of, [(arrived - 4 * HOUR, arrived + 4 * HOUR)])
-    row = main_of(nights_table(*in_flight))
+    row = main_of(nights_table(scored(*in_flight)))
     assert (row["spt_min"], row["clock_change_h"]) == (480.0, 8.0)
 
 
@@ -129,7 +129,7 @@ def test_somebody_who_sleeps_by_day_has_a_night_a_day():
     sleeps = [
         (row_of(of, f"2018-08-{d} 08:30"), row_of(of, f"2018-08-{d} 15:30")) for d in range(14, 18)
     ]
-    nights = nights_table(*found(of, sleeps))
+    nights = nights_table(scored(*found(of, sleeps)))
     main = nights.filter(kind="main")
     assert main["date"].to_list() == [f"2018-08-{d}" for d in range(14, 18)]
     assert clean(main)["spt_min"].to_list() == [420.0] * 4
@@ -142,11 +142,13 @@ def test_two_sleeps_a_day_are_main_sleep_and_nap():
         of, "Europe/London",
         [("2018-08-14 23:00", "2018-08-15 04:00"), ("2018-08-15 08:00", "2018-08-15 10:30")],
     )  # fmt: skip
-    nights = nights_table(*found(of, sleeps)).filter(pl.col("kind") != "none")
+    nights = nights_table(scored(*found(of, sleeps))).filter(pl.col("kind") != "none")
     assert nights["kind"].to_list() == ["main", "nap"] and nights["night"].n_unique() == 1
     assert nights["spt_min"].to_list() == [300.0, 150.0]
     short = meta("2018-08-14 20:00", 15)  # too short to know the main sleep; the nap was seen whole
-    table = nights_table(*found(short, [(row - 8 * HOUR, end - 8 * HOUR) for row, end in sleeps]))
+    table = nights_table(
+        scored(*found(short, [(row - 8 * HOUR, end - 8 * HOUR) for row, end in sleeps]))
+    )
     assert table[REASONS].to_list() == ["recording_too_short", ""]
 
 
@@ -155,30 +157,32 @@ def test_a_watch_put_on_at_three_in_the_morning():
     sleeps = days_of_sleep(
         of, "Europe/London", [("2018-08-14 04:00", "2018-08-14 09:00"), *week(2)]
     )
-    nights = nights_table(*found(of, sleeps))
+    nights = nights_table(scored(*found(of, sleeps)))
     first = nights.row(0, named=True)
     assert first["kind"] == "main" and first[REASONS] == "recording_too_short"
     assert 11 < first["recorded_h"] < 13 and first["spt_min"] == 300
     assert first[WHY] == f"{first['recorded_h']:.1f} h lie in the recording, 16 h are needed"
-    assert nights_table(*found(of, sleeps), min_hours=8)[REASONS][0] == ""
-    assert nights_table(*found(of, sleeps), min_hours=13.5)[WHY][0].endswith(", 13.5 h are needed")
+    assert nights_table(scored(*found(of, sleeps)), min_hours=8)[REASONS][0] == ""
+    assert nights_table(scored(*found(of, sleeps)), min_hours=13.5)[WHY][0].endswith(
+        ", 13.5 h are needed"
+    )
     asleep = days_of_sleep(of, "Europe/London", [("2018-08-14 03:00", "2018-08-14 09:00")])
-    seen = nights_table(*found(of, asleep)).row(0, named=True)[REASONS].split()
+    seen = nights_table(scored(*found(of, asleep))).row(0, named=True)[REASONS].split()
     assert "end_not_seen" in seen and "recording_too_short" in seen
 
 
 @pytest.mark.parametrize(("begin", "rows"), [("2018-08-14 20:00", 1), ("2018-08-14 11:30", 2)])
 def test_a_recording_of_one_hour(begin, rows):
     of = meta(begin, 1)
-    nights = nights_table(*found(of, []))
+    nights = nights_table(scored(*found(of, [])))
     assert nights[REASONS].to_list() == ["no_sleep_found recording_too_short"] * rows
     assert nights["recorded_h"].sum() == pytest.approx(1)
-    row = recordings_table(*found(of, [])).row(0, named=True)
+    row = recordings_table(scored(*found(of, []))).row(0, named=True)
     assert row["sri"] is None and row["is"] is None and row["days"] == pytest.approx(1 / 24)
 
 
 def test_a_recording_of_one_step():
-    nights = nights_table(*found(meta("2018-08-14 20:00", 1 / HOUR), []))
+    nights = nights_table(scored(*found(meta("2018-08-14 20:00", 1 / HOUR), [])))
     assert nights[REASONS].to_list() == ["no_sleep_found recording_too_short"]
 
 
@@ -191,19 +195,19 @@ def test_a_nap_without_a_row_is_the_runner_up_and_said_to_be_one():
     probs[begin:end, 0] = 0.7
     for column, at in ((1, begin), (2, end)):
         probs[:, column] += 0.35 * np.exp(-0.5 * ((rows - at) / (9 * MINUTE)) ** 2)
-    nights = nights_table(recording, probs, find_windows(probs, of))
+    nights = nights_table(scored(recording, probs, find_windows(probs, of)))
     row = main_of(nights)
     assert "nap" not in nights["kind"].to_list()
     assert row["wakeup_probability"] + row["next_wakeup_probability"] > 1.5
     assert row["next_wakeup"].startswith("2018-08-15T11:5")
     assert night_text(row).count("probably another, short sleep") == 1
-    alone = main_of(nights_table(*found(of, [(8 * HOUR, 16 * HOUR)])))
+    alone = main_of(nights_table(scored(*found(of, [(8 * HOUR, 16 * HOUR)]))))
     assert "short sleep" not in night_text(alone)
 
 
 def test_a_window_of_more_than_twenty_hours():
     of = meta("2018-08-14 12:00", 72)
-    row = main_of(nights_table(*found(of, [(20 * HOUR, 45 * HOUR)])))
+    row = main_of(nights_table(scored(*found(of, [(20 * HOUR, 45 * HOUR)]))))
     assert row["spt_min"] == 25 * 60 and row[REASONS] == "window_too_long"
     assert row[WHY] == "the window lasts 25.0 hours, more than 20"
 
@@ -225,8 +229,8 @@ def test_a_window_of_more_than_twenty_hours():
 )  # fmt: skip
 def test_calibration_of_the_file(calibration, shown, why):
     of = meta("2018-08-14 12:00", 24)
-    sleeper = found(of, [(11 * HOUR, 19 * HOUR)])
-    row = main_of(nights_table(*sleeper, quality={"calibration": calibration}))
+    sleeper = scored(*found(of, [(11 * HOUR, 19 * HOUR)]))
+    row = main_of(nights_table(sleeper, quality={"calibration": calibration}))
     assert (row["calibration"], row[WHY]) == (shown, why)
     assert row[REASONS] == ("not_calibrated" if why else "")
 
@@ -234,7 +238,7 @@ def test_calibration_of_the_file(calibration, shown, why):
 def test_arrays_of_another_length_are_refused():
     recording, probs, windows = found(meta("2018-08-14 12:00", 1), [])
     with pytest.raises(InputError, match="nonwear has 3 rows, the recording 720"):
-        nights_table(recording, probs, windows, nonwear=np.zeros(3, bool))
+        scored(recording, probs, windows, np.zeros(3, bool))
 
 
 def test_every_reason_of_a_night_can_be_given_and_is_explained():
@@ -269,7 +273,7 @@ def test_whatever_is_found_ends_in_rows_that_can_be(sleeps, minutes, begins, shi
         of, [(a, b) for a, b in rows if a < b], valid=valid, worn=worn
     )
     nonwear = np.repeat(random.random(of.n_steps // 180 + 1) < 0.1, 180)[: of.n_steps]
-    nights = nights_table(recording, probs, windows, nonwear=nonwear)
+    nights = nights_table(scored(recording, probs, windows, nonwear))
     assert IMPOSSIBLE not in " ".join(nights[REASONS])
     assert nights.columns == [column.name for column in NIGHTS]
     assert sorted(nights["onset_step"].drop_nulls()) == windows["onset_step"].sort().to_list()
@@ -286,5 +290,5 @@ def test_whatever_is_found_ends_in_rows_that_can_be(sleeps, minutes, begins, shi
     for i in range(len(slept)):
         lasted = (text("wakeup", i) - text("onset", i)).total_seconds()
         assert lasted == round(slept["spt_min"][i] * 60, 6)
-    recordings = recordings_table(recording, probs, windows, nonwear=nonwear)
+    recordings = recordings_table(scored(recording, probs, windows, nonwear))
     assert recordings[REASONS].to_list() == [""]

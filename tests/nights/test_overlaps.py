@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax.nights import clean, nights_table, people_table, read_people, recordings_table
+from sleepjax.nights import clean, nights_table, people_table, read_people, recordings_table, scored
 from sleepjax.nights.overlaps import once, overlap_hours, recorded_twice
 from sleepjax.nights.people_file import named
 from sleepjax.types import InputError
@@ -20,8 +20,8 @@ def watch(name, begin, hours, sleeps, person="ann", **how):
     """(nights, recordings) of one watch, whose wearer sleeps from and to local times."""
     of = meta(begin, hours, name=name)
     rows = [(row_of(of, a, ZONE), row_of(of, b, ZONE)) for a, b in sleeps]
-    arguments = found(of, rows)
-    tables = nights_table(*arguments, person=person, **how), recordings_table(*arguments)
+    one = scored(*found(of, rows))
+    tables = nights_table(one, person=person, **how), recordings_table(one)
     return tables[0], tables[1].with_columns(person=pl.lit(person))
 
 

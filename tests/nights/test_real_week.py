@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 
 from sleepjax.data.raw import recordings_from_frame
-from sleepjax.nights import clean, nights_table, people_table, recordings_table
+from sleepjax.nights import clean, nights_table, people_table, recordings_table, scored
 
 
 @pytest.fixture(scope="module")
 def week(shipped, real_recording):
     found = shipped.find(recordings_from_frame(pl.read_parquet(real_recording))[0])
-    arguments = found.recording, found.probabilities, found.windows
-    return found, nights_table(*arguments), recordings_table(*arguments)
+    one = scored(found.recording, found.probabilities, found.windows)
+    return found, nights_table(one), recordings_table(one)
 
 
 def by_hand(found, row):

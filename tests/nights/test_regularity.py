@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleepjax.local_time import local_seconds
-from sleepjax.nights import recordings_table, regularity
+from sleepjax.nights import recordings_table, regularity, scored
 from sleepjax.nights.regularity import PER_DAY
 from sleepjax.nights.scoring import UNKNOWN
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
@@ -78,7 +78,7 @@ def test_a_change_of_the_clock_leaves_one_of_the_two_at_a_hundred(begin):
     for k in range(6):
         at = lambda hour, k=k: row_of(of, str(date + timedelta(days=k, hours=hour)), zone)
         sleeps.append((max(0, at(1 if k else 0)), at(7)))
-    row = recordings_table(*found(of, sleeps)).row(0, named=True)
+    row = recordings_table(scored(*found(of, sleeps))).row(0, named=True)
     assert row["sri_day_pairs_n"] in (4, 5)
     assert row["sri_day_pairs"] > row["sri"]
     # The first and the last pair have other edges; the rest are alike to minutes.
@@ -123,6 +123,6 @@ def test_both_versions_are_those_of_the_reference(pieces, begins, change):
 def test_a_recording_says_both():
     of = meta("2018-08-14 12:00", 24 * 4)
     sleeps = [(k * STEPS_PER_DAY + 11 * HOUR, k * STEPS_PER_DAY + 19 * HOUR) for k in range(4)]
-    row = recordings_table(*found(of, sleeps)).row(0, named=True)
+    row = recordings_table(scored(*found(of, sleeps))).row(0, named=True)
     assert row["sri"] > 98 and row["sri_pairs_h"] == pytest.approx(72, abs=0.1)
     assert row["sri_day_pairs"] > 98 and row["sri_day_pairs_n"] == 2

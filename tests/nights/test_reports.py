@@ -14,6 +14,7 @@ from sleepjax.nights import (
     nights_table,
     people_table,
     recordings_table,
+    scored,
     words,
     write_person_report,
     write_study_report,
@@ -62,27 +63,23 @@ def person():
     worn = np.ones(of.n_steps)
     worn[row_of(of, "2018-10-29 10:00") :] = 0
     sleeps = [(row_of(of, a), row_of(of, b)) for a, b in ends]
-    recording, probs, windows = found(of, sleeps, worn=worn)
-    nights = nights_table(recording, probs, windows)
-    people = people_table(nights, recordings_table(recording, probs, windows))
-    return recording, probs, windows, nights, people
+    one = scored(*found(of, sleeps, worn=worn))
+    nights = nights_table(one)
+    return one, nights, people_table(nights, recordings_table(one))
 
 
 @pytest.fixture(scope="module")
 def report(person, tmp_path_factory):
     """The page of this person."""
-    recording, probs, windows, nights, people = person
+    one, nights, people = person
     path = tmp_path_factory.mktemp("report") / "p.html"
     quality = {"format": "gt3x", "calibration": {"applied": True}, "notes": ["2 pages <twice>"]}
-    write_person_report(
-        path, recording, probs, windows, nights=nights, people=people, quality=quality,
-        made_with=MADE,
-    )  # fmt: skip
+    write_person_report(path, one, nights=nights, people=people, quality=quality, made_with=MADE)
     return path
 
 
 def test_the_report_of_a_person(person, report):
-    nights = person[3]
+    nights = person[1]
     text, page = parsed(report)
     assert page.tags.count("img") == 1 + nights["night"].n_unique()
     assert "&lt;b&gt;&amp;person" in text and "<b>&person" not in text
@@ -104,12 +101,10 @@ def test_nobody_is_told_stages_of_sleep(report):
 
 @pytest.mark.parametrize("hours", [1, 1 / 720])
 def test_a_report_of_a_recording_without_sleep(hours, tmp_path):
-    recording, probs, windows = found(meta("2018-08-14 20:00", hours), [])
-    nights = nights_table(recording, probs, windows)
-    people = people_table(nights, recordings_table(recording, probs, windows))
-    write_person_report(
-        tmp_path / "p.html", recording, probs, windows, nights=nights, people=people
-    )
+    one = scored(*found(meta("2018-08-14 20:00", hours), []))
+    nights = nights_table(one)
+    people = people_table(nights, recordings_table(one))
+    write_person_report(tmp_path / "p.html", one, nights=nights, people=people)
     text, _ = parsed(tmp_path / "p.html")
     assert "No night of this person can be used" in text and PERSON["no_clean_night"] in text
 
@@ -139,9 +134,9 @@ def test_the_report_of_a_study(person, tmp_path):
 
 
 def test_the_report_of_a_study_of_which_nothing_is_left(tmp_path):
-    recording, probs, windows = found(meta("2018-08-14 20:00", 1), [])
-    nights = nights_table(recording, probs, windows).head(0)
-    people = people_table(nights, recordings_table(recording, probs, windows).head(0))
+    one = scored(*found(meta("2018-08-14 20:00", 1), []))
+    nights = nights_table(one).head(0)
+    people = people_table(nights, recordings_table(one).head(0))
     status = pl.DataFrame({"input": ["a"], "status": ["failed"], "reason": ["it is damaged"]})
     write_study_report(tmp_path / "s.html", nights=nights, people=people, status=status)
     text, _ = parsed(tmp_path / "s.html")
@@ -177,7 +172,7 @@ def test_time_awake_at_the_ends_of_a_window_is_in_no_awakening():
     """Half an hour before the arm comes to rest, and ten minutes in the middle of sleep."""
     of = meta("2018-08-14 12:00", 24)
     awake = [(11 * HOUR, 11 * HOUR + 360), (15 * HOUR, 15 * HOUR + 120)]
-    nights = nights_table(*found(of, [(11 * HOUR, 19 * HOUR)], awake=awake))
+    nights = nights_table(scored(*found(of, [(11 * HOUR, 19 * HOUR)], awake=awake)))
     text = words.night_text(nights.filter(kind="main").row(0, named=True))
     assert "and awake 40 min (10 min of it in 1 awakening)." in text
     assert "Of this night's 24 hours 21 h 00 min lie in the recording, 21 h 00 min of them" in text

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleepjax.metrics import agreement
-from sleepjax.nights import nights_table, scoring
+from sleepjax.nights import nights_table, scored, scoring
 from sleepjax.nights.scoring import ASLEEP, AWAKE, UNKNOWN
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE
 from tests.reference import nights as slow
@@ -74,12 +74,12 @@ def test_asleep_needs_a_window_the_model_and_stillness():
     of = meta("2018-08-14 15:00", 24)
     moving = [(10 * HOUR, 10 * HOUR + 30 * MINUTE)]
     recording, probs, windows = found(of, [(8 * HOUR, 16 * HOUR)], awake=moving)
-    row = nights_table(recording, probs, windows).row(0, named=True)
+    row = nights_table(scored(recording, probs, windows)).row(0, named=True)
     # The first and the last minutes beside the turns are moving or still, to five minutes.
     assert row["waso_min"] == pytest.approx(30, abs=1) and row["awakenings"] == 1
     probs = probs.copy()
     probs[12 * HOUR : 12 * HOUR + 10 * MINUTE, 0] = 0.4
-    row = nights_table(recording, probs, windows).row(0, named=True)
+    row = nights_table(scored(recording, probs, windows)).row(0, named=True)
     assert row["waso_min"] == pytest.approx(40, abs=1) and row["awakenings"] == 2
     state = scoring.states(recording, probs, [], np.ones(of.n_steps, bool))
     assert not (state == ASLEEP).any()
@@ -93,5 +93,5 @@ def test_four_minutes_between_two_turns_are_awake():
     anglez = np.array(recording.signals["anglez"])
     anglez[10 * HOUR + 3 * MINUTE : 10 * HOUR + 7 * MINUTE] += 6
     turned = replace(recording, signals={**recording.signals, "anglez": anglez})
-    row = nights_table(turned, probs, windows).row(0, named=True)
+    row = nights_table(scored(turned, probs, windows)).row(0, named=True)
     assert row["waso_min"] == pytest.approx(7)  # and the three minutes before, since the last turn
