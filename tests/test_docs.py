@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sleepjax.config import load_config
+from sleepjax.simulation import Cohort
+
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:|#|<)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -60,10 +63,17 @@ def test_python_is_python_and_commands_exist(pages, project):
             for script, rest in re.findall(r"python (scripts/\w+\.py)((?:.|\\\n)*?)(?:\n|$)", code):
                 command = project / "sleepjax" / "commands" / Path(script).name
                 source = command.read_text() if command.exists() else ""
+                source += (project / "sleepjax" / "cli.py").read_text()  # options of several
                 for flag in re.findall(r" (--[a-z]\w*)(?![\w.])", rest):
                     if f'"{flag}"' not in source:
                         unknown.append(f"{path.name}: {script} {flag}")
     assert not unknown
+
+
+def test_the_simulated_folder_of_getting_started_is_the_one_that_training_makes(project):
+    simulated = load_config(str(project / "configs" / "spec1d.py:demo")).simulate
+    folder = f"data/simulated/{Cohort(**simulated).folder_name}/"
+    assert folder in (project / "docs" / "getting-started.md").read_text()
 
 
 def test_the_own_model_of_the_page_is_the_example(project):

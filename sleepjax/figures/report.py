@@ -21,6 +21,7 @@ from sleepjax.figures.palette import COLOURS, DARK
 from sleepjax.figures.shown import View, of_validation
 from sleepjax.io import write_text
 from sleepjax.metrics import APResult, Bootstrap, bootstrap, evaluate
+from sleepjax.text import counted
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 
 FILE = "report.html"
 SHOWN = {
-    "Precision and recall": "Precision over recall; one line per error allowed.",
-    "Learning curve": "Loss and event AP over the steps of training.",
-}
-"""Heading -> words below the picture."""
+    "precision_recall": (
+        "Precision and recall", "Precision over recall; one line per error allowed.",
+    ),
+    "learning_curve": ("Learning curve", "Loss and event AP over the steps of training."),
+}  # fmt: skip
+"""Name of a picture of `curves.curves` -> heading, words below."""
 AROUND = 4 * STEPS_PER_HOUR
 """Steps that are shown on either side of a mistake."""
 WORST = 5
@@ -53,13 +56,7 @@ def write(
       title: of the page.
     """
     recordings = {one.meta.series_id: one for one in data.valid}
-
-    pictures = {
-        words: (workdir / "figures" / f"{name}.png").read_bytes()
-        for name, words in (
-            ("precision_recall", "Precision and recall"), ("learning_curve", "Learning curve"),
-        )
-    }  # fmt: skip
+    pictures = {name: (workdir / "figures" / f"{name}.png").read_bytes() for name in SHOWN}
     facts = json.loads((workdir / "run.json").read_text(encoding="utf-8"))
     html = build(
         title,
@@ -101,15 +98,17 @@ def build(
       simulated: says so at the top.
       view: series id -> what to draw of it around mistakes.
       asleep: reliability of P(asleep) over all steps.
-      pictures: heading, one of `SHOWN`, -> PNG file; precision and recall are drawn without.
+      pictures: name, one of `SHOWN`, -> PNG file; precision and recall are drawn without.
       config: of the run.
       facts: contents of run.json.
     """
     result = result or evaluate(solution, events)
     boot = bootstrap(solution, events)
-    drawn = pictures or {"Precision and recall": precision_recall_figure(result, title)}
+    drawn = pictures or {"precision_recall": precision_recall_figure(result, title)}
     sections = [("Score", _score(result, boot))]
-    sections += [(name, image(picture, SHOWN[name])) for name, picture in drawn.items()]
+    for name, picture in drawn.items():
+        heading, words = SHOWN[name]
+        sections.append((heading, image(picture, words)))
     sections.append(("Calibration", _calibration(result, asleep)))
     sections.append(("How far off", _errors(result)))
     sections.append(("Worst mistakes", _mistakes(result, solution, view)))
@@ -145,8 +144,9 @@ def _score(result: APResult, boot: Bootstrap) -> str:
         "<p>Average precision: 1 is perfect. An event counts as found when a detection lies closer "
         "than the error allowed; in brackets the 95 % interval from resampling participants.</p>"
         + table(["error below", *events], rows)
-        + f"<p><small>{result.n_detections} detections scored against "
-        f"{sum(result.n_events.values())} events of {result.n_series} series.</small></p>"
+        + f"<p><small>{counted(result.n_detections, 'detection')} scored against "
+        f"{counted(sum(result.n_events.values()), 'event')} of {result.n_series} series.</small>"
+        + "</p>"
         + (f"<p><small>Left out of the score:</small></p><ul>{left_out}</ul>" if left_out else "")
     )
 
