@@ -35,7 +35,6 @@ from sleepjax.data import source
 from sleepjax.parallel import sharding
 from sleepjax.simulation import simulate_cohort
 from sleepjax.training import input_pipeline
-from sleepjax.training.input_pipeline import Prefetch
 from sleepjax.types import InputError
 
 
@@ -47,7 +46,7 @@ def timed_loop(
     expand = jax.jit(feeder.expand)
     jax.block_until_ready(expand(feeder.store, make(0)))
     blocked, begin = 0.0, time.perf_counter()
-    with Prefetch(make, 0, steps if prefetch else 0) as ahead:
+    with input_pipeline.prefetch(make, 0, steps if prefetch else 0) as ahead:
         for step in range(steps):
             asked = time.perf_counter()
             batch = next(ahead) if prefetch else make(step)

@@ -43,6 +43,18 @@ def parser(doc: str | None, *, allow_abbrev: bool = True) -> argparse.ArgumentPa
     )
 
 
+def add_weights(
+    parser: argparse.ArgumentParser, option: str = "--workdir", checkpoint: bool = False
+) -> None:
+    """Let the weights be named that a command predicts with, and which checkpoint of a run."""
+    words = "folder of train, crossval or release (default: the released weights)"
+    parser.add_argument(option, help=words)
+    if checkpoint:
+        words = "latest, whose score the run reports (default), or best by validation AP"
+        choices = ("latest", "best")
+        parser.add_argument("--checkpoint", choices=choices, default=choices[0], help=words)
+
+
 def run(main: Callable[[list[str]], int]) -> int:
     """Exit code of a script's ``main`` with the arguments of the command line.
 

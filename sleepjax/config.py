@@ -10,7 +10,7 @@ import ast
 import difflib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
@@ -25,20 +25,31 @@ VARIANTS = ("demo", "tiny")
 
 
 def from_json(value: Any) -> Any:
-    """A ConfigDict from what JSON holds of one: lists are tuples again, since configs have none."""
-    return ConfigDict(_tuples(value))
+    """A ConfigDict from what JSON holds of one; configs know no lists."""
+    return ConfigDict(tuples(value))
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
+    """The value with tuples in place of lists, also inside of it: JSON knows no tuples."""
     if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+        return {k: tuples(v) for k, v in value.items()}
+    return tuple(tuples(v) for v in value) if isinstance(value, list) else value
 
 
 def nearest(name: str, known) -> str:
     """``", did you mean 'x'?"`` for the closest of the known names, else a full stop."""
     match = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f", did you mean {match[0]!r}?" if match else "."
+
+
+def check_known(said: str, name: str, known: Collection[str], more: str = ".") -> None:
+    """Raise InputError, with the nearest of those that are known and all of them, for others.
+
+    ``said`` is how the text calls the name, ``model 'spec9'``; ``more`` ends the text.
+    """
+    if name not in known:
+        names = ", ".join(known) or "none"
+        raise InputError(f"{said} is unknown{nearest(name, known)} Known: {names}{more}")
 
 
 def shown(value: Any) -> str:
@@ -68,13 +79,8 @@ def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNa
     values: dict[str, Any] = dict.fromkeys(VARIANTS, False) | defaults
     for item in filter(None, (arg or "").split(",")):
         name, has_value, text = item.partition("=")
-        if name not in values:
-            known = ", ".join(values)
-            setting = f" A setting is given as --config.{item}." if "." in name else ""
-            raise InputError(
-                f"config argument {name!r} is unknown{nearest(name, values)} Known: {known}."
-                f"{setting}"
-            )
+        setting = f" A setting is given as --config.{item}." if "." in name else ""
+        check_known(f"config argument {name!r}", name, values, f".{setting}")
         values[name] = _typed(name, text, values[name]) if has_value else _flag(name, values[name])
     if values["demo"] and values["tiny"]:
         raise InputError("demo and tiny are two sizes of a config; give one of them.")

@@ -21,11 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sleepjax.config import nearest
+from sleepjax.config import check_known, nearest
 from sleepjax.io import file_hash
 from sleepjax.types import InputError
 
 NAME = re.compile(r".+\.py:[A-Za-z_]\w*")
+OR_A_FILE = "; or path/to/my_parts.py:name."
+"""Ends the text of an error about an unknown name."""
 FOLDER = "code"
 """Of a run directory or a release: copies of the files."""
 
@@ -57,11 +59,7 @@ def find(place: str, name: str, table: Mapping[str, Any]) -> Any:
     """
     if is_custom(name):
         return load(name, place)
-    if name not in table:
-        raise InputError(
-            f"{_said(place, name)} is unknown{nearest(name, table)} Known: {', '.join(table)}; or "
-            "path/to/my_parts.py:name."
-        )
+    check_known(_said(place, name), name, table, OR_A_FILE)
     home = str(getattr(table[name], "__module__", "sleepjax"))
     if home.split(".")[0] != "sleepjax":
         raise InputError(

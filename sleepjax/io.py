@@ -68,6 +68,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def read_json(path: Path, part_of: str) -> dict[str, Any]:
+    """Contents of a JSON object; InputError, which says what is damaged, for anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error}); {part_of} is damaged.") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object; {part_of} is damaged.")
+    return value
+
+
 def write_table(path: Path, frame: pl.DataFrame) -> None:
     """Write a frame as parquet or csv, as the name says, in one piece."""
     with replacing(path) as partial, partial.open("wb") as file:

@@ -41,13 +41,14 @@ def local_seconds(clocked: Clocked, rows: np.ndarray) -> np.ndarray:
 
 def timestamps(clocked: Clocked, rows: np.ndarray) -> list[str]:
     """Text of each of N rows, like 2018-08-14T22:26:00-0400."""
-    local = local_seconds(clocked, rows).astype("datetime64[s]")
-    offsets = utc_offset(clocked, rows).tolist()
-    text = {offset: offset_text(offset) for offset in set(offsets)}
-    return [
-        f"{stamp}{text[offset]}"
-        for stamp, offset in zip(np.datetime_as_string(local, unit="s"), offsets, strict=True)
-    ]
+    return texts(local_seconds(clocked, rows), utc_offset(clocked, rows))
+
+
+def texts(local: np.ndarray, offset: np.ndarray) -> list[str]:
+    """Text, as of `timestamps`, of local seconds [N] and UTC offsets [N] in seconds."""
+    names = {value: offset_text(value) for value in np.unique(offset).tolist()}
+    stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s")
+    return [f"{stamp}{names[value]}" for stamp, value in zip(stamps, offset.tolist(), strict=True)]
 
 
 def offset_text(seconds: int) -> str:

@@ -170,12 +170,12 @@ class Predictor:
 
     def find_each(
         self,
-        recordings: Sequence[Recording],
+        recordings: Sequence[Recording | InputError],
         people: Sequence[Subject | None] = (),
         *,
         fitted: bool = False,
     ) -> Iterator[Found | InputError]:
-        """As `find`, of each recording in order, or what it would raise.
+        """As `find`, of each recording in order, or what it would raise; errors are passed on.
 
         Batches hold windows of several recordings: many short ones take less time together.
         ``people`` are the subjects of the recordings; none where nothing is known. ``fitted``
@@ -183,7 +183,7 @@ class Predictor:
         calls of few short ones.
         """
         # Most groups see the same features.
-        prepared = [lru_cache(partial(with_features, one)) for one in recordings]
+        prepared = [lru_cache(partial(with_features, one)) for one in recordings]  # pyright: ignore
         people = people or [None] * len(recordings)
         known = [self._known(*pair) for pair in zip(recordings, people, strict=True)]
         each = []
@@ -200,16 +200,20 @@ class Predictor:
         answers = zip(*each, strict=True)
         for recording, more in zip(recordings, known, strict=True):
             try:
-                yield (
-                    more if isinstance(more, InputError) else self._found(recording, next(answers))
-                )
+                if isinstance(recording, InputError):
+                    raise recording
+                if isinstance(more, InputError):
+                    raise more
+                yield self._found(recording, next(answers))
             except InputError as error:
                 yield error
 
     def _known(
-        self, recording: Recording, subject: Subject | None
+        self, recording: Recording | InputError, subject: Subject | None
     ) -> list[dict[str, np.ndarray]] | InputError:
         """Channels of what is known of a person for each group, or what is wrong with it."""
+        if isinstance(recording, InputError):
+            return recording
         try:
             return [members[0].known(subject, recording.meta) for members in self.alike]
         except InputError as error:

@@ -37,7 +37,6 @@ class Progress:
         every: float = 10.0,
         quiet: bool = False,
     ):
-        """See the class."""
         self.total, self.label, self.unit = total, label, unit
         self.done = self.initial = initial
         self.every, self.begin = every, time.monotonic()
@@ -87,10 +86,8 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:
-        """Start."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close the bar."""
         if self.bar is not None:
             self.bar.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sleepjax import custom, release
 from sleepjax.io import file_hash
 from sleepjax.runs.environment import environment
+from sleepjax.text import counted
 
 if TYPE_CHECKING:
     from sleepjax.predict import Predictor
@@ -92,10 +93,10 @@ def methods(found: Mapping[str, Any]) -> str:
         for name, value in found["post_processing"].items()
         if value not in ((), [])
     )
+    recordings = counted(found["series"], "wrist-accelerometer recording")
     return (
         f"Sleep onsets, wakeups and sleep windows were found with sleepjax {software['sleepjax']} "
-        f"({_built(software)}) in "
-        f"{found['series']} wrist-accelerometer recordings of 5-second epochs of arm angle and "
+        f"({_built(software)}) in {recordings} of 5-second epochs of arm angle and "
         f"ENMO, by {what} ({'; '.join(kinds)}; {span} updates; SHA-256 of the weights {hashes}) "
         f"trained on {people}, from the features {', '.join(features)}. Probabilities were turned "
         f"into events with {settings or 'default settings'}. Local times follow {clock}."

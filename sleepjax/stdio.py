@@ -28,7 +28,6 @@ class Stream(io.RawIOBase):
     """
 
     def __init__(self, descriptor: int):
-        """Write to an open descriptor, which stays open."""
         self.descriptor = descriptor
         self.error: OSError | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,14 +13,20 @@ Result = TypeVar("Result")
 WORKERS = 2
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Results of ``work`` in the order of the items, of which few are held at a time.
+def in_order(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int = WORKERS,
+    ahead: int = WORKERS,
+) -> Generator[Result]:
+    """Results of ``work`` in the order of the items, of which ``ahead`` are worked on or wait.
 
     Where an item cannot be had, the results of those before it come first, then the error. Threads
     suffice where the work is done outside the interpreter's lock, as polars, NumPy and JAX do.
     """
     waiting: deque = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             source, fault = iter(items), None
             while fault is None:
@@ -33,7 +39,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
                     break
                 waiting.append(pool.submit(work, item))
                 del item
-                while len(waiting) > WORKERS:
+                while len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

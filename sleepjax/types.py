@@ -7,7 +7,9 @@ a *frame* is ``downsample`` steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 STEP_SECONDS = 5
 STEPS_PER_MINUTE = 60 // STEP_SECONDS
@@ -45,3 +47,10 @@ class SeriesMeta:
     """(first row, local minus UTC in seconds); more than one entry where the clock changes."""
     qc: dict[str, int | float]
     """Counts of what was repaired or masked, such as ``n_nonfinite`` and ``n_gap_steps``."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> SeriesMeta:
+        """That of a JSON object which has its fields; others are left."""
+        own: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        own["offsets"] = tuple(map(tuple, own["offsets"]))
+        return cls(**own)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from sleepjax.data.compact import true_runs
+from sleepjax.data.rest import stretches
 from sleepjax.local_time import local_seconds
 from sleepjax.types import (
     STEPS_PER_DAY,
@@ -33,8 +34,6 @@ SHORTEST_BLOCK = STEPS_PER_HOUR // 2
 LONGEST_GAP = STEPS_PER_HOUR
 SHORTEST_WINDOW = 60
 """Steps; GGIR leaves out nights that are shorter."""
-POSTURE_CHANGE = 5.0
-"""Degrees from one step to the next."""
 SHORTEST_BOUT = 5 * STEPS_PER_MINUTE
 
 Periods = Callable[[np.ndarray, SeriesMeta], np.ndarray]
@@ -83,11 +82,9 @@ def sustained_inactivity(anglez: np.ndarray) -> np.ndarray:
     A recording with hardly any change has no bout, where GGIR calls it all inactive: there the
     watch was not worn.
     """
-    rows = np.flatnonzero(np.isfinite(anglez))
-    changed = np.abs(np.diff(anglez[rows])) > POSTURE_CHANGE
-    apart = np.diff(rows) - 1 > SHORTEST_BOUT
-    ends = np.flatnonzero(changed | apart)
-    bouts = np.stack([rows[ends[:-1] + 1], rows[ends[1:]] + 1], axis=-1)
+    rows, edges = stretches(anglez)
+    inner = edges[1:-1]  # the first and the last stretch are not between two changes
+    bouts = np.stack([rows[inner[:-1]], rows[inner[1:] - 1] + 1], axis=-1)
     return bouts[bouts[:, 1] - bouts[:, 0] > SHORTEST_BOUT].astype(np.int64)
 
 

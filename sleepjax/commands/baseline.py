@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sleepjax import cli
 from sleepjax.config import load_config
 from sleepjax.io import check_output, provenance_path, reserved, write_json, write_table
+from sleepjax.text import counted
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -154,8 +155,8 @@ def apply(args: argparse.Namespace) -> int:
         events = baselines.find_events(predict, series, config.post)
     postprocess.write_submission(events, args.out)
     write_table(windows_path(args.out), windows)
-    print(f"submission: {args.out} ({len(events)} rows of {len(series)} series)")
-    print(f"sleep windows: {windows_path(args.out)} ({len(windows)} rows)")
+    print(f"submission: {args.out} ({counted(len(events), 'row')} of {len(series)} series)")
+    print(f"sleep windows: {windows_path(args.out)} ({counted(len(windows), 'row')})")
     for fault in refused:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if refused else 0

@@ -51,7 +51,7 @@ def compare(workdirs: list[Path], out: Path) -> int:
     names = [path.name for path in workdirs]
     names = [n if names.count(n) == 1 else str(p) for n, p in zip(names, workdirs, strict=True)]
     runs = [compare.read_run(*pair) for pair in zip(workdirs, names, strict=True)]
-    text = compare.markdown(runs, "learning_curves.png")
+    text = compare.report(runs, "learning_curves.png")
     out.mkdir(parents=True, exist_ok=True)
     save_figure(out / "learning_curves.png", compare.learning_curves(runs))
     write_text(out / "comparison.md", text)

@@ -22,6 +22,7 @@ from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import provenance_path, write_json, write_text
 from sleepjax.runs.stop import resumable
+from sleepjax.text import markdown
 from sleepjax.types import EVENTS, InputError
 
 METHODS = (
@@ -120,7 +121,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     from sleepjax import provenance
     from sleepjax.evaluation import out_of_fold
     from sleepjax.metrics.summary import as_dict
-    from sleepjax.runs import directory, ensemble
+    from sleepjax.runs import directory, ensemble, validation
 
     post = directory.read(next(iter(members.values()))[1])[0].post.to_dict()
     folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
@@ -128,7 +129,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     directory.check_labels([path for _, path in members.values()])
     found = out_of_fold.evaluate(paths, post)
     simulated = directory.read(paths[0][0])[1]["simulated"]
-    out_of_fold.save(workdir, found)
+    validation.save(workdir, found.curves, found.solution)  # as a run keeps its own
     ensemble.write(workdir, [path for _, path in members.values()], post)
     contents = {
         "config": args.config,
@@ -161,12 +162,12 @@ def table(config: str, seeds: list[int], found: Any, simulated: bool) -> str:
         f"Cross-validation of {config}: {n_series} {what} with events in {n_folds} folds, each "
         "predicted by the last checkpoint of models that have not seen it.",
         "",
-        f"| | event AP | 95 % interval | {' | '.join(EVENTS)} |",
-        "|---|---|---|" + "---|" * len(EVENTS),
     ]
+    cells = []
     for name, score in rows.items():
         low, high = score.boot.interval()
-        events = " | ".join(f"{score.result.per_event.get(e, float('nan')):.4f}" for e in EVENTS)
-        lines.append(f"| {name} | {score.result.ap:.4f} | {low:.4f} to {high:.4f} | {events} |")
+        events = [f"{score.result.per_event.get(e, float('nan')):.4f}" for e in EVENTS]
+        cells.append([name, f"{score.result.ap:.4f}", f"{low:.4f} to {high:.4f}", *events])
+    lines += [markdown(["", "event AP", "95 % interval", *EVENTS], cells), ""]
     folds = ", ".join(f"{ap:.3f}" for ap in found.folds)
-    return "\n".join([*lines, "", f"Within single folds: {folds}."])
+    return "\n".join([*lines, f"Within single folds: {folds}."])

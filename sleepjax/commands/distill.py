@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("--config", required=True, help="the student: configs/distilled.py")
-    parser.add_argument(
-        "--teacher",
-        help="folder of train, crossval or release (default: the released weights)",
-    )
+    cli.add_weights(parser, "--teacher")
     parser.add_argument("--workdir", required=True, help="run directory of the student")
     add_execution(parser)
     parser.set_defaults(extend="", dry_run=False)  # of train.py alone
@@ -58,13 +55,12 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
 
 def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
-    import numpy as np
-    from flax.traverse_util import flatten_dict
 
     from sleepjax.data import teacher
     from sleepjax.export.program import outputs
     from sleepjax.predict import load
     from sleepjax.progress import Progress
+    from sleepjax.release import digest
     from sleepjax.runs.runtime import use_compilation_cache
     from sleepjax.training.input_pipeline import open_data
 
@@ -76,10 +72,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
             "does not say; set loss.worn=0, or name another --teacher."
         )
     store = open_data(config).store
-    digest = hashlib.sha256()
-    for member in predictor.members:
-        for name, array in sorted(flatten_dict(member.variables, sep="/").items()):
-            digest.update(name.encode() + np.asarray(array).tobytes())
+    weights = "".join(digest(member.variables) for member in predictor.members)
     names = dict.fromkeys(n for one in predictor.members for n in one.config.data.features)
 
     def probabilities(some: Sequence[Recording]) -> Iterator[np.ndarray]:
@@ -91,4 +84,4 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
 
     every = (store.recording(series_id, tuple(names)) for series_id in store.series_ids)
     with Progress(len(store.series_ids), "teacher", "series") as progress:
-        teacher.write(folder, digest.hexdigest(), every, probabilities)
+        teacher.write(folder, hashlib.sha256(weights.encode()).hexdigest(), every, probabilities)

@@ -20,14 +20,8 @@ from sleepjax.types import InputError
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--workdir",
-        help="folder of train, crossval or release (default: the released weights)",
-    )
+    cli.add_weights(parser, checkpoint=True)
     parser.add_argument("--out", required=True, help="folder to write")
-    parser.add_argument(
-        "--checkpoint", choices=("latest", "best"), default="latest", help="of the run"
-    )
     parser.add_argument("--onnx", action="store_true", help="write model.onnx, too")
     parser.add_argument("--int8", action="store_true", help="round weights to int8, per channel")
     parser.add_argument("--check", metavar="SERIES", help="file of recordings to compare on")

@@ -34,6 +34,7 @@ from sleepjax.io import (
     write_json,
     write_table,
 )
+from sleepjax.text import counted
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 if TYPE_CHECKING:
@@ -50,22 +51,13 @@ TOGETHER = 30 * STEPS_PER_DAY
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--workdir",
-        help="folder of train, crossval or release (default: the released weights)",
-    )
+    cli.add_weights(parser, checkpoint=True)
     parser.add_argument(
         "--series",
         required=True,
         help="parquet or csv in the competition's columns, or a device's file (.gt3x, .bin, .cwa)",
     )
     parser.add_argument("--out", required=True, help="submission file to write, ending in .csv")
-    parser.add_argument(
-        "--checkpoint",
-        choices=("latest", "best"),
-        default="latest",
-        help="latest, whose score the run reports (default), or best by validation AP",
-    )
     parser.add_argument("--post", help="settings written by scripts/tune_postprocess.py")
     parser.add_argument("--tz", help="IANA zone of the wall clock, such as Europe/London")
     parser.add_argument(
@@ -151,9 +143,9 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
             write_json(new[3], facts)
             out.unlink(missing_ok=True)
             replace_pictures(figures_path, sorted(drawn.iterdir()))
-    print(f"submission: {out} ({len(found)} rows)")
+    print(f"submission: {out} ({counted(len(found), 'row')})")
     print(f"events with local times: {events_path}")
-    print(f"sleep windows: {windows_path} ({len(slept)} rows)")
+    print(f"sleep windows: {windows_path} ({counted(len(slept), 'row')})")
     if args.probabilities:
         print(f"probabilities: {args.probabilities}")
     if not args.no_figures:
@@ -245,10 +237,8 @@ def find_group(
         except InputError as error:
             return error
 
-    each = [recording(rows) for rows in group]
-    sound = [one for one in each if not isinstance(one, InputError)]
-    of_sound = predictor.find_each(sound, [people.get(one.meta.series_id) for one in sound])
-    found = [one if isinstance(one, InputError) else next(of_sound) for one in each]
+    known = [people.get(rows.series_id) for rows in group]
+    found = list(predictor.find_each([recording(rows) for rows in group], known))
     slept = [None if isinstance(one, InputError) else one.windows for one in found]
     ids, heights = [one.series_id for one in group], [one.frame.height for one in group]
     return list(zip(ids, heights, found, slept, strict=True))
@@ -288,7 +278,8 @@ def find(
                 continue
             meta = found.recording.meta
             days = meta.n_steps / STEPS_PER_DAY
-            progress.say(f"{meta.series_id}: {days:.1f} days, {len(found.events)} candidates")
+            candidates = counted(len(found.events), "candidate")
+            progress.say(f"{meta.series_id}: {days:.1f} days, {candidates}")
             for line in qc.summary([meta]):
                 progress.say(line)
             if figures:

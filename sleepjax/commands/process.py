@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
+from sleepjax.text import counted
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("inputs", nargs="*", metavar="FILE_OR_FOLDER", help="names, no patterns")
     parser.add_argument("--out", required=True, help="folder of the results; created if missing")
-    parser.add_argument(
-        "--workdir",
-        help="folder of train, crossval or release (default: the released weights)",
-    )
+    cli.add_weights(parser)
     reading = parser.add_argument_group("reading")
     reading.add_argument("--tz", help="IANA zone of the person's clock, such as Europe/London")
     reading.add_argument("--device_tz", help="zone that the device was set to, where it differs")
@@ -112,9 +110,8 @@ def process(args: argparse.Namespace) -> int:
     from sleepjax.processing.recipe import Settings
 
     inputs = find_inputs(args.inputs, out, SUFFIXES)
-    number = len(inputs.files)
     ignored = "; ".join(inputs.ignored) or "nothing"
-    print(f"{number} file{'' if number == 1 else 's'}; not looked at: {ignored}")
+    print(f"{counted(len(inputs.files), 'file')}; not looked at: {ignored}")
     settings = Settings(
         workdir=args.workdir,
         tz=args.tz,

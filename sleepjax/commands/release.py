@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sleepjax import cli
 from sleepjax.io import check_not_input
+from sleepjax.text import counted, markdown
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def release_runs(args: argparse.Namespace) -> int:
     release.write(out, members, post, card(members, args.checkpoint, notes), half=args.half)
     load(out)  # what was written can be read and fits
     size = (out / release.MODEL).stat().st_size
-    print(f"release: {out} ({len(members)} members, {size:,} bytes)")
+    print(f"release: {out} ({counted(len(members), 'member')}, {size:,} bytes)")
     return 0
 
 
@@ -71,23 +72,22 @@ def check_not_run(out: Path) -> None:
 def card(members: Sequence[Weights], checkpoint: str, notes: str) -> str:
     """The model card: the facts of every member, then what a person wrote."""
     kinds = {True: "simulated people only", False: "recordings of people"}
-    lines = ["# Model card", "", notes.strip(), "", "## Members", ""]
-    lines += [
-        "| seed | model | features | trained on | series | updates | sleepjax | commit | jax |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = ["seed", "model", "features", "trained on", "series", "updates", "sleepjax", "commit"]
+    rows = []
     for one in members:
         run = one.run
-        cells = (
-            one.config.seed,
-            one.config.model.name,
-            ", ".join(f"`{name}`" for name in one.config.data.features),
-            kinds[run["simulated"]],
-            len(run["train_series"]),
-            f"{run['step']} ({checkpoint})",
-            run["sleepjax"],
-            (run["git_commit"] or "unknown")[:12],
-            run["versions"]["jax"],
+        rows.append(
+            (
+                one.config.seed,
+                one.config.model.name,
+                ", ".join(f"`{name}`" for name in one.config.data.features),
+                kinds[run["simulated"]],
+                len(run["train_series"]),
+                f"{run['step']} ({checkpoint})",
+                run["sleepjax"],
+                (run["git_commit"] or "unknown")[:12],
+                run["versions"]["jax"],
+            )
         )
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+    lines = ["# Model card", "", notes.strip(), "", "## Members", ""]
+    return "\n".join([*lines, markdown([*head, "jax"], rows)]) + "\n"

@@ -27,10 +27,7 @@ GRACE = 30
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--workdir",
-        help="folder of train, crossval or release (default: the released weights)",
-    )
+    cli.add_weights(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine)"
     )

@@ -25,6 +25,7 @@ from sleepjax import cli
 from sleepjax.config import load_from_arguments
 from sleepjax.io import write_text
 from sleepjax.runs.stop import resumable
+from sleepjax.text import counted
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -153,6 +154,6 @@ def write_array(args: argparse.Namespace, rest: list[str], trials: list[Trial]) 
     write_text(tasks, "\n".join(lines) + "\n")
     script_text = ARRAY.format(script=script, last=len(lines) - 1, tasks=shlex.quote(str(tasks)))
     write_text(script, script_text)
-    print(f"{len(lines)} tasks: {tasks}\njob array, not submitted: sbatch {script}")
+    print(f"{counted(len(lines), 'task')}: {tasks}\njob array, not submitted: sbatch {script}")
     print("when it has finished, the same command with --table instead of --slurm collects them")
     return 0

@@ -26,7 +26,6 @@ class Sliced(ABC):
         """The rows of a slice."""
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        """All rows."""
         return np.asarray(self[:], dtype=dtype)
 
 
@@ -48,7 +47,6 @@ class Stored(Sliced):
     """Bytes before the first value."""
 
     def __len__(self) -> int:
-        """T."""
         return self.length
 
     def __getitem__(self, rows: slice) -> np.ndarray:
@@ -80,11 +78,9 @@ class Runs(Sliced):
     length: int
 
     def __len__(self) -> int:
-        """T."""
         return self.length
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """The rows of a slice."""
         start, stop, step = rows.indices(self.length)
         if stop <= start:
             return self.value[:0]

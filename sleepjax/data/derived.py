@@ -85,11 +85,9 @@ class Standardised(Sliced):
     signal: Array
 
     def __len__(self) -> int:
-        """T."""
         return len(self.signal)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """The rows of a slice."""
         values, scale = self.signal[rows], NORMALISERS[self.name]
         if self.name == "enmo":
             values = np.minimum(values, np.float32(ENMO_CLIP))
@@ -106,7 +104,6 @@ class OfClock(Sliced):
     meta: SeriesMeta
 
     def __len__(self) -> int:
-        """T."""
         return self.meta.n_steps
 
     def __getitem__(self, rows: slice) -> np.ndarray:

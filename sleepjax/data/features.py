@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax import custom
-from sleepjax.config import nearest
+from sleepjax.config import check_known
 from sleepjax.data.recording import Recording
 from sleepjax.io import file_hash
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
@@ -184,7 +184,6 @@ class Feature:
     difference over time does; ``forbidden``, it must not be used with ``augment.reverse``."""
 
     def __post_init__(self) -> None:
-        """Check the values; raises InputError."""
         if not isinstance(self.value, pl.Expr):
             raise InputError(f"a feature's value is a {type(self.value).__name__}, not a pl.Expr.")
         if self.reversal not in REVERSALS:
@@ -204,12 +203,9 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if custom.is_custom(name):
             user_defined(name)
-        elif name not in FEATURES:
-            raise InputError(
-                f"feature {name!r} is unknown{nearest(name, FEATURES)} "
-                f"Known: {', '.join(FEATURES)}; or path/to/my_parts.py:name."
-            )
-        elif name not in DEFAULT_FEATURES:
+            continue
+        check_known(f"feature {name!r}", name, FEATURES, custom.OR_A_FILE)
+        if name not in DEFAULT_FEATURES:
             raise InputError(
                 f"feature {name!r} was added to the package's table from outside, and nothing "
                 "would add it when the run is loaded to predict. Write it into a file and name it "

@@ -55,7 +55,6 @@ class Samples:
         return (int(gaps.min()), int(gaps.max())) if len(gaps) else (_STEP_MS, _STEP_MS)
 
     def __getitem__(self, rows) -> Samples:
-        """Rows by index, mask or slice."""
         return Samples(self.utc[rows], self.offset[rows], self.step[rows], self.signals[:, rows])
 
 

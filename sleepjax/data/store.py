@@ -52,7 +52,6 @@ class Store:
     """An opened feature store; arrays are read from disk as they are used."""
 
     def __init__(self, root: Path, manifest: Mapping):
-        """See `open_store`."""
         self.root = root
         self.manifest = manifest
         self.phase: str = manifest["phase"]
@@ -61,13 +60,12 @@ class Store:
         self.simulated: bool = manifest["simulated"]
         """True where the recordings come from the simulator and not from people."""
         self._entries = {entry["series_id"]: entry for entry in manifest["series"]}
-        self._metas = {s: writing.entry_meta(entry) for s, entry in self._entries.items()}
+        self._metas = {s: SeriesMeta.of(entry) for s, entry in self._entries.items()}
         self.series_ids: tuple[str, ...] = tuple(self._metas)
         self.content_groups: dict[str, str] = {s: e["content"] for s, e in self._entries.items()}
         """Series id -> hash of its signals: equal where two ids hold the same recording."""
 
     def __repr__(self) -> str:
-        """The folder and what is in it."""
         kind = "simulated " if self.simulated else ""
         return f"Store({str(self.root)!r}, {self.phase}, {len(self.series_ids)} {kind}series)"
 

@@ -75,18 +75,6 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
     return written
 
 
-def entry_meta(entry: Mapping) -> SeriesMeta:
-    """The `SeriesMeta` in a manifest's entry."""
-    return SeriesMeta(
-        series_id=entry["series_id"],
-        n_steps=entry["n_steps"],
-        first_step=entry["first_step"],
-        start=entry["start"],
-        offsets=tuple((row, offset) for row, offset in entry["offsets"]),
-        qc=entry["qc"],
-    )
-
-
 def _outcomes(files: raw.CohortFiles, out: Path, settings: Mapping) -> Iterator[tuple]:
     """(id, rows read, (entry, written) or InputError) in file order, a few series ahead."""
 
@@ -168,7 +156,7 @@ def _write_events(
     """Write the events of phase train in the numbering of the recordings. Returns {file: bytes}."""
     if events is None or not files.events:
         return {}
-    metas = {entry["series_id"]: entry_meta(entry) for entry in entries}
+    metas = {entry["series_id"]: SeriesMeta.of(entry) for entry in entries}
     events = event_files.locate_events(
         events,
         metas,
@@ -194,7 +182,7 @@ def _write_stretches(
     """Write the rows of a stretch file that fit the recordings. Returns {file: bytes}."""
     located = stretches.locate_stretches(
         table,
-        {entry["series_id"]: entry_meta(entry) for entry in entries},
+        {entry["series_id"]: SeriesMeta.of(entry) for entry in entries},
         kind,
         left_out=skipped,
         drop_bad=settings["drop_bad"],

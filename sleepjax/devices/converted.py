@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sleepjax.data.compact import true_runs
 from sleepjax.devices.grid import Grid
 from sleepjax.devices.wall_clock import WallClock
 from sleepjax.types import STEP_SECONDS
@@ -47,8 +48,7 @@ def as_frame(name: str, grid: Grid, wall: WallClock) -> pl.DataFrame:
 
 def _long_gaps(occupied: np.ndarray) -> np.ndarray:
     """Epochs of the stretches without samples that are longer than `LONG_GAP`, bool [T]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], occupied, [True]]).astype(np.int8)))
     gaps = np.zeros(len(occupied), bool)
-    for start, stop in edges.reshape(-1, 2):
+    for start, stop in true_runs(~occupied):
         gaps[start:stop] = stop - start > LONG_GAP
     return gaps

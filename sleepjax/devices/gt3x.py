@@ -34,7 +34,6 @@ class BadRecord(ValueError):
     """The chain of records is broken; ``offset`` is the first byte that is none."""
 
     def __init__(self, offset: int):
-        """At a byte of the log."""
         super().__init__(f"no record begins at byte {offset} of log.bin")
         self.offset = offset
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from sleepjax.data import zones
-from sleepjax.local_time import offset_text
+from sleepjax.local_time import offset_text, texts
 from sleepjax.types import InputError
 
 
@@ -50,17 +50,12 @@ class WallClock:
         """Local time with UTC offset of seconds since 1970 by the device's clock."""
         utc = seconds - self.device_offset
         if self.tz is not None:
-            return local_texts(utc, zones.utc_offset(utc * 1000, self.tz))
-        moments, offsets = np.array(self.changes, np.int64).T
-        entry = np.searchsorted(moments, utc, side="right") - 1
-        return local_texts(utc, offsets[entry.clip(min=0)])
-
-
-def local_texts(utc: np.ndarray, offset: np.ndarray) -> list[str]:
-    """Text like 2018-08-14T22:26:00-0400 of UTC seconds [N] and offsets in seconds [N]."""
-    names = {value: offset_text(value) for value in np.unique(offset).tolist()}
-    texts = np.datetime_as_string((utc + offset).astype("datetime64[s]"), unit="s")
-    return [f"{text}{names[o]}" for text, o in zip(texts, offset.tolist(), strict=True)]
+            offset = zones.utc_offset(utc * 1000, self.tz)
+        else:
+            moments, offsets = np.array(self.changes, np.int64).T
+            entry = np.searchsorted(moments, utc, side="right") - 1
+            offset = offsets[entry.clip(min=0)]
+        return texts(utc + offset, offset)
 
 
 def wall_clock(

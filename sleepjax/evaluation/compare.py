@@ -17,6 +17,7 @@ from sleepjax.io import file_hash
 from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
 from sleepjax.runs import directory, validation
 from sleepjax.runs.log import read_metrics
+from sleepjax.text import markdown
 from sleepjax.types import EVENTS
 
 DASHES = ("-", "--", "-.", ":")
@@ -114,7 +115,7 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def markdown(runs: Sequence[Run], picture_path: str) -> str:
+def report(runs: Sequence[Run], picture_path: str) -> str:
     """The comparison as markdown, ready for a paper's draft or a pull request."""
     head = ["run", "event AP (95 %)", *EVENTS, "loss", f"against {runs[0].name} (95 %)", "p"]
     parts = ["# " + " against ".join(run.name for run in runs)]
@@ -125,16 +126,12 @@ def markdown(runs: Sequence[Run], picture_path: str) -> str:
         )
     changed = differences(runs)
     parts += ["## Settings that differ"]
-    parts.append(_table(["setting", *(run.name for run in runs)], changed) if changed else "None.")
-    parts += ["## Scores", _table(head, scores(runs))]
+    names = [run.name for run in runs]
+    parts.append(markdown(["setting", *names], changed) if changed else "None.")
+    parts += ["## Scores", markdown(head, scores(runs))]
     parts.append(
         "Intervals and p from 1000 draws of whole series; differences are paired: each draw "
         "scores both runs on the same series."
     )
     parts += ["## Learning curves", f"![Loss and event AP over steps]({picture_path})"]
     return "\n\n".join(parts) + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    line = lambda cells: "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-    return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])

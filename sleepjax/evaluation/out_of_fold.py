@@ -92,8 +92,3 @@ def _fold(
         for total, one in zip(mean, curves, strict=True):
             total.probabilities[:] += one.probabilities / len(runs)
     return mean, solution
-
-
-def save(workdir: Path, found: OutOfFold) -> None:
-    """Keep the mean probabilities in ``workdir`` as a run keeps those of its validation."""
-    validation.save(workdir, found.curves, found.solution)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ def tune(
             f"{len(series)} validation series have events; tuning needs at least two, so that "
             "one can be held out. Train with fewer folds (data.folds) or more series."
         )
-    decode = _Decoded(curves)
+    decode = _decoder(curves)
     choose = partial(_choose, decode, solution, own, trials, seed, advance)
     order = np.random.default_rng(seed).permutation(len(series))
     parts = [[series[i] for i in order[k::n_folds]] for k in range(min(n_folds, len(series)))]
@@ -139,7 +139,8 @@ def _choose(
     score = lambda post: metrics.event_detection_ap(truth, decode(post))
     best, best_score = own, score(own)
     advance()
-    for post, tell in _search(trials - 1, seed, own, best_score):
+    search = {"sweep": _sweep, "optuna": _optuna}[engine()]
+    for post, tell in search(trials - 1, seed, own, best_score):
         value = score(own | post)
         tell(value)
         advance()
@@ -148,18 +149,10 @@ def _choose(
     return best, best_score
 
 
-class _Decoded:
-    """Events of all series by settings, each settings decoded once."""
-
-    def __init__(self, curves: Sequence[Curves]):
-        self.curves = curves
-        self.known: dict[tuple, pl.DataFrame] = {}
-
-    def __call__(self, post: Post) -> pl.DataFrame:
-        key = tuple(sorted(post.items()))
-        if key not in self.known:
-            self.known[key] = pl.concat([one.events(post) for one in self.curves])
-        return self.known[key]
+def _decoder(curves: Sequence[Curves]) -> Callable[[Post], pl.DataFrame]:
+    """Settings -> events of all series; the same settings are decoded once."""
+    decoded = cache(lambda items: pl.concat([one.events(dict(items)) for one in curves]))
+    return lambda post: decoded(tuple(sorted(post.items())))
 
 
 def engine() -> str:
@@ -173,11 +166,6 @@ def engine() -> str:
 
 Trials = Iterator[tuple[Post, Callable[[float], object]]]
 """Settings to try, each with a function that takes their score before the next are asked for."""
-
-
-def _search(n: int, seed: int, own: Post, own_score: float) -> Trials:
-    """``n`` settings to try after ``own``."""
-    return {"sweep": _sweep, "optuna": _optuna}[engine()](n, seed, own, own_score)
 
 
 def _sweep(n: int, seed: int, own: Post, own_score: float) -> Trials:

@@ -20,6 +20,7 @@ from sleepjax.predict import load
 from sleepjax.runs import checkpoints, validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.runs.runtime import Execution
+from sleepjax.text import counted
 from sleepjax.training import checks, input_pipeline, loop
 from sleepjax.training.build import build
 from sleepjax.types import InputError
@@ -59,9 +60,9 @@ def run(config: Any, execution: Execution) -> list[str]:
             f"  batch       x {list(shape)}",
             f"  model       {config.model.name}, {build(config).count_parameters():,} parameters",
             f"  update      loss {rows['train/loss']:.4f}, gradient {rows['train/grad_norm']:.3g}",
-            f"  validation  {loop.in_words(result.metrics)}, {found} candidates",
+            f"  validation  {loop.in_words(result.metrics)}, {counted(found, 'candidate')}",
             f"  report      {(workdir / 'report.html').stat().st_size / 1e6:.1f} MB, "
-            f"{len(result.figures)} figures",
+            f"{counted(len(result.figures), 'figure')}",
             f"  checkpoint  {size(newest) / 1e6:.1f} MB",
             "  loaded run  predicts what the validation saw",
         ]

@@ -17,10 +17,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from sleepjax.config import tuples
 from sleepjax.experiments.search_space import Point, Space, as_text, configured, contains
 from sleepjax.io import replacing, write_json, write_text
 from sleepjax.runs import validation
 from sleepjax.runs.log import read_metrics
+from sleepjax.text import markdown
 from sleepjax.training import guard
 from sleepjax.training.build import build
 from sleepjax.types import InputError
@@ -37,7 +39,6 @@ class Trial:
     workdir: Path
 
     def __str__(self) -> str:
-        """Folder and settings."""
         return f"{self.workdir.name}: {as_text(self.point)}"
 
     def is_finished(self) -> bool:
@@ -83,10 +84,8 @@ class Trials:
         path = workdir / FILE
         if path.exists():
             try:
-                self.points = [
-                    _tuples(point)
-                    for point in json.loads(path.read_text(encoding="utf-8"))["trials"]
-                ]
+                trials = json.loads(path.read_text(encoding="utf-8"))["trials"]
+                self.points = [dict(tuples(point)) for point in trials]
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise InputError(
                     f"{path} cannot be read ({error!r}); restore it, or use another --workdir."
@@ -124,16 +123,10 @@ def write_table(trials: Sequence[Trial], path: Path) -> str:
     rows.sort(key=lambda row: -row[len(keys)] if row[len(keys)] == row[len(keys)] else 1.0)
     with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
-    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = markdown(columns, [[_cell(value) for value in row] for row in rows])
     write_text(path.with_suffix(".md"), text + "\n")
     return text
 
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
-
-
-def _tuples(point: Point) -> Point:
-    """JSON knows no tuples; configs know no lists."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in point.items()}

@@ -26,7 +26,6 @@ class Difference:
     """Greatest difference of an onset or wakeup; NaN where the numbers of windows differ."""
 
     def __str__(self) -> str:
-        """One line."""
         return (
             f"{self.series_id}: probabilities differ by at most {self.probability:.1e}; "
             f"{self.windows[0]} and {self.windows[1]} sleep windows, whose ends differ by at most "

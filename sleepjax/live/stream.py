@@ -74,7 +74,6 @@ class Stream:
         tz: str | None = None,
         subject: Subject | None = None,
     ):
-        """See the class."""
         settled.check(predictor.post)
         self.reaches = [track.reach(member) for member in predictor.members]
         self.windowings = [Windowing.of(member.config) for member in predictor.members]

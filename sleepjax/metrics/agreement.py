@@ -21,6 +21,7 @@ from scipy.special import stdtrit
 
 from sleepjax.metrics.epoch_by_epoch import Epochs, Interval, bootstrapped, epochs
 from sleepjax.tables import Frame, as_polars, require_columns
+from sleepjax.text import counted
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 
 QUANTITIES = ("onset", "wakeup", "duration", "midpoint")
@@ -172,8 +173,9 @@ def read_windows(
     wrong = whole.filter(pl.col("wakeup") <= pl.col("onset"))
     if len(wrong):
         series_id, _, first, last = wrong.row(0)
+        ends = counted(len(wrong), "window ends before it begins", "windows end before they begin")
         raise InputError(
-            f"{name}: {len(wrong)} windows end before they begin, first in series {series_id!r}: "
+            f"{name}: {ends}, the first in series {series_id!r}: "
             f"{wakeup} {last:g} is not after {onset} {first:g}; correct or remove them."
         )
     return whole.sort("series_id", "onset"), len(windows) - len(whole)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sleepjax.metrics.agreement import QUANTITIES, WITHIN, Agreement
-from sleepjax.metrics.summary import columns
+from sleepjax.text import columns, counted
 
 
 def as_dict(result: Agreement) -> dict[str, Any]:
@@ -72,8 +72,10 @@ def as_text(results: Mapping[str, Agreement]) -> str:
     if len(epochs) > 1:
         lines += ["", *columns(epochs)]
     first = next(iter(results.values()))
-    lines += ["", f"{first.n_truth} true windows of {len(first.persons)} persons; errors are found"]
-    lines[-1] += " minus true of the matched; shares (<=) are of all true windows"
+    windows = counted(first.n_truth, "true window")
+    people = counted(len(first.persons), "person", "people")
+    lines += ["", f"{windows} of {people}; errors are found minus true of the matched; shares (<=)"]
+    lines[-1] += " are of all true windows"
     for name, result in results.items():
         lines += [f"{name}: left out {n} {reason}" for reason, n in result.left_out.items()]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import polars as pl
 from sleepjax.config import nearest
 from sleepjax.metrics.ap import APResult
 from sleepjax.metrics.bootstrap import Bootstrap
+from sleepjax.text import columns, counted
 from sleepjax.types import EVENTS, STEPS_PER_MINUTE
 
 
@@ -26,9 +27,8 @@ def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
             lines.append(f"{name}: event is {unknown[0]!r}{hint} Sleep events are called {known}.")
     twice = sum(int(a.n_truth.sum()) - len(a.truth_step) for a in result.problem.events.values())
     if twice:
-        lines.append(
-            f"events: {twice} rows repeat an event; they count as events that nothing can find."
-        )
+        rows = counted(twice, "row repeats an event", "rows repeat an event")
+        lines.append(f"events: {rows}; an event is found once, its repetition counts as missed.")
     left_out = len(submission) - result.n_detections
     if 2 * left_out > len(submission):
         ids = submission["series_id"].cast(pl.String).drop_nulls()
@@ -36,9 +36,10 @@ def doubts(result: APResult, submission: pl.DataFrame) -> list[str]:
         example = (
             f", such as {others[0]!r} (not {result.problem.series[0]!r})" if len(others) else ""
         )
+        detections = counted(len(submission), "detection")
         lines.append(
-            f"{left_out} of {len(submission)} detections are left out of the score{example}; do "
-            "the two files belong together?"
+            f"left out of the score: {left_out} of {detections}{example}; do the two files belong "
+            "together?"
         )
     return lines
 
@@ -80,7 +81,7 @@ def as_text(result: APResult, boot: Bootstrap) -> str:
         "",
         *_error_table(result),
         "",
-        f"scored: {result.n_detections} detections in {result.n_series} series",
+        f"scored: {counted(result.n_detections, 'detection')} in {result.n_series} series",
     ]
     lines += [f"left out: {count} {reason}" for reason, count in result.ignored.items()]
     return "\n".join(lines)
@@ -115,13 +116,3 @@ def _error_table(result: APResult) -> list[str]:
             row += [f"{e.bias:+.1f}"]
         rows.append(row)
     return columns(rows)
-
-
-def columns(rows: list[list[str]]) -> list[str]:
-    """Lines of a table: the first column to the left, the others to the right."""
-    rows = [row + [""] * (len(rows[0]) - len(row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]

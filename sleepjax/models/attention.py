@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from sleepjax.models.blocks import Dtype, dense, he_uniform
 from sleepjax.types import InputError
@@ -104,6 +104,19 @@ class LocalAttention(nn.Module):
         return dense(width, self.dtype, name="out")(y)
 
 
+def chunk_means(
+    x: Float[Array, "B T W"], real: Num[Array, "B T"] | Bool[Array, "B T"], size: int
+) -> tuple[Float[Array, "B chunks W"], Float[Array, "B chunks"]]:
+    """Means of the real tokens of each ``size`` in a row, and how many they are."""
+    b, t, width = x.shape
+    chunks = -(-t // size)
+    pad = ((0, 0), (0, chunks * size - t))
+    real = jnp.pad(real.astype(x.dtype), pad).reshape(b, chunks, size)
+    parts = jnp.pad(x, (*pad, (0, 0))).reshape(b, chunks, size, width)
+    count = real.sum(axis=2)
+    return jnp.einsum("bcwd,bcw->bcd", parts, real) / jnp.maximum(count, 1)[..., None], count
+
+
 class SummaryAttention(nn.Module):
     """Attention of every token to the means of all chunks of ``window`` tokens, by rotation.
 
@@ -121,16 +134,9 @@ class SummaryAttention(nn.Module):
         """Attend; ``mask`` [B,T] is 1 at real tokens."""
         (b, t, width), w, n = x.shape, self.window, self.heads
         check_heads(width, n)
-        chunks = -(-t // w)
-        pad = ((0, 0), (0, chunks * w - t))
-        real = jnp.pad(jnp.ones((b, t)) if mask is None else mask, pad)
-        real = (real > 0).astype(x.dtype).reshape(b, chunks, w)
-        count = real.sum(axis=2)  # [B,chunks]
-        parts = jnp.pad(x, (*pad, (0, 0))).reshape(b, chunks, w, width)
-        means = jnp.einsum("bcwd,bcw->bcd", parts, real) / jnp.maximum(count, 1)[..., None]
-
+        means, count = chunk_means(x, jnp.ones((b, t)) if mask is None else mask > 0, w)
         split = lambda name, x: dense(width, self.dtype, name=name)(x).reshape(*x.shape[:2], n, -1)
-        middle = jnp.arange(chunks) * w + (w - 1) / 2
+        middle = jnp.arange(means.shape[1]) * w + (w - 1) / 2
         y = jax.nn.dot_product_attention(
             rotate(split("query", x), jnp.arange(t)),
             rotate(split("key", means), middle),

@@ -10,9 +10,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sleepjax.config import check_known
 from sleepjax.models.attention import Patches, TransformerBlock
 from sleepjax.models.blocks import NORMS, Conv, Dtype, Outputs, dense, he_uniform
-from sleepjax.models.bounds import check_dropout, check_name, check_sizes
+from sleepjax.models.bounds import check_dropout, check_sizes
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
 
@@ -28,7 +29,6 @@ class Decoder(nn.Module):
     bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
         check_dropout(self.dropout)
         super().__post_init__()
 
@@ -54,8 +54,7 @@ class DeepDecoder(Decoder):
     depth: int = 2
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(width=self.width, depth=self.depth)
+        check_sizes(self, "width", "depth")
         super().__post_init__()
 
 
@@ -143,8 +142,7 @@ class TCNDecoder(DeepDecoder):
     norm: str = "batch"
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_name("norm", self.norm, NORMS)
+        check_known(f"norm {self.norm!r}", self.norm, NORMS)
         super().__post_init__()
 
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
@@ -169,8 +167,7 @@ class TransformerDecoder(DeepDecoder):
     patch: int = 1
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(heads=self.heads, patch=self.patch)
+        check_sizes(self, "heads", "patch")
         super().__post_init__()
 
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:

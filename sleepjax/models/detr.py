@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads
+from sleepjax.config import check_known
+from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads, chunk_means
 from sleepjax.models.blocks import NORMS, Dtype, Outputs, dense, lecun_uniform
-from sleepjax.models.bounds import check_dropout, check_name, check_sizes
+from sleepjax.models.bounds import check_dropout, check_sizes
 from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
 from sleepjax.models.spec import check_features, real_frames
@@ -93,17 +94,9 @@ class DETR(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(
-            queries=self.queries,
-            width=self.width,
-            depth=self.depth,
-            heads=self.heads,
-            patch=self.patch,
-            levels=self.levels,
-        )
+        check_sizes(self, "queries", "width", "depth", "heads", "patch", "levels")
         check_dropout(self.dropout)
-        check_name("norm", self.norm, NORMS)
+        check_known(f"norm {self.norm!r}", self.norm, NORMS)
         super().__post_init__()
 
     @nn.compact
@@ -123,7 +116,8 @@ class DETR(nn.Module):
             self.width, self.levels, self.dropout, self.norm, self.dtype, name="trunk"
         )
         frames, _ = trunk(image.reshape(b, t, -1), train=train)  # [B,T',W]
-        tokens, real, place = self.tokens_of(frames, mask)
+        tokens, real = chunk_means(frames, mask, self.patch)
+        place = (jnp.arange(tokens.shape[1]) + 0.5) * self.patch * self.downsample  # its middle
         for i in range(self.depth):
             block = TransformerBlock(
                 self.width, self.heads, self.dropout, self.dtype, name=f"encoder{i}"
@@ -151,20 +145,6 @@ class DETR(nn.Module):
         )(query.astype(jnp.float32))
         ends = self.point(query, frames, tokens, anchor, mask)
         return jnp.concatenate([flags, ends], axis=-1), {"image": image, "frames": frames}
-
-    def tokens_of(
-        self, frames: jax.Array, mask: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Means over ``patch`` frames [B,N,W], which of them are real, the step at their middle."""
-        b, t, w = frames.shape
-        n = -(-t // self.patch)
-        pad = ((0, 0), (0, n * self.patch - t))
-        real = jnp.pad(mask.astype(frames.dtype), pad).reshape(b, n, self.patch)
-        parts = jnp.pad(frames, (*pad, (0, 0))).reshape(b, n, self.patch, w)
-        count = real.sum(axis=-1)
-        tokens = jnp.einsum("bnpw,bnp->bnw", parts, real) / jnp.maximum(count, 1)[..., None]
-        place = (jnp.arange(n) + 0.5) * self.patch * self.downsample
-        return tokens, count, place
 
     def point(
         self,

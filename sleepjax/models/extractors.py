@@ -30,8 +30,7 @@ class CNNSpectrogram(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(height=self.height, kernels=self.kernels)
+        check_sizes(self, "height", "kernels")
         super().__post_init__()
 
     @nn.compact
@@ -67,8 +66,7 @@ class SpecFeatureExtractor(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(height=self.height, sensors=self.sensors)
+        check_sizes(self, "height", "sensors")
         super().__post_init__()
 
     @nn.compact
@@ -113,8 +111,7 @@ class PANNsFeatureExtractor(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(height=self.height, kernels=self.kernels, sensors=self.sensors)
+        check_sizes(self, "height", "kernels", "sensors")
         super().__post_init__()
 
     @nn.compact
@@ -141,8 +138,7 @@ class LSTMFeatureExtractor(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(height=self.height, depth=self.depth)
+        check_sizes(self, "height", "depth")
         super().__post_init__()
 
     @nn.compact

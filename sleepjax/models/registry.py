@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax import custom
-from sleepjax.config import check_items, fits, nearest, shown
-from sleepjax.models.bounds import check_name, check_sizes
+from sleepjax.config import check_items, check_known, fits, shown
+from sleepjax.models.bounds import check_size
 from sleepjax.models.decoders import (
     LSTMDecoder,
     MinGRUDecoder,
@@ -96,8 +96,8 @@ def build(
     Raises InputError for an unknown name or setting, a value of another type or out of range, and
     a user-defined class that cannot be used.
     """
-    check_sizes(**{"data.downsample": downsample})
-    check_name("model.dtype", dtype, DTYPES)
+    check_size("data.downsample", downsample)
+    check_known(f"model.dtype {dtype!r}", dtype, DTYPES)
     shared = {"downsample": downsample, "dtype": DTYPES[dtype], "features": features}
     bias = KEYPOINT_BIAS if name == "centernet" else WORN_BIAS if worn else CLASS_BIAS
     cls = _class("model", name, MODELS)
@@ -188,11 +188,8 @@ def construct(
     known = [key for key in fields if key not in ("parent", "name", *shared)]
     kind = place.rpartition(".")[2]
     for key in settings:
-        if key not in known:
-            raise InputError(
-                f"setting {key!r} of {kind} {name!r} is unknown{nearest(key, known)} "
-                f"Known: {', '.join(known) or 'none'}.{_where_it_is_known(kind, name, key)}"
-            )
+        more = _where_it_is_known(kind, name, key)
+        check_known(f"setting {key!r} of {kind} {name!r}", key, known, f".{more}")
     values = {key: _typed(f"{place}.{key}", value, fields[key]) for key, value in settings.items()}
     absent = [key for key in known if key not in values and not _has_default(fields[key])]
     if absent:

@@ -33,14 +33,7 @@ class TransformerEncoder(nn.Module):
     bias: tuple[float, ...] = CLASS_BIAS
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(
-            width=self.width,
-            depth=self.depth,
-            heads=self.heads,
-            window=self.window,
-            kernel=self.kernel,
-        )
+        check_sizes(self, "width", "depth", "heads", "window", "kernel")
         check_dropout(self.dropout)
         super().__post_init__()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from sleepjax.config import check_known
 from sleepjax.models.blocks import NORMS, UPSAMPLES, DoubleConv, Outputs, max_pool
-from sleepjax.models.bounds import check_name, check_sizes
+from sleepjax.models.bounds import check_sizes
 from sleepjax.models.decoders import Decoder, FrameMask, Frames
 
 
@@ -26,10 +27,9 @@ class UNet1DDecoder(Decoder):
     upsample: str = "transposed"
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(widths=self.widths)
-        check_name("norm", self.norm, NORMS)
-        check_name("upsample", self.upsample, UPSAMPLES)
+        check_sizes(self, "widths")
+        check_known(f"norm {self.norm!r}", self.norm, NORMS)
+        check_known(f"upsample {self.upsample!r}", self.upsample, UPSAMPLES)
         super().__post_init__()
 
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:

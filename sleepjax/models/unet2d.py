@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
+from sleepjax.config import check_known
 from sleepjax.models.blocks import (
     NORMS,
     Conv,
@@ -25,7 +26,7 @@ from sleepjax.models.blocks import (
     max_pool,
     pixels_from_blocks,
 )
-from sleepjax.models.bounds import check_name, check_sizes
+from sleepjax.models.bounds import check_sizes
 
 
 class BasicBlock(nn.Module):
@@ -122,9 +123,8 @@ class UNet2D(nn.Module):
     dtype: Dtype = jnp.float32
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        check_sizes(depths=self.depths, width=self.width)
-        check_name("norm", self.norm, NORMS)
+        check_sizes(self, "depths", "width")
+        check_known(f"norm {self.norm!r}", self.norm, NORMS)
         super().__post_init__()
 
     @nn.compact

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from sleepjax import custom
-from sleepjax.config import nearest
+from sleepjax.config import check_known
 from sleepjax.objectives.base import Batch, Objective, Output, to_steps
 from sleepjax.objectives.interval_queries import detr
 from sleepjax.objectives.keypoints import centernet
@@ -41,11 +41,8 @@ def make(name: str, *, downsample: int, **settings: Any) -> Objective:
     made = custom.find("loss.name", name, OBJECTIVES)
     known = [key for key in inspect.signature(made).parameters if key != "downsample"]
     for key in settings:
-        if key not in known:
-            raise InputError(
-                f"setting {key!r} of loss {name!r} is unknown{nearest(key, known)} "
-                f"Known: {', '.join(known)}. Start from a config whose loss.name is {name!r}."
-            )
+        more = f". Start from a config whose loss.name is {name!r}."
+        check_known(f"setting {key!r} of loss {name!r}", key, known, more)
     with custom.calling("loss", name) if custom.is_custom(name) else nullcontext():
         objective = made(downsample=downsample, **settings)
     if not isinstance(objective, Objective):

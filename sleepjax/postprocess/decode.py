@@ -13,23 +13,18 @@ import polars as pl
 from jaxtyping import Bool, Float
 
 from sleepjax import custom
-from sleepjax.config import nearest, shown
+from sleepjax.config import check_known, shown
 from sleepjax.local_time import local_seconds, timestamps
 from sleepjax.postprocess import candidates, unmeasured
 from sleepjax.postprocess.candidates import Pair
 from sleepjax.postprocess.peaks import check
+from sleepjax.postprocess.submission import SCHEMA as SUBMITTED
 from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
 
 WORN_FROM = 0.5
 """Probability of worn from which the watch counts as worn."""
 
-SCHEMA = {
-    "series_id": pl.String,
-    "step": pl.Int64,
-    "event": pl.String,
-    "score": pl.Float64,
-    "beside_unmeasured": pl.Boolean,
-}
+SCHEMA = {**SUBMITTED, "beside_unmeasured": pl.Boolean}
 
 NUMBER, SWITCH, OPTIONAL = "a number", "true or false", "a number or null"
 NAMES = "a list of names like path/to/my_parts.py:name"
@@ -207,9 +202,7 @@ def check_post(post: Any) -> dict[str, Any]:
     ``post`` is a dict or a ConfigDict, which is no `Mapping`.
     """
     for name, value in post.items():
-        if name not in KINDS:
-            hint = nearest(name, KINDS)
-            raise InputError(f"setting {name!r} is unknown{hint} Known: {', '.join(KINDS)}.")
+        check_known(f"setting {name!r}", name, KINDS)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         named = isinstance(value, list | tuple) and all(map(custom.is_custom, value))
         fits = {NUMBER: number, SWITCH: isinstance(value, bool), OPTIONAL: number or value is None}

@@ -53,7 +53,6 @@ class Local:
     """``jobs`` processes of this machine, with ``timeout`` seconds for each input."""
 
     def __init__(self, jobs: int, timeout: float):
-        """Start the processes."""
         self.jobs, self.timeout = jobs, timeout
         self.pool = _pool(jobs)
 

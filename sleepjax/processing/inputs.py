@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sleepjax.text import counted
 from sleepjax.types import InputError
 
 LOCK = ".sleepjax-process.lock"
@@ -143,7 +144,7 @@ class _Walk:
     def lines(self) -> Iterator[str]:
         """``"12 files ending in .pdf"``, the most frequent first."""
         for (what, kind), count in self.ignored.most_common():
-            yield f"{count} {what}{'s' if count > 1 else ''}{kind}"
+            yield f"{counted(count, what)}{kind}"
 
 
 def _fault(path: Path) -> str:

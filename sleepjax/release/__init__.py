@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 from sleepjax import custom
 from sleepjax.config import from_json
 from sleepjax.data import identity
-from sleepjax.io import write_json, write_text
+from sleepjax.io import read_json, write_json, write_text
 from sleepjax.types import InputError
 
 FOLDER = Path(__file__).parent
@@ -119,13 +119,7 @@ def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any
                 f"scripts/release.py --workdir RUN --out {FOLDER}."
             )
         raise InputError(f"{folder} is not a release: it needs {MODEL} and {CONFIG}.")
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        model = (folder / MODEL).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); the release is damaged.") from None
-    if not isinstance(facts, dict):
-        raise InputError(f"{path} holds no JSON object; the release is damaged.")
+    facts, model = read_json(path, "the release"), (folder / MODEL).read_bytes()
     if facts.get("format") != FORMAT:
         raise InputError(
             f"{path} has release format {facts.get('format')!r}, this sleepjax reads {FORMAT}; use "

@@ -207,11 +207,9 @@ class Checkpoints:
         return ""
 
     def __enter__(self) -> Checkpoints:
-        """Use as a context manager."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close Orbax."""
         self.orbax.close()
 
 

@@ -29,7 +29,7 @@ import sleepjax
 from sleepjax import custom, lock
 from sleepjax.config import flat, from_json, nearest
 from sleepjax.data.identity import repair_code
-from sleepjax.io import write_json
+from sleepjax.io import read_json, write_json
 from sleepjax.parallel import processes
 from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
@@ -147,7 +147,7 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 f"{workdir} is not a run directory: it has no {name}. "
                 "Give the --workdir of a finished scripts/train.py."
             )
-    run = _read_json(workdir / "run.json")
+    run = read_json(workdir / "run.json", "the run directory")
     if run.get("format") not in READABLE:
         raise InputError(
             f"{workdir} has run format {run.get('format')!r} (sleepjax {run.get('sleepjax')}); "
@@ -161,7 +161,7 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if missing or odd:
         what = f"has no {', '.join(missing)}" if missing else f"has an odd {', '.join(odd)}"
         raise InputError(f"{workdir / 'run.json'} {what}; the run directory is damaged.")
-    settings = _read_json(workdir / "config.json")
+    settings = read_json(workdir / "config.json", "the run directory")
     added = {name: value for name, value in ADDED.items() if name not in run["settings"]}
     for name, value in added.items():
         group, _, key = name.rpartition(".")
@@ -229,15 +229,3 @@ def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:
                 "do not belong together; remove the runs of the old labels, or use another "
                 "--workdir."
             )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); the run directory is damaged."
-        ) from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds no JSON object; the run directory is damaged.")
-    return value

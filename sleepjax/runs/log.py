@@ -110,11 +110,9 @@ class MetricWriter:
             write()
 
     def __enter__(self) -> MetricWriter:
-        """Use as a context manager."""
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        """Flush and close."""
         self.board.close()
         self.trackers.close(finished=kind is None)
         # After an error, such as a full disk, the same error of a file says nothing new.
@@ -136,7 +134,6 @@ class Mute:
         """Report nothing."""
 
     def __enter__(self) -> Mute:
-        """Use as a context manager."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -68,7 +68,6 @@ class StopSignal:
         return {number: signal.signal(number, self._arrived) for number in heard}  # nohup stays
 
     def __enter__(self) -> StopSignal:
-        """Listen."""
         self.previous = self._listen()
         before = getattr(self.previous.get(signal.SIGTERM), "__self__", None)
         if isinstance(before, StopSignal):

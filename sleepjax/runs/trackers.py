@@ -17,9 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sleepjax.config import flat, nearest
+from sleepjax.config import check_known, flat
 from sleepjax.io import write_json
 from sleepjax.runs import checkpoints
+from sleepjax.text import counted
 from sleepjax.types import InputError
 
 FILE = "trackers.json"
@@ -131,11 +132,7 @@ BACKENDS: dict[str, Callable[[Path, Mapping[str, Any], str | None], Backend]] = 
 def check(names: Sequence[str]) -> None:
     """Raise InputError for a tracker that is unknown or not installed."""
     for name in names:
-        if name not in BACKENDS:
-            raise InputError(
-                f"--track {name!r} is unknown{nearest(name, BACKENDS)} "
-                f"Known: {', '.join(BACKENDS)}."
-            )
+        check_known(f"--track {name!r}", name, BACKENDS)
         try:
             importlib.import_module(name)
         except ImportError:
@@ -182,7 +179,8 @@ class Trackers:
         self._each(lambda one: one.close(finished))
         for name, count in self.missed.items():
             if count:
-                _say(f"{name} missed {count} writes of {self.workdir}; metrics.jsonl has them all.")
+                missed = counted(count, "write")
+                _say(f"{name} missed {missed} of {self.workdir}; metrics.jsonl has all.")
 
     def _each(self, do: Callable[[Backend], Any]) -> None:
         for name in self.missed:

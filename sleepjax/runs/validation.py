@@ -124,9 +124,8 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
     try:
         curves = []
         for i, meta in enumerate(contents["series"]):
-            meta["offsets"] = tuple(map(tuple, meta["offsets"]))
             with np.load(folder / f"{i}.npz") as arrays:
-                recording = Recording(SeriesMeta(**meta), arrays["valid"])
+                recording = Recording(SeriesMeta.of(meta), arrays["valid"])
                 curves.append(Curves(recording, arrays["probabilities"]))
         return curves, read_table(folder / "solution.parquet")
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:

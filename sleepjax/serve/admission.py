@@ -21,7 +21,6 @@ class Admission:
     """ASGI middleware: at most so many requests with a body at once, of so many bytes, in time."""
 
     def __init__(self, app: ASGIApp, limits: Limits):
-        """See the class."""
         self.app, self.limits, self.inside = app, limits, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +68,6 @@ class Pool:
     """Threads that compute answers; who asks waits no longer than the limit."""
 
     def __init__(self, limits: Limits):
-        """See the class."""
         self.limits = limits
         self.threads = ThreadPoolExecutor(limits.at_once, thread_name_prefix="answer")
 

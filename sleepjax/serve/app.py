@@ -42,7 +42,6 @@ class Service:
     """What the addresses share."""
 
     def __init__(self, predictor: Predictor, limits: Limits):
-        """See the class."""
         self.model, self.limits = work.Model.of(predictor), limits
         self.observed, self.pool = Observed(), Pool(limits)
         self.sessions = Sessions(limits, self.observed.streams.set)

@@ -14,7 +14,6 @@ class Observed:
     """The metrics of one service."""
 
     def __init__(self) -> None:
-        """See the class."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         kinds = ("method", "path", "status")
@@ -38,7 +37,6 @@ class Timed:
     """ASGI middleware that counts and times requests by the pattern of their address."""
 
     def __init__(self, app: ASGIApp, observed: Observed):
-        """See the class."""
         self.app, self.observed = app, observed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ from sleepjax.data.raw import recordings_from_frame
 from sleepjax.predict import Found, Predictor, figure
 from sleepjax.serve.limits import Limits
 from sleepjax.tables import column_names
+from sleepjax.text import counted
 from sleepjax.types import STEPS_PER_DAY, InputError
 
 NAME = "upload"
@@ -125,8 +126,9 @@ def _of_frames(
         except InputError as error:
             refused.append(str(error).replace("the given frame", name))
     if more:
+        left_out = counted(more, "recording is", "recordings are")
         refused.append(
-            f"{name}: {more} recordings are left out: a request holds at most {limits.days} days, "
+            f"{name}: {left_out} left out: a request holds at most {limits.days} days, "
             "each recording counted as one at least. Send fewer at once."
         )
     if not found:

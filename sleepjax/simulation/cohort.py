@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from sleepjax import lock
-from sleepjax.config import nearest
+from sleepjax.config import check_known
 from sleepjax.io import disk_errors
 from sleepjax.simulation import cohort_files
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
@@ -48,7 +48,6 @@ class Cohort:
     """One of `TRUTHS`."""
 
     def __post_init__(self) -> None:
-        """Check every value."""
         object.__setattr__(self, "devices", tuple(self.devices))
         if self.series < 1:
             raise InputError(f"series={self.series} must be at least 1.")
@@ -56,10 +55,10 @@ class Cohort:
             raise InputError(f"days={self.days} must be between 1 and 366 days.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed={self.seed} must be between 0 and 2**63 - 1.")
-        _check_name("population", self.population, POPULATIONS)
-        _check_name("truth", self.truth, TRUTHS)
+        check_known(f"population={self.population!r}", self.population, POPULATIONS)
+        check_known(f"truth={self.truth!r}", self.truth, TRUTHS)
         for name in self.devices:
-            _check_name("devices", name, DEVICES)
+            check_known(f"devices={name!r}", name, DEVICES)
         if self.devices and self.population == "competition":
             raise InputError(
                 f"devices={','.join(self.devices)} needs population='world': the population "
@@ -77,13 +76,6 @@ class Cohort:
     def recording(self, index: int) -> SimulatedSeries:
         """Participant ``index``, who is the same in a cohort of any size."""
         return simulate_series(self.seed, index, self.days, self.population, self.devices)
-
-
-def _check_name(key: str, value: str, known) -> None:
-    if value not in known:
-        raise InputError(
-            f"{key}={value!r} is unknown{nearest(value, known)} Known: {', '.join(known)}."
-        )
 
 
 def is_simulated(root: str | Path) -> bool:

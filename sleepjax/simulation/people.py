@@ -44,66 +44,32 @@ class PersonKind:
 
 PEOPLE = {
     "child": PersonKind(
-        0.15,
-        0.08,
-        (20.8, 0.6),
-        (9.6, 0.6),
-        nap=(0.0, 0.3),
-        fidgeting=(0.7, 1.3),
-        activity=0.1,
+        0.15, 0.08, (20.8, 0.6), (9.6, 0.6), nap=(0.0, 0.3), fidgeting=(0.7, 1.3), activity=0.1,
         sedentary=0.0,
     ),
     "teenager": PersonKind(0.10, 0.04, (23.2, 1.0), (8.0, 0.8), fidgeting=(0.5, 1.2), activity=0.0),
     "adult": PersonKind(0.27, 0.12, (23.1, 0.9), (7.3, 0.8)),
     "sedentary": PersonKind(
-        0.10, 0.08, (23.3, 1.0), (7.4, 0.9), nap=(0.0, 0.4), activity=-0.5, sedentary=1.4
+        0.10, 0.08, (23.3, 1.0), (7.4, 0.9), nap=(0.0, 0.4), activity=-0.5, sedentary=1.4,
     ),
     "old": PersonKind(
-        0.14,
-        0.12,
-        (22.6, 0.9),
-        (6.8, 0.9),
-        latency=(0.8, 5.0),
-        awakenings=(1.0, 4.0),
-        nap=(0.1, 0.7),
-        activity=-0.5,
-        sedentary=0.9,
+        0.14, 0.12, (22.6, 0.9), (6.8, 0.9), latency=(0.8, 5.0), awakenings=(1.0, 4.0),
+        nap=(0.1, 0.7), activity=-0.5, sedentary=0.9,
     ),
     "insomnia": PersonKind(
-        0.10,
-        0.20,
-        (23.8, 1.2),
-        (6.0, 1.0),
-        latency=(2.0, 8.0),
-        calm=(0.15, 1.0),
+        0.10, 0.20, (23.8, 1.2), (6.0, 1.0), latency=(2.0, 8.0), calm=(0.15, 1.0),
         awakenings=(1.5, 5.0),
     ),
     "apnoea": PersonKind(
-        0.09,
-        0.28,
-        (22.9, 1.0),
-        (6.8, 0.9),
-        latency=(0.5, 5.0),
-        calm=(0.15, 1.0),
-        restless=(1.0, 6.0),
-        awakenings=(1.0, 5.0),
-        periodic=(0.05, 0.5),
-        nap=(0.0, 0.5),
-        activity=-0.4,
-        sedentary=0.9,
+        0.09, 0.28, (22.9, 1.0), (6.8, 0.9), latency=(0.5, 5.0), calm=(0.15, 1.0),
+        restless=(1.0, 6.0), awakenings=(1.0, 5.0), periodic=(0.05, 0.5), nap=(0.0, 0.5),
+        activity=-0.4, sedentary=0.9,
     ),
     "restless_legs": PersonKind(
-        0.05,
-        0.08,
-        (23.5, 1.0),
-        (6.5, 0.9),
-        latency=(1.5, 7.0),
-        calm=(0.8, 3.0),
-        restless=(1.0, 5.0),
-        awakenings=(1.0, 4.0),
-        periodic=(0.1, 0.6),
+        0.05, 0.08, (23.5, 1.0), (6.5, 0.9), latency=(1.5, 7.0), calm=(0.8, 3.0),
+        restless=(1.0, 5.0), awakenings=(1.0, 4.0), periodic=(0.1, 0.6),
     ),
-}
+}  # fmt: skip
 
 
 SCHEDULES = {

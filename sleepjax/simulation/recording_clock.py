@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax import local_time
+from sleepjax.data import zones
 from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY
 
 ZONE = ZoneInfo("America/New_York")
@@ -80,26 +81,16 @@ def _times_of_day(offset: int) -> pl.Series:
     return pl.Series([f"T{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}{suffix}" for s in seconds])
 
 
-def _offset_at(utc: int) -> int:
-    delta = datetime.fromtimestamp(utc, ZONE).utcoffset()
-    assert delta is not None
-    return int(delta.total_seconds())
-
-
 def make_clock(local_start: datetime, n_steps: int) -> Clock:
     """Clock of a recording that starts at a naive New York time and lasts ``n_steps`` rows."""
     start = int(local_start.replace(tzinfo=ZONE).timestamp())
-    end = start + STEP_SECONDS * n_steps
-    offsets = [(0, _offset_at(start))]
-    # US clocks change on the hour, so an hourly scan of the days that differ finds the row.
-    for day in range(start, end, DAY):
-        if _offset_at(min(day + DAY, end)) == _offset_at(day):
-            continue
-        for hour in range(day - day % 3600, day + DAY + 3600, 3600):
-            if start < hour < end and _offset_at(hour) != offsets[-1][1]:
-                offsets.append(((hour - start) // STEP_SECONDS, _offset_at(hour)))
-                break
-    return Clock(start, n_steps, tuple(offsets))
+    # US clocks change on the hour.
+    hours = np.arange(start // 3600 + 1, -(-(start + STEP_SECONDS * n_steps) // 3600)) * 3600
+    moments = np.append(start, hours)
+    offset = zones.utc_offset(1000 * moments, ZONE.key)
+    turns = [0, *(np.flatnonzero(np.diff(offset)) + 1)]
+    rows = (moments - start) // STEP_SECONDS
+    return Clock(start, n_steps, tuple((int(rows[i]), int(offset[i])) for i in turns))
 
 
 def draw_clock(rng: np.random.Generator, days: float) -> Clock:

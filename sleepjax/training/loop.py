@@ -24,6 +24,7 @@ from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.log import MetricWriter, Mute, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.stop import Interrupted, StopSignal
+from sleepjax.text import counted
 from sleepjax.training import checks, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter
@@ -95,7 +96,7 @@ def run(
             MetricWriter(workdir, step, execution.track) if main else Mute() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
-            input_pipeline.Prefetch(batch_at, step, total) as ahead,
+            input_pipeline.prefetch(batch_at, step, total) as batches,
         ):
 
             def write(row: Mapping[str, float]) -> None:
@@ -106,10 +107,11 @@ def run(
                 last = step == total
                 due = lambda every, last=last, step=step: step > 0 and (last or step % every == 0)
                 if meter.pending and due(config.log_every):  # sync point
-                    write(row := meter.read(step, ahead.waited))
+                    write(row := meter.read(step))
                     progress.note = meter.note(row)
                     if row["train/skipped"]:
-                        progress.say(f"step {step}: {row['train/skipped']:.0f} updates skipped")
+                        skipped = counted(round(row["train/skipped"]), "update")
+                        progress.say(f"step {step}: {skipped} skipped")
                 stopping = processes.agreed(bool(stop), due(config.log_every))
                 if due(config.ckpt_every) or due(config.eval.every) or stopping:  # sync point
                     meter.check(step)  # a diverged run is not saved any further
@@ -144,7 +146,7 @@ def run(
                     meter.restart()
 
                 profile.at(step, meter.pending)
-                batch = next(ahead)
+                batch = meter.next_of(batches)
                 with jax.transfer_guard("disallow"):
                     state, metrics = program.update(state, feed.store, batch, key)
                 step += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,24 @@ class Meter:
         """`guard.summary` of what is pending; raises DivergedError. Waits for the device."""
         return guard.summary(self.pending, step, **self.report)
 
-    def read(self, step: int, waited: float) -> dict[str, float]:
-        """A row of the log, and begin anew. ``waited``: seconds that the input was late so far."""
+    def next_of(self, batches: Iterator[Any]) -> Any:
+        """The next batch; how late it is counts as waiting for the input."""
+        begin = time.monotonic()
+        batch = next(batches)
+        self.waited += time.monotonic() - begin
+        return batch
+
+    def read(self, step: int) -> dict[str, float]:
+        """A row of the log, and begin anew."""
         row = self.check(step) | {"train/lr": float(self.lr_at(step - 1))}
         seconds = time.monotonic() - self.since
         rate = len(self.pending) / seconds
         row |= {
             "train/steps_per_second": rate,
             "train/windows_per_second": rate * self.batch_size,
-            "train/input_wait": (waited - self.waited) / seconds,
+            "train/input_wait": self.waited / seconds,
         }
-        self.pending, self.waited = [], waited
+        self.pending, self.waited = [], 0.0
         self.restart()
         return row
 

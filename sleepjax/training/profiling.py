@@ -48,7 +48,6 @@ class Profile:
             jax.profiler.stop_trace()
 
     def __enter__(self) -> Profile:
-        """Wait for the first step to trace."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -22,7 +22,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.parallel import sharding
 from sleepjax.runs import runtime, stop
 from sleepjax.training import input_pipeline, loop
-from sleepjax.training.input_pipeline import Prefetch
+from sleepjax.training.input_pipeline import prefetch
 from sleepjax.training.state import init_state
 from sleepjax.types import InputError, SeriesMeta
 from tests.support.processes import QUICK
@@ -229,7 +229,7 @@ def test_resident_batches_are_split_over_the_devices(data, tiny_config):
 def test_prefetch_keeps_the_order_and_works_ahead():
     made = []
     make = lambda step: made.append(step) or step
-    with Prefetch(make, 5, 15) as ahead:
+    with prefetch(make, 5, 15) as ahead:
         found, end = [next(ahead)], time.monotonic() + 60
         while len(made) < 3 and time.monotonic() < end:  # nobody asks for the next ones yet
             time.sleep(0.001)
@@ -244,7 +244,7 @@ def test_prefetch_raises_where_the_batch_is_wanted():
             raise InputError("bad file")
         return step
 
-    with Prefetch(make, 0, 9) as ahead:
+    with prefetch(make, 0, 9) as ahead:
         assert [next(ahead), next(ahead)] == [0, 1]
         with pytest.raises(InputError, match="bad file"):
             next(ahead)
@@ -252,12 +252,12 @@ def test_prefetch_raises_where_the_batch_is_wanted():
 
 def test_prefetch_ends_its_thread_and_makes_no_more_than_it_may():
     made = []
-    with Prefetch(lambda step: made.append(step) or step, 0, 1000) as ahead:
-        assert next(ahead) == 0
+    before = threading.active_count()
+    with prefetch(lambda step: made.append(step) or step, 0, 1000) as ahead:
+        assert next(ahead) == 0 and threading.active_count() == before + 1
         time.sleep(0.05)
     assert len(made) <= 4
-    assert not ahead.thread.is_alive()
-    assert "prefetch" not in {thread.name for thread in threading.enumerate()}
+    assert threading.active_count() == before
 
 
 def test_a_restored_state_may_be_placed_differently():
