@@ -116,6 +116,16 @@ def test_the_page_names_every_room_and_nothing_else():
     assert contents() <= modules | rooms, "the rooms of docs/design.md name what does not exist"
 
 
+def test_the_page_names_every_module_in_its_room():
+    """At the beginning of a line, or in the words on another module: "with matching and arrays"."""
+    parts = re.split(r"^  (?=\w)", section("Rooms").split("```")[1], flags=re.M)
+    words = {part.split()[0].strip("/"): set(re.findall(r"\w+", part)) for part in parts if part}
+    modules = [path.relative_to(PACKAGE) for path in FILES if path.parent != PACKAGE]
+    absent = [m for m in map(str, modules) if "__init__" not in m]
+    absent = [m for m in absent if Path(m).stem not in words[Path(m).parts[0]]]
+    assert not absent, f"the rooms of docs/design.md lack {absent}"
+
+
 def test_the_page_points_to_files_and_names_that_exist():
     """Of the table 'To change X, edit Y': each file, and each constant or function it mentions."""
     source = "".join(path.read_text() for path in FILES)
@@ -134,8 +144,8 @@ def test_the_rule_can_fail():
     assert "sleepjax.data.labels" in imports(PACKAGE / "data" / "windows.py")
 
 
-@pytest.mark.parametrize("name", ["metrics", "postprocess"])
-def test_metric_and_postprocessing_need_no_jax(name, project):
+@pytest.mark.parametrize("name", ["metrics", "postprocess", "baselines", "nights"])
+def test_rooms_that_need_no_jax(name, project):
     import subprocess
     import sys
 

@@ -34,11 +34,11 @@ def asleep_by_step(nights, n_steps):
 
 
 def events_frame(nights):
-    """{night: (onset, wakeup)}, None where unlabelled."""
+    """Of the series "a": {night: (onset, wakeup)}, None where unlabelled."""
     rows = [
-        (number, event, step)
+        ("a", number, event, step)
         for number, pair in nights.items()
         for event, step in zip(("onset", "wakeup"), pair, strict=True)
     ]
-    schema = {"night": pl.Int64, "event": pl.String, "step": pl.Int64}
+    schema = {"series_id": pl.String, "night": pl.Int64, "event": pl.String, "step": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")

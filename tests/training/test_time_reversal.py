@@ -32,7 +32,7 @@ def window_of(rows, n_steps, downsample):
     """The batch of one window over a whole recording, x being the row of each step."""
     listed = [(i, e, s) for i, night in enumerate(rows) for e, s in zip(EVENTS, night, strict=True)]
     events = pl.DataFrame(listed, ["night", "event", "step"], orient="row")
-    labels = make_labels(events, n_steps)
+    labels = make_labels(events.with_columns(series_id=pl.lit("a")), n_steps)
     meta = SeriesMeta("a", n_steps, 0, 0, ((0, 0),), {})
     x = np.arange(n_steps, dtype=np.float32)
     one = Recording(meta, np.ones(n_steps, bool), features={"x": x}, labels=labels)
