@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -121,6 +121,13 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
             raise
         print(_unexpected(error), file=sys.stderr)
         return 1
+
+
+def left_out(faults: Sequence[str]) -> int:
+    """Exit code where the rest was done: 3 after a line on each part that could not be, else 0."""
+    for fault in faults:
+        print(f"error: left out: {fault}", file=sys.stderr)
+    return 3 if faults else 0
 
 
 def _unexpected(error: Exception) -> str:

@@ -68,6 +68,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def check_regular(path: Path) -> None:
+    """Raise InputError for what is absent, or no file whose beginning can be looked at first."""
+    if not path.exists():
+        raise InputError(f"{path}: the file does not exist.")
+    if not path.is_file():
+        raise InputError(f"{path}: it is no regular file but a pipe or a device; write it to one.")
+
+
 def read_json(path: Path, part_of: str) -> dict[str, Any]:
     """Contents of a JSON object; InputError, which says what is damaged, for anything else."""
     try:

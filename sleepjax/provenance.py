@@ -83,7 +83,7 @@ def methods(found: Mapping[str, Any]) -> str:
     if len({one["simulated"] for one in weights}) > 1:
         people = "simulated people and recordings of people"
     updates = sorted({one["updates"] for one in weights})
-    span = f"{updates[0]:,}" if len(updates) == 1 else f"{updates[0]:,} to {updates[-1]:,}"
+    span = f"{updates[0]:,} to " * (len(updates) > 1) + counted(updates[-1], "update")
     features = dict.fromkeys(f for w in weights for f in w["config"]["data"]["features"])
     clock = (
         f"the time zone {found['zone']}" if found["zone"] else "the UTC offsets of the timestamps"
@@ -97,7 +97,7 @@ def methods(found: Mapping[str, Any]) -> str:
     return (
         f"Sleep onsets, wakeups and sleep windows were found with sleepjax {software['sleepjax']} "
         f"({_built(software)}) in {recordings} of 5-second epochs of arm angle and "
-        f"ENMO, by {what} ({'; '.join(kinds)}; {span} updates; SHA-256 of the weights {hashes}) "
+        f"ENMO, by {what} ({'; '.join(kinds)}; {span}; SHA-256 of the weights {hashes}) "
         f"trained on {people}, from the features {', '.join(features)}. Probabilities were turned "
         f"into events with {settings or 'default settings'}. Local times follow {clock}."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sleepjax.io import check_regular
 from sleepjax.types import InputError
 
 PARQUET = (".parquet", ".pq")
@@ -31,10 +32,7 @@ def check_table(path: Path, suffixes: tuple[str, ...] = TABLES) -> None:
     """
     if path.is_dir():
         raise InputError(f"{path}: it is a folder; {_of_folder(path, suffixes)}.")
-    if not path.exists():
-        raise InputError(f"{path}: the file does not exist.")
-    if not path.is_file():
-        raise InputError(f"{path}: it is no regular file but a pipe or a device; write it to one.")
+    check_regular(path)
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         remedy = _REMEDIES.get(suffix, "convert other formats")

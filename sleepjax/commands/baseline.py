@@ -14,7 +14,6 @@ median onset and wakeup of --truth on every night. docs/baselines.md explains th
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +156,7 @@ def apply(args: argparse.Namespace) -> int:
     write_table(windows_path(args.out), windows)
     print(f"submission: {args.out} ({counted(len(events), 'row')} of {len(series)} series)")
     print(f"sleep windows: {windows_path(args.out)} ({counted(len(windows), 'row')})")
-    for fault in refused:
-        print(f"error: left out: {fault}", file=sys.stderr)
-    return 3 if refused else 0
+    return cli.left_out(refused)
 
 
 def constant_clock(args: argparse.Namespace, series: list[Recording]) -> pl.DataFrame:

@@ -86,9 +86,7 @@ def draw(args: argparse.Namespace) -> int:
         raise InputError(
             f"--series_id {args.series_id!r} is not there; the series are {', '.join(seen[:10])}."
         )
-    for fault in refused:
-        print(f"error: left out: {fault}", file=sys.stderr)
-    return 3 if refused else 0
+    return cli.left_out(refused)
 
 
 def views(

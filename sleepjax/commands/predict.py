@@ -151,9 +151,7 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
     if not args.no_figures:
         print(f"figures: {figures_path}")
     print(f"made with: {made_with}")
-    for fault in faults:
-        print(f"error: left out: {fault}", file=sys.stderr)
-    return 3 if faults else 0
+    return cli.left_out(faults)
 
 
 def inputs_of(args: argparse.Namespace) -> list[Path]:

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from sleepjax.data.compact import Array, Sliced, runs_of
-from sleepjax.data.events import pair
 from sleepjax.types import STEPS_PER_HOUR
 
 FAR = 10**6
@@ -45,11 +44,18 @@ def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labe
     """Per-step labels of one series.
 
     Args:
-      events: rows of one series in the columns of an event file, ``step`` null where unlabelled.
+      events: rows of one series with ``night``, ``event`` and ``step`` (null where unlabelled).
       n_steps: length T of the recording.
       first_step: the number that the event file gives to row 0.
     """
-    wide = pair(events).sort("night")
+    wide = (
+        events.group_by("night")
+        .agg(
+            pl.col("step").filter(pl.col("event") == "onset").first().alias("onset"),
+            pl.col("step").filter(pl.col("event") == "wakeup").first().alias("wakeup"),
+        )
+        .sort("night")
+    )
     labelled = wide.drop_nulls()
     nights = labelled.select("onset", "wakeup").to_numpy().astype(np.int64) - first_step  # [N,2]
     numbers = labelled["night"].to_numpy()

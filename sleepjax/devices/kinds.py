@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from sleepjax.io import check_regular
 from sleepjax.types import InputError
 
 GT3X, GENEACTIV, AXIVITY = "ActiGraph gt3x", "GENEActiv bin", "Axivity cwa"
@@ -37,10 +38,7 @@ def recognise(path: Path) -> tuple[str, bool]:
     """
     if path.is_dir():
         raise InputError(f"{path}: it is a folder; give a file inside it.")
-    if not path.exists():
-        raise InputError(f"{path}: the file does not exist.")
-    if not path.is_file():
-        raise InputError(f"{path}: it is no regular file but a pipe or a device; write it to one.")
+    check_regular(path)
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

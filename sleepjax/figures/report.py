@@ -139,7 +139,9 @@ def _score(result: APResult, boot: Bootstrap) -> str:
         for t in sorted({t for _, t in result.table})
     ]
     rows.append(["mean", *(cell(e, None, result.per_event[e]) for e in events)])
-    left_out = "".join(f"<li>{count} {escape(why)}</li>" for why, count in result.ignored.items())
+    left_out = "".join(
+        f"<li>{escape(why)}: {count:,}</li>" for why, count in result.ignored.items()
+    )
     return (
         "<p>Average precision: 1 is perfect. An event counts as found when a detection lies closer "
         "than the error allowed; in brackets the 95 % interval from resampling participants.</p>"

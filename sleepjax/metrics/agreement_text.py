@@ -77,7 +77,7 @@ def as_text(results: Mapping[str, Agreement]) -> str:
     lines += ["", f"{windows} of {people}; errors are found minus true of the matched; shares (<=)"]
     lines[-1] += " are of all true windows"
     for name, result in results.items():
-        lines += [f"{name}: left out {n} {reason}" for reason, n in result.left_out.items()]
+        lines += [f"{name}: left out: {reason}: {n:,}" for reason, n in result.left_out.items()]
     return "\n".join(lines)
 
 

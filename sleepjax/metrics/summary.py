@@ -83,7 +83,7 @@ def as_text(result: APResult, boot: Bootstrap) -> str:
         "",
         f"scored: {counted(result.n_detections, 'detection')} in {result.n_series} series",
     ]
-    lines += [f"left out: {count} {reason}" for reason, count in result.ignored.items()]
+    lines += [f"left out: {reason}: {count:,}" for reason, count in result.ignored.items()]
     return "\n".join(lines)
 
 

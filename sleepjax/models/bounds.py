@@ -1,16 +1,38 @@
-"""Bounds of a module's settings: sizes and fractions, checked where a module is made."""
+"""Bounds of a module's settings, checked where a module is made."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
 
+import flax.linen as nn
+
+from sleepjax.config import check_known
+from sleepjax.models.blocks import NORMS, UPSAMPLES
 from sleepjax.types import InputError
 
+NAMED = {"norm": NORMS, "upsample": UPSAMPLES}
+"""Settings that name one of several kinds."""
 
-def check_sizes(module: Any, *names: str) -> None:
-    """`check_size` of each of these settings of a module."""
-    for name in names:
-        check_size(name, getattr(module, name))
+
+class Checked(nn.Module):
+    """A module with bounds on its settings.
+
+    What is a whole number above 0 by default, or a list of them, is a size, ``dropout`` a fraction.
+    `NAMED` are names.
+    """
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a setting out of its bounds."""
+        for field in dataclasses.fields(self):
+            name, default, value = field.name, field.default, getattr(self, field.name)
+            first = default[0] if isinstance(default, tuple) and default else default
+            if type(first) is int and first > 0:
+                check_size(name, value)
+            elif name == "dropout" and not 0 <= value < 1:
+                raise InputError(f"dropout={value!r} must be a number from 0 to below 1.")
+            elif name in NAMED:
+                check_known(f"{name} {value!r}", value, NAMED[name])
+        super().__post_init__()
 
 
 def check_size(name: str, value: int | tuple[int, ...]) -> None:
@@ -20,9 +42,3 @@ def check_size(name: str, value: int | tuple[int, ...]) -> None:
     if not items or not all(isinstance(i, int) and i > 0 for i in items):
         kind = "a list of positive whole numbers" if many else "a positive whole number"
         raise InputError(f"{name}={value!r} must be {kind}.")
-
-
-def check_dropout(dropout: float) -> None:
-    """Raise InputError unless it is a fraction that leaves something."""
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout!r} must be a number from 0 to below 1.")

@@ -10,10 +10,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sleepjax.config import check_known
 from sleepjax.models.attention import Patches, TransformerBlock
 from sleepjax.models.blocks import NORMS, Conv, Dtype, Outputs, dense, he_uniform
-from sleepjax.models.bounds import check_dropout, check_sizes
+from sleepjax.models.bounds import Checked
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
 
@@ -21,16 +20,12 @@ Frames = Float[Array, "B frames C"]
 FrameMask = Float[Array, "B frames"]
 
 
-class Decoder(nn.Module):
+class Decoder(Checked):
     """Base of the decoders: `features`, which each computes in its own way, then the logits."""
 
     dropout: float = 0.2
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
-
-    def __post_init__(self) -> None:
-        check_dropout(self.dropout)
-        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Frames, *, train: bool, mask: FrameMask | None = None) -> Outputs:
@@ -52,10 +47,6 @@ class DeepDecoder(Decoder):
 
     width: int = 128
     depth: int = 2
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "width", "depth")
-        super().__post_init__()
 
 
 class MLPDecoder(DeepDecoder):
@@ -141,10 +132,6 @@ class TCNDecoder(DeepDecoder):
     depth: int = 8
     norm: str = "batch"
 
-    def __post_init__(self) -> None:
-        check_known(f"norm {self.norm!r}", self.norm, NORMS)
-        super().__post_init__()
-
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
         """See `Decoder.features`."""
         del mask  # the reach is finite
@@ -165,10 +152,6 @@ class TransformerDecoder(DeepDecoder):
     depth: int = 4
     heads: int = 4
     patch: int = 1
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "heads", "patch")
-        super().__post_init__()
 
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
         """See `Decoder.features`; those of the blocks are per token."""

@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sleepjax.config import check_known
 from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads, chunk_means
-from sleepjax.models.blocks import NORMS, Dtype, Outputs, dense, lecun_uniform
-from sleepjax.models.bounds import check_dropout, check_sizes
+from sleepjax.models.blocks import Dtype, Outputs, dense, lecun_uniform
+from sleepjax.models.bounds import Checked
 from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
 from sleepjax.models.spec import check_features, real_frames
@@ -68,7 +67,7 @@ class CrossBlock(nn.Module):
         return x + drop(FeedForward(self.dtype, name="mlp")(norm("norm3")(x)))
 
 
-class DETR(nn.Module):
+class DETR(Checked):
     """[B,T,F] -> (intervals [B,Q,5] float32, out).
 
     A query's outputs are the logits of being an interval, of its onset and of its wakeup lying in
@@ -92,12 +91,6 @@ class DETR(nn.Module):
     downsample: int = 2
     features: int | None = None
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "queries", "width", "depth", "heads", "patch", "levels")
-        check_dropout(self.dropout)
-        check_known(f"norm {self.norm!r}", self.norm, NORMS)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

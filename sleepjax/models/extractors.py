@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sleepjax.models.blocks import Dtype, FrameConv, centred_size, frame_conv
-from sleepjax.models.bounds import check_sizes
+from sleepjax.models.bounds import Checked
 from sleepjax.models.recurrent import BiLSTM
 from sleepjax.types import InputError
 
 
-class CNNSpectrogram(nn.Module):
+class CNNSpectrogram(Checked):
     """A learned spectrogram: one strided filter bank per kernel size, [B,T,F] -> [B,T',H,C].
 
     The filters of a bank are the H rows of the image, the banks its C channels; beside the given
@@ -28,10 +28,6 @@ class CNNSpectrogram(nn.Module):
     kernels: tuple[int, ...] = (32, 16)
     downsample: int = 2
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "height", "kernels")
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -50,7 +46,7 @@ FLOOR = 1e-4
 """Least power, in squared standard deviations of the signal: the spectrum's bottom at -40 dB."""
 
 
-class SpecFeatureExtractor(nn.Module):
+class SpecFeatureExtractor(Checked):
     """Short-time Fourier magnitudes in dB of the sensors' signals: [B,T,F] -> [B,T',H,C].
 
     The first ``sensors`` features are signals (anglez, enmo); clock features have no spectrum. Rows
@@ -64,10 +60,6 @@ class SpecFeatureExtractor(nn.Module):
     sensors: int = 2
     downsample: int = 2
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "height", "sensors")
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -101,7 +93,7 @@ def fourier_weights(height: int, downsample: int) -> np.ndarray:
     return (waves * (window / window.sum())[:, None]).astype(np.float32)[:, None]
 
 
-class PANNsFeatureExtractor(nn.Module):
+class PANNsFeatureExtractor(Checked):
     """Learned and Fourier spectrogram side by side as channels: [B,T,F] -> [B,T',H,C]."""
 
     height: int = 64
@@ -109,10 +101,6 @@ class PANNsFeatureExtractor(nn.Module):
     sensors: int = 2
     downsample: int = 2
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "height", "kernels", "sensors")
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -126,7 +114,7 @@ class PANNsFeatureExtractor(nn.Module):
         return jnp.concatenate(images, axis=-1)
 
 
-class LSTMFeatureExtractor(nn.Module):
+class LSTMFeatureExtractor(Checked):
     """Strided convolution of the frame's own length, then LSTMs: [B,T,F] -> [B,T',H,2].
 
     The channels are the two directions of time, H = ``height`` the state's size.
@@ -136,10 +124,6 @@ class LSTMFeatureExtractor(nn.Module):
     depth: int = 2
     downsample: int = 2
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "height", "depth")
-        super().__post_init__()
 
     @nn.compact
     def __call__(

@@ -8,12 +8,12 @@ from jaxtyping import Array, Float
 
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
 from sleepjax.models.blocks import Dtype, FrameConv, Outputs
-from sleepjax.models.bounds import check_dropout, check_sizes
+from sleepjax.models.bounds import Checked
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.spec import check_features, real_frames
 
 
-class TransformerEncoder(nn.Module):
+class TransformerEncoder(Checked):
     """Strided convolution, ``depth`` blocks, logits: [B,T,F] -> (logits [B,T',K], out).
 
     A block attends to the frames at most ``window`` away, to the means of all stretches of
@@ -31,11 +31,6 @@ class TransformerEncoder(nn.Module):
     features: int | None = None
     dtype: Dtype = jnp.float32
     bias: tuple[float, ...] = CLASS_BIAS
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "width", "depth", "heads", "window", "kernel")
-        check_dropout(self.dropout)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

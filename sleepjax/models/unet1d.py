@@ -5,9 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from sleepjax.config import check_known
-from sleepjax.models.blocks import NORMS, UPSAMPLES, DoubleConv, Outputs, max_pool
-from sleepjax.models.bounds import check_sizes
+from sleepjax.models.blocks import UPSAMPLES, DoubleConv, Outputs, max_pool
 from sleepjax.models.decoders import Decoder, FrameMask, Frames
 
 
@@ -25,12 +23,6 @@ class UNet1DDecoder(Decoder):
     se: bool = False
     residual: bool = False
     upsample: str = "transposed"
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "widths")
-        check_known(f"norm {self.norm!r}", self.norm, NORMS)
-        check_known(f"upsample {self.upsample!r}", self.upsample, UPSAMPLES)
-        super().__post_init__()
 
     def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
         """See `Decoder.features`; a layer is a level."""

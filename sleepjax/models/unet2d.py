@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
-from sleepjax.config import check_known
 from sleepjax.models.blocks import (
     NORMS,
     Conv,
@@ -26,7 +25,7 @@ from sleepjax.models.blocks import (
     max_pool,
     pixels_from_blocks,
 )
-from sleepjax.models.bounds import check_sizes
+from sleepjax.models.bounds import Checked
 
 
 class BasicBlock(nn.Module):
@@ -109,7 +108,7 @@ class ResNetEncoder(nn.Module):
         return maps
 
 
-class UNet2D(nn.Module):
+class UNet2D(Checked):
     """[B,T,H,C] -> ([B,T,H], out): one class per pixel, skips at every level, the input included.
 
     The map at stride 2^i is ``width * 2^i / 4`` wide on the way up. ``weights`` says where the
@@ -121,11 +120,6 @@ class UNet2D(nn.Module):
     norm: str = "batch"
     weights: str = ""
     dtype: Dtype = jnp.float32
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "depths", "width")
-        check_known(f"norm {self.norm!r}", self.norm, NORMS)
-        super().__post_init__()
 
     @nn.compact
     def __call__(

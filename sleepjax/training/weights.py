@@ -14,6 +14,7 @@ from sleepjax import custom, release
 from sleepjax.data import features
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, validation
+from sleepjax.text import counted
 from sleepjax.training import checks, optim
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
@@ -119,7 +120,8 @@ def _loaded(
 ) -> str:
     """What was loaded and what was not, for a person."""
     count = sum(wanted[name].size for name in fits if name.startswith("params/"))
-    lines = [f"starting from {whose}: {count:,} parameters after {updates:,} updates"]
+    learned = f"{counted(count, 'parameter')} after {counted(updates, 'update')}"
+    lines = [f"starting from {whose}: {learned}"]
     for what, names in (
         ("not in the weights, left at random", [n for n in wanted if n not in found]),
         ("of another shape, left at random", [n for n in wanted if n in found and n not in fits]),

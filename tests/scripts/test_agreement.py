@@ -28,7 +28,7 @@ def test_table_json_and_picture(project, files, capsys):
     rows = [line.split() for line in printed.splitlines()]
     assert ["onset", "a", "3", "1", "0", "+5.0", "+5.0", "10.0"] in [row[:8] for row in rows]
     assert ["onset", "same", "4", "0", "0", "+0.0", "+0.0", "0.0"] in [row[:8] for row in rows]
-    assert "4 true windows of 2 people" in printed and "a: left out 1 found naps" in printed
+    assert "4 true windows of 2 people" in printed and "a: left out: found naps: 1" in printed
     assert (files / "picture.png").read_bytes()[:4] == b"\x89PNG"
     made = json.loads((files / "picture_provenance.json").read_text())
     assert [one["name"] for one in made["inputs"]] == ["truth.csv", "a_windows.csv", "b.parquet"]

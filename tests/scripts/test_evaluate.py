@@ -56,8 +56,8 @@ def test_prints_the_score_and_what_was_left_out(run):
     row = next(line for line in out.splitlines() if line.startswith("onset"))
     assert row.split()[1:5] == ["0.000", "0.500", "1.000", "1.000"]
     assert "error below, min      1      3      5    7.5" in out
-    assert "left out: 2 unlabelled solution rows (no step)" in out
-    assert "left out: 1 detections of series without events" in out
+    assert "left out: unlabelled solution rows (no step): 2" in out
+    assert "left out: detections of series without events: 1" in out
 
 
 def test_json_holds_the_same(run):

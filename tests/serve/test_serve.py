@@ -66,7 +66,7 @@ def test_a_file_is_answered_with_windows_events_and_a_picture(service, predictor
         made = answer.json()["provenance"]
         assert made["inputs"][0]["sha256"] == hashlib.sha256(data).hexdigest()
         assert made["weights"][0]["sha256"] == release.digest(predictor.members[0].variables)
-        assert "in 1 wrist-accelerometer recordings" in made["methods"]
+        assert "in 1 wrist-accelerometer recording" in made["methods"]
 
 
 @pytest.mark.slow
