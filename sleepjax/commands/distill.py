@@ -55,7 +55,6 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
 
 def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
-
     from sleepjax.data import teacher
     from sleepjax.export.program import outputs
     from sleepjax.predict import load

@@ -161,7 +161,7 @@ def test_without_tensorboard(monkeypatch, tmp_path):
     from sleepjax.runs.log import MetricWriter
     from sleepjax.types import InputError
 
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    monkeypatch.setitem(sys.modules, "tensorboardX.proto", None)  # another test may have it
     with pytest.raises(InputError, match="tensorboardX is not installed; pip install tensorboardX"):
         MetricWriter(tmp_path)
 
