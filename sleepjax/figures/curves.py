@@ -49,10 +49,11 @@ def nights_figure(view: View, title: str) -> Figure:
         empty are marked *not labelled*.
       title: shown above; says *simulated* for simulated data.
     """
-    days = int(min(_day(view)[-1] + 1, MOST_DAYS))
+    every = int(_day(view).max()) + 1
+    days = min(every, MOST_DAYS)
     figure = picture(11, 1.3 + 0.75 * days)
-    if _day(view)[-1] + 1 > days:
-        title += f" (first {days} of {_day(view)[-1] + 1} days)"
+    if every > days:
+        title += f" (first {days} of {every} days)"
     figure.suptitle(title, fontsize=11, color=DARK)
     axis = figure.subplots()
     _draw_signals(axis, view, days)
@@ -62,7 +63,7 @@ def nights_figure(view: View, title: str) -> Figure:
         _draw_unlabelled(axis, view, ~np.asarray(view.recording.labels.known), days)
     bases = -ROW * np.arange(days)
     axis.hlines(bases, 0, 24, color="black", lw=0.8)
-    first = np.datetime64(int(view.clock[0] - NOON) // DAY, "D")
+    first = np.datetime64(int(view.clock.min() - NOON) // DAY, "D")
     names = [f"{day:%a %d}\n{day:%b %Y}" for day in (first + np.arange(days)).astype(object)]
     axis.set_yticks(bases + 0.5, names, fontsize=8)
     axis.set(xlim=(0, 24), ylim=(bases[-1], 1.12))
@@ -76,9 +77,12 @@ def nights_figure(view: View, title: str) -> Figure:
 
 
 def _day(view: View) -> np.ndarray:
-    """Row of the figure that each step is in, int64 [T]: days from noon to noon."""
+    """Row of the figure that each step is in, int64 [T]: days from noon to noon.
+
+    A traveller's clock may go back from after noon to before it, and to an earlier day.
+    """
     day = (view.clock - NOON) // DAY
-    return day - day[0]
+    return day - day.min()
 
 
 def _place(view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,13 +22,13 @@ T = 2 * STEPS_PER_DAY
 NOON = 1_514_808_000  # 2018-01-01 12:00 UTC
 
 
-def nights(name="a1", **more):
+def nights(name="a1", offsets=((0, 0),), **more):
     found = pl.DataFrame(
         {"step": [7_000, 12_000], "event": ["onset", "wakeup"], "score": [0.9, 0.2]}
     )
     ones = np.ones(T, np.float32)
     signals = {"anglez": np.sin(np.arange(T, dtype=np.float32)), "enmo": ones}
-    meta = SeriesMeta(name, T, 0, NOON, ((0, 0),), {})
+    meta = SeriesMeta(name, T, 0, NOON, offsets, {})
     recording = Recording(meta, ones > 0, signals, ones < 0, **more)
     view = View(recording, found=found, probabilities=np.full((T, 3), 0.5, np.float32))
     return nights_figure(view, name)
@@ -64,6 +64,16 @@ def test_every_event_stands_in_the_row_of_its_day():
     points = np.concatenate([np.asarray(c.get_offsets()) for c in axis.collections])
     found = {(round(x, 3), round(y, 2)) for x, y in points.tolist()}
     assert found >= {(round(7_000 / 720, 3), 1.05), (round(12_000 / 720, 3), 1.05)}
+
+
+def test_a_flight_west_past_noon_leads_to_a_row_of_the_day_before():
+    """Ten hours back, an hour after noon: the clock shows three, which is in the row before."""
+    axis = nights(offsets=((0, 0), (720, -36_000))).axes[0]
+    names = [text.get_text() for text in axis.get_yticklabels()]
+    assert names == ["Sun 31\nDec 2017", "Mon 01\nJan 2018", "Tue 02\nJan 2018"]
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in axis.collections])
+    onset = (round(7_000 / 720 - 10 + 24, 3), 1.05)  # 9.7 hours after noon, less ten
+    assert onset in {(round(x, 3), round(y, 2)) for x, y in points.tolist()}
 
 
 def test_no_line_leads_from_one_day_to_the_next():
