@@ -11,6 +11,7 @@ soft targets of an ordinary training run. Its validation counts true events, lik
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(argv: list[str]) -> int:
 
 
 def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
+    from sleepjax.training.checks import check
+
     config: Any = load_from_arguments(args.config, rest)
     if config.data.teacher:
         raise InputError(
@@ -48,20 +51,22 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
             "--teacher, or train on these probabilities with scripts/train.py."
         )
     folder = Path(f"{args.workdir}-teacher")
+    student = copy.deepcopy(config)
+    student.data.teacher = str(folder)
+    check(student)  # before the teacher is asked, which takes minutes
     teach(config, folder, args.teacher)
-    config.data.teacher = str(folder)
-    return train(config, args.workdir, args, stop)
+    return train(student, args.workdir, args, stop)
 
 
 def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
     from sleepjax.data import teacher
+    from sleepjax.data.source import open_training_data
     from sleepjax.export.program import outputs
     from sleepjax.predict import load
     from sleepjax.progress import Progress
     from sleepjax.release import digest
     from sleepjax.runs.runtime import use_compilation_cache
-    from sleepjax.training.input_pipeline import open_data
 
     use_compilation_cache()
     predictor = load(source)
@@ -70,7 +75,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
             f"loss.worn={config.loss.worn} learns whether the watch is worn, which the teacher "
             "does not say; set loss.worn=0, or name another --teacher."
         )
-    store = open_data(config).store
+    store = open_training_data(config.data, config.simulate).store
     weights = "".join(digest(member.variables) for member in predictor.members)
     names = dict.fromkeys(n for one in predictor.members for n in one.config.data.features)
 
@@ -83,4 +88,10 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
 
     every = (store.recording(series_id, tuple(names)) for series_id in store.series_ids)
     with Progress(len(store.series_ids), "teacher", "series") as progress:
-        teacher.write(folder, hashlib.sha256(weights.encode()).hexdigest(), every, probabilities)
+        teacher.write(
+            folder,
+            hashlib.sha256(weights.encode()).hexdigest(),
+            store.identities(),
+            every,
+            probabilities,
+        )

@@ -115,7 +115,7 @@ def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> 
     known = _known_of(data, store)
     series = {s: load(s).with_features(known(s)) for s in store.series_ids}
     if data.get("teacher"):
-        series = {s: teacher.taught(one, Path(data["teacher"])) for s, one in series.items()}
+        series = teacher.taught(series, Path(data["teacher"]), store.identities())
     nights = {s: len(one.labels.nights) for s, one in series.items() if one.labels is not None}
     folds = splits.kfold(nights, data["folds"], data["split_seed"], store.content_groups)
     held_out = folds[data["fold"]]

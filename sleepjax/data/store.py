@@ -18,6 +18,7 @@ the same, byte for byte, as that of one uninterrupted run.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -74,6 +75,12 @@ class Store:
         if series_id not in self._metas:
             raise InputError(f"{self.root} holds no series {series_id!r}.")
         return self._metas[series_id]
+
+    def identities(self) -> dict[str, str]:
+        """Of each series, what changes with any sample, with its clock, or how it is repaired."""
+        clock = lambda meta: (meta.start, meta.offsets)
+        each = {s: (self.content_groups[s], *clock(self.meta(s))) for s in self.series_ids}
+        return {s: hashlib.sha256(repr(x).encode()).hexdigest()[:16] for s, x in each.items()}
 
     def recording(self, series_id: str, features: Sequence[str] = ()) -> Recording:
         """One series as it was read and repaired, with the named features.

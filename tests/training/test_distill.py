@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sleepjax.commands import distill
 from sleepjax.config import load_config
 from sleepjax.data import source, teacher, windows
 from sleepjax.data.store_files import folder_name
@@ -109,18 +111,54 @@ def test_what_is_stored_stays_and_belongs_to_one_teacher(student, tmp_path):
         asked.extend(one.meta.series_id for one in some)
         return [np.zeros((one.meta.n_steps, 3)) for one in some]
 
-    teacher.write(folder, "a", data.train[:1], say)
-    teacher.write(folder, "a", data.train[:2], say)
-    assert len(asked) == 2
+    first, second, third = ids = [one.meta.series_id for one in data.train[:3]]
+    series = dict(zip(ids, data.train, strict=False))
+    now = data.store.identities()
+    teacher.write(folder, "a", now, data.train[:1], say)
+    teacher.write(folder, "a", now, data.train[:2], say)
+    assert asked == [first, second]
+    assert set(teacher.taught({second: series[second]}, folder, now)) == {second}
     with pytest.raises(InputError, match="the probabilities of another teacher; remove it first"):
-        teacher.write(folder, "b", data.train, say)
+        teacher.write(folder, "b", now, data.train, say)
     with pytest.raises(InputError, match="cannot be read .*run scripts/distill.py again"):
-        teacher.taught(data.train[2], folder)
-    np.save(folder / f"{folder_name(data.train[0].meta.series_id)}.npy", np.zeros((5, 3)))
+        teacher.taught({third: series[third]}, folder, now)
+    changed = now | {second: "of other samples"}
+    with pytest.raises(InputError, match=f"the teacher has not seen series '{second}' as it is"):
+        teacher.taught(series, folder, changed)
+    teacher.write(folder, "a", changed, data.train[:2], say)
+    assert asked == [first, second, second]
+    np.save(folder / f"{folder_name(first)}.npy", np.zeros((5, 3)))
     with pytest.raises(InputError, match=r"the shape \(5, 3\).*the recordings were changed"):
-        teacher.taught(data.train[0], folder)
-    with pytest.raises(InputError, match="holds no teacher.json; scripts/distill.py writes such"):
-        teacher.taught(data.train[0], tmp_path)
+        teacher.taught({first: series[first]}, folder, now)
+    with pytest.raises(InputError, match="holds no teacher.json of this version; scripts/distill"):
+        teacher.taught(series, tmp_path, now)
+
+
+def test_an_identity_changes_with_samples_and_clock(student):
+    store = data_of(student).store
+    series_id = store.series_ids[0]
+    before = store.identities()[series_id]
+    assert before == store.identities()[series_id]
+    store._metas[series_id] = replace(store.meta(series_id), start=store.meta(series_id).start + 60)
+    assert store.identities()[series_id] != before
+
+
+def test_settings_are_refused_before_the_teacher_is_asked(project, worn_finished, tmp_path, capsys):
+    flags = ["--config", str(project / "configs" / "distilled.py:tiny"), "--workdir"]
+    flags += [str(tmp_path / "run"), "--teacher", str(worn_finished.workdir)]
+    assert script(project, "distill").main([*flags, "--config.augment.mixup=0.5"]) != 0
+    assert "augment.mixup=0.5 changes windows" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_knows_of_wear_where_nobody_wrote_it_down(
+    project, cohort, worn_finished, tmp_path
+):
+    without = shutil.ignore_patterns("prepared", "train_nonwear.csv", "truth_*")
+    root = shutil.copytree(cohort, tmp_path / "data", ignore=without)
+    config = load_config(f"{project}/configs/distilled.py:tiny", {"data.root": str(root)})
+    distill.teach(config, tmp_path / "teacher", str(worn_finished.workdir))
+    assert len(list((tmp_path / "teacher").glob("*.npy"))) > 1
 
 
 @pytest.mark.parametrize(
