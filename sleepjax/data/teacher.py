@@ -36,7 +36,7 @@ def write(
     Args:
       folder: created if missing.
       weights: hash of the teacher's weights.
-      identities: of each series, `Store.identity`: of other samples the teacher is asked again.
+      identities: of each series, `Store.identities`: of other samples the teacher is asked again.
       series: recordings with the features that the teacher sees, or what it needs to find them.
       probabilities: [T,K] of each of some series.
 
@@ -44,7 +44,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = read_json(folder / FILE) or {"format": FORMAT, "weights": weights}
-    if (before["format"], before.get("weights")) != (FORMAT, weights):
+    if (before.get("format"), before.get("weights")) != (FORMAT, weights):
         raise InputError(f"{folder} holds the probabilities of another teacher; remove it first.")
     for series_id, stored in before.get("identities", {}).items():
         if identities.get(series_id) != stored:
@@ -67,7 +67,7 @@ def taught(
     Args:
       series: series id -> recording.
       folder: of `write`.
-      identities: of each series as it is now, `Store.identity`.
+      identities: of each series as it is now, `Store.identities`.
 
     Raises InputError where the folder does not hold what a teacher says of these recordings.
     """
@@ -78,7 +78,7 @@ def taught(
             "writes such folders."
         )
     for series_id in series:
-        if facts["identities"].get(series_id) != identities[series_id]:
+        if facts.get("identities", {}).get(series_id) != identities[series_id]:
             raise InputError(
                 f"data.teacher={str(folder)!r}: the teacher has not seen series {series_id!r} as "
                 "it is now. Run scripts/distill.py again, which asks about what has changed."

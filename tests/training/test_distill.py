@@ -132,6 +132,12 @@ def test_what_is_stored_stays_and_belongs_to_one_teacher(student, tmp_path):
         teacher.taught({first: series[first]}, folder, now)
     with pytest.raises(InputError, match="holds no teacher.json of this version; scripts/distill"):
         teacher.taught(series, tmp_path, now)
+    (folder / teacher.FILE).write_text('{"weights": "a"}')
+    with pytest.raises(InputError, match="the probabilities of another teacher; remove it first"):
+        teacher.write(folder, "a", now, data.train, say)
+    (folder / teacher.FILE).write_text('{"format": 2, "weights": "a"}')
+    with pytest.raises(InputError, match="the teacher has not seen series"):
+        teacher.taught(series, folder, now)
 
 
 def test_an_identity_changes_with_samples_and_clock(student):
