@@ -74,15 +74,12 @@ def decode_series(
       day_cut_hour: local hour at which a day begins for ``daily``.
       prune: drop events that cannot have a partner, `candidates.prune_impossible`.
       pair: keep only events paired into sleep periods, `candidates.pair`.
-      onset_before: whether the recording had an onset before these rows.
-      rows_after: whether it has more rows after them.
-      more: names of user-defined steps, ``my_parts.py:name``: functions of (onset, wakeup, meta)
-        that return (onset, wakeup), `candidates.Candidates`.
+      onset_before, rows_after: whether the recording had an onset before these rows, has more rows.
+      more: user-defined steps, ``my_parts.py:name`` (`_user_defined`).
 
     Returns:
-      Frame with series_id, step, event, score, and beside_unmeasured: whether more than a few
-      minutes of the half hours around the event were not measured. Such an event is reported only
-      where the model saw sleep on its measured side (`unmeasured`).
+      Frame with series_id, step, event, score, and beside_unmeasured: whether minutes around the
+      event were not measured; it then needs sleep on its measured side (`unmeasured`).
 
     Raises InputError for probs of another shape or NaN, and a parameter out of range.
     """
