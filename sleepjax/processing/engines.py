@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -33,22 +33,6 @@ RETRIES = 3
 """How often Ray gives an input to another worker when it lost one."""
 
 
-class Engine(Protocol):
-    """Processes for inputs, until it is closed."""
-
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """The answer of one of the processes; raises what the question raises."""
-        ...
-
-    def outcomes(self, inputs: Iterable[Input], work: Work) -> Iterator[Outcome]:
-        """What became of each input, in the order in which they end."""
-        ...
-
-    def close(self) -> None:
-        """End the processes."""
-        ...
-
-
 class Local:
     """``jobs`` processes of this machine, with ``timeout`` seconds for each input."""
 
@@ -57,11 +41,11 @@ class Local:
         self.pool = _pool(jobs)
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """See `Engine`."""
+        """The answer of one of the processes; raises what the question raises."""
         return _asked(self.pool, question)
 
     def outcomes(self, inputs: Iterable[Input], work: Work) -> Iterator[Outcome]:
-        """See `Engine`."""
+        """What became of each input, in the order in which they end."""
         running: dict[Future, Input] = {}
         for one in inputs:
             if len(running) >= AHEAD * self.jobs:
@@ -75,7 +59,7 @@ class Local:
             yield _outcome(future, running.pop(future), self.timeout)
 
     def close(self) -> None:
-        """See `Engine`."""
+        """End the processes."""
         self.pool.stop()
         self.pool.join()
 
@@ -103,11 +87,11 @@ class OnRay:
             raise InputError(f"RAY_ADDRESS={address!r}: no cluster answers ({error}).") from None
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """See `Engine`."""
+        """As `Local`."""
         return _asked(_kept_pool(), question)
 
     def outcomes(self, inputs: Iterable[Input], work: Work) -> Iterator[Outcome]:
-        """See `Engine`."""
+        """As `Local`."""
         ray = self.ray
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(isolated)
         slots = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -131,11 +115,14 @@ class OnRay:
             return Outcome(one.name, FAILED, reason)
 
     def close(self) -> None:
-        """See `Engine`."""
+        """As `Local`, and leave the cluster."""
         _kept_pool().stop()
         _kept_pool().join()
         _kept_pool.cache_clear()
         self.ray.shutdown()
+
+
+Engine = Local | OnRay
 
 
 def isolated(one: Input, work: Work, timeout: float) -> Outcome:

@@ -17,7 +17,7 @@ LOCK = ".sleepjax-process.lock"
 """Every folder of results has this file; such a folder is no input."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Input:
     """One file to process."""
 
@@ -74,27 +74,23 @@ def find_inputs(given: Sequence[str | Path], out: Path, suffixes: Sequence[str])
             )
     base = os.path.commonpath([path if path.is_dir() else path.parent for path in paths])
     walk = _Walk(out, (*suffixes, *(f"{suffix}.gz" for suffix in suffixes)))
-    found: dict[Path, str] = {}
+    found: dict[Path, str] = {}  # path -> fault
     for path in paths:
         found |= walk.below(path) if path.is_dir() else {path: _fault(path)}
     name = lambda path: printable(os.path.relpath(path, base))
-    files = sorted((Input(path, name(path), fault) for path, fault in found.items()), key=_by_name)
+    files = [Input(path, name(path), fault) for path, fault in sorted(found.items())]
     if not files:
         skipped = f" ({'; '.join(walk.lines())})" if walk.ignored else ""
         raise InputError(
             f"{', '.join(repr(str(path)) for path in paths)}: no file ends in "
             f"{', '.join(suffixes)}{skipped}."
         )
-    return Inputs(tuple(files), tuple(walk.lines()))
+    return Inputs(tuple(sorted(files, key=lambda one: one.name)), tuple(walk.lines()))
 
 
 def printable(text: str) -> str:
     """The text in UTF-8; bytes of a file name that no encoding has are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _by_name(one: Input) -> tuple[str, str]:
-    return one.name, os.fspath(one.path)
 
 
 class _Walk:

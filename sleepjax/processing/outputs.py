@@ -74,7 +74,8 @@ def write(
     each recording is, ``diary`` (of `read_diary`) what they wrote.
     """
     outcomes = list(unique(sorted(outcomes, key=lambda one: one.name)))
-    shared = shared_ids(outcomes)
+    ids = Counter(series_id for one in outcomes for series_id in set(one.series))
+    shared = frozenset(series_id for series_id, inputs in ids.items() if inputs > 1)
     outcomes = [_told(one, shared) for one in outcomes]
     used = [one for one in outcomes if one.key and one.state != DUPLICATE]
     with tempfile.TemporaryDirectory(prefix=".tables-", dir=out) as place:
@@ -166,37 +167,17 @@ def unique(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     first: dict[str, str] = {}
     for one in outcomes:
         before = first.setdefault(one.sha256, one.name) if one.key else one.name
-        if before == one.name:
-            yield one
-        else:
-            yield replace(
-                one, state=DUPLICATE, reason=f"the same content as {before}", series=(), nights=0,
-                days=0.0, reports=(),
-            )  # fmt: skip
-
-
-def shared_ids(outcomes: Iterable[Outcome]) -> frozenset[str]:
-    """Series ids that more than one input has."""
-    count = Counter(name for one in outcomes for name in set(one.series))
-    return frozenset(name for name, inputs in count.items() if inputs > 1)
+        if before != one.name:
+            one = replace(one, state=DUPLICATE, reason=f"the same content as {before}")
+            one = replace(one, series=(), nights=0, days=0.0, reports=())
+        yield one
 
 
 def status_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
     """One row for each input."""
-    rows = [
-        (
-            one.name,
-            one.state,
-            one.reason or None,
-            len(one.series),
-            one.nights,
-            one.days,
-            one.seconds,
-            one.sha256 or None,
-        )
-        for one in outcomes
-    ]
-    return pl.DataFrame(rows, schema=STATUS, orient="row")
+    rows = [vars(one) | {"path": one.name, "series": len(one.series)} for one in outcomes]
+    table = pl.DataFrame(rows, schema=STATUS)
+    return table.with_columns(pl.col("reason", "sha256").replace("", None))
 
 
 def _told(one: Outcome, shared: frozenset[str]) -> Outcome:

@@ -52,8 +52,8 @@ def run(
     engine: Engine,
     shard: Shard,
     *,
-    diary: pl.DataFrame | None = None,
-    people: pl.DataFrame | None = None,
+    diary: pl.DataFrame | None,
+    people: pl.DataFrame | None,
 ) -> int:
     """Process the inputs of a shard; exit code of the command.
 
@@ -141,9 +141,7 @@ def told(outcome: Outcome, progress: Progress) -> None:
     progress.advance()
 
 
-def merge(
-    out: Path, *, diary: pl.DataFrame | None = None, people: pl.DataFrame | None = None
-) -> int:
+def merge(out: Path, *, diary: pl.DataFrame | None, people: pl.DataFrame | None) -> int:
     """Put the results of all shards together; exit code of the command.
 
     ``diary`` is of `nights.read_diary`, ``people`` of `nights.read_people`.
@@ -157,23 +155,17 @@ def merge(
         first = next(iter(shards.values()))
         made = made_with(Identity(**first["identity"]), first["simulated"])
         outcomes = outputs.write(out, found, made, diary=diary, people=people)
-        write_json(out / "provenance.json", provenance_of(first["record"], made, outcomes))
+        facts = provenance.of_prediction(
+            first["record"],
+            code=made["code"],
+            settings=made["settings"],
+            zone=made["settings"]["tz"],
+            inputs=[{"name": one.name, "sha256": one.sha256} for one in outcomes if one.sha256],
+            series=sum(len(one.series) for one in outcomes),
+        )
+        write_json(out / "provenance.json", facts)
     print(f"{counted(outcomes)}; tables: {out}")
     return exit_code(outcomes)
-
-
-def provenance_of(
-    model: dict[str, Any], made: dict[str, Any], outcomes: Sequence[Outcome]
-) -> dict[str, Any]:
-    """What the tables were made with and from, and the methods of it in words for a paper."""
-    return provenance.of_prediction(
-        model,
-        code=made["code"],
-        settings=made["settings"],
-        zone=made["settings"]["tz"],
-        inputs=[{"name": one.name, "sha256": one.sha256} for one in outcomes if one.sha256],
-        series=sum(len(one.series) for one in outcomes),
-    )
 
 
 def read_shards(out: Path) -> dict[str, dict[str, Any]]:

@@ -54,36 +54,26 @@ class Task:
     jobs: int = 1
     """Processes that may read one device file."""
 
-    @property
-    def made_with(self) -> dict[str, Any]:
-        """What results depend on, for a person."""
-        return made_with(self.identity, self.simulated)
-
     def __call__(self, one: Input) -> Outcome:
         """The outcome of an input; what is wrong with it stands there, and is never raised."""
         begin, sha256 = time.monotonic(), ""
-        failed = lambda reason: Outcome(
-            one.name,
-            FAILED,
-            printable(reason).removeprefix(f"{printable(one.path.name)}: "),
-            sha256,
-        )
         try:
             if one.fault:
                 raise InputError(one.fault)
             before = _state_of(one.path)
             sha256 = file_hash(one.path)
-            outcome = process(one, self, sha256, before)
+            return process(one, self, sha256, before)
         except (InputError, OSError) as error:
-            outcome = failed(str(error))
+            reason = printable(str(error)).removeprefix(f"{printable(one.path.name)}: ")
         except MemoryError:
-            outcome = failed("not enough memory; fewer --jobs need less")
+            reason = "not enough memory; fewer --jobs need less"
         except Exception as error:
             at = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(at.filename).name}:{at.lineno}"
-            reason = f"{type(error).__name__} at {place}: {' '.join(str(error).split())[:300]}"
-            outcome = failed(f"{reason}. This is a bug in sleepjax; please report it")
-        return replace(outcome, seconds=outcome.seconds or round(time.monotonic() - begin, 3))
+            what = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}"
+            said = printable(" ".join(str(error).split()))[:300]
+            reason = f"{what}: {said}. This is a bug in sleepjax; please report it"
+        seconds = round(time.monotonic() - begin, 3)
+        return Outcome(one.name, FAILED, reason, sha256, seconds=seconds)
 
 
 @cache
@@ -167,19 +157,18 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         nights.append(nights_table(of, quality=about, min_hours=task.settings.min_hours))
         rows.append(recordings_table(of, quality=about))
         quality.append(about)
-        if converted.quality.get("partial"):
-            notes = "; ".join(converted.quality.get("notes", []))
+        if about.get("partial"):
+            notes = "; ".join(about.get("notes", []))
             faults.append(printable(f"read in part: {notes}"))
         if task.settings.reports:
             reports.append(f"report-{len(reports)}.html")
-            people = people_table(nights[-1], rows[-1])
             write_person_report(
                 folder / reports[-1],
                 of,
                 nights=nights[-1],
-                people=people,
+                people=people_table(nights[-1], rows[-1]),
                 quality=about,
-                made_with=task.made_with,
+                made_with=made_with(task.identity, task.simulated),
             )
     if not rows:
         raise InputError(faults[0] if faults else "it holds no recording")
