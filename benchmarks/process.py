@@ -112,7 +112,10 @@ def parts_of_one(path: Path) -> dict[str, float]:
     rows = timed("recordings", lambda: nights.recordings_table(scored))
     people = timed("people", lambda: nights.people_table(table, rows))
     page = path.with_suffix(".html")
-    write = lambda: nights.write_person_report(page, scored, nights=table, people=people)
+    made = {"simulated": True, "settings": {}}
+    write = lambda: nights.write_person_report(
+        page, scored, nights=table, people=people, made_with=made
+    )
     timed("report", write)
     return seconds
 

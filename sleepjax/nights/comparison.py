@@ -73,8 +73,6 @@ class DiaryComparison:
     """The columns of `DIARY`, in the order of the diary."""
     agreement: Agreement | None
     """Of rows with both ends; None where no person with such a row has a recording."""
-    extra: int
-    """Main sleeps of people with a diary that no row belongs to."""
 
 
 def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
@@ -92,7 +90,8 @@ def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
     ends = [_local(end).alias(f"{end}_s") for end in EVENTS]
     found = nights.filter(kind="main").with_columns(ends)
     found = found.filter(pl.col("wakeup_s") > pl.col("onset_s"))
-    people, mine = set(nights["person"]), _by_person(found)
+    people = set(nights["person"])
+    mine = dict(found.with_row_index("_row").group_by("person").agg("_row").iter_rows())
     both = diary.drop_nulls(EVENTS).filter(pl.col("person").is_in(nights["person"].implode()))
     result = None if both.is_empty() else agreement(_steps(both, ""), _steps(found, "_s"))
     partner = {} if result is None else _partners(both, found, result)
@@ -105,14 +104,7 @@ def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
             taken |= set() if index is None else {index}
         night = None if index is None else found.row(index, named=True)
         rows.append(_compared(row, night, row["person"] in people))
-    n_found = sum(len(mine.get(person, ())) for person in diary["person"].unique())
-    return DiaryComparison(checked(rows, DIARY), result, n_found - len(taken))
-
-
-def _by_person(found: pl.DataFrame) -> dict[str, list[int]]:
-    """Person -> rows of a table."""
-    grouped = found.with_row_index("_row").group_by("person").agg("_row")
-    return dict(grouped.iter_rows())
+    return DiaryComparison(checked(rows, DIARY), result)
 
 
 def _local(end: str) -> pl.Expr:
@@ -130,12 +122,8 @@ def _steps(frame: pl.DataFrame, suffix: str) -> pl.DataFrame:
 
 def _partners(both: pl.DataFrame, found: pl.DataFrame, result: Agreement) -> dict[int, int]:
     """Row of the diary -> index of the main sleep that `agreement` gave to it."""
-    place = {
-        (person, onset, wakeup): index
-        for index, (person, onset, wakeup) in enumerate(
-            found.select("person", "onset_s", "wakeup_s").iter_rows()
-        )
-    }
+    keys = found.select("person", "onset_s", "wakeup_s").iter_rows()
+    place = {key: index for index, key in enumerate(keys)}
     order = both.sort("person", "onset")["row"].to_list()
     columns = result.nights.select("series_id", "found_onset", "found_wakeup").iter_rows()
     return {

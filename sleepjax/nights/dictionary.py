@@ -37,6 +37,13 @@ TYPES = {
 }
 
 
+SCHEMA = {
+    **dict.fromkeys(("table", "column", "type", "unit"), pl.String),
+    **dict.fromkeys(("low", "high"), pl.Float64),
+    **dict.fromkeys(("definition", "source"), pl.String),
+}
+
+
 def dictionary() -> pl.DataFrame:
     """The dictionary as a table, to be written beside the results.
 
@@ -44,16 +51,7 @@ def dictionary() -> pl.DataFrame:
     code, whose type is "reason code".
     """
     rows = [
-        {
-            "table": table,
-            "column": column.name,
-            "type": TYPES[column.dtype],
-            "unit": column.unit,
-            "low": column.low,
-            "high": column.high,
-            "definition": column.definition,
-            "source": column.source,
-        }
+        vars(column) | {"table": table, "column": column.name, "type": TYPES[column.dtype]}
         for table, (_, columns) in TABLES.items()
         for column in columns
     ]
@@ -62,5 +60,4 @@ def dictionary() -> pl.DataFrame:
         for table, codes in REASONS.items()
         for code, text in codes.items()
     ]
-    schema = dict.fromkeys(rows[0], pl.String) | {"low": pl.Float64, "high": pl.Float64}
-    return pl.DataFrame(rows, schema=schema).with_columns(pl.col(pl.String).fill_null(""))
+    return pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.String).fill_null(""))

@@ -42,7 +42,6 @@ def nights_table(
     scored: Scored,
     *,
     quality: Mapping[str, Any] | None = None,
-    person: str | None = None,
     min_hours: float = MIN_HOURS,
 ) -> pl.DataFrame:
     """All nights of one recording, in order of time.
@@ -50,7 +49,6 @@ def nights_table(
     Args:
       scored: the recording and what was found in it, by `scoring.scored`.
       quality: what the device's reader says of the file; of it ``calibration`` is used.
-      person: who wore the watch; by default the recording's name.
       min_hours: of a night's 24 that must be measured with the watch on for its row to be clean.
 
     Returns the columns of `NIGHTS`; `clean` chooses the nights that can be used.
@@ -63,7 +61,7 @@ def nights_table(
     rows = []
     numbers, place = np.unique(day, return_inverse=True)
     for one, covered in zip(numbers.tolist(), _covered(worn, place), strict=True):
-        night = {"series_id": meta.series_id, "person": person or meta.series_id} | covered | file
+        night = {"series_id": meta.series_id, "person": meta.series_id} | covered | file
         night |= _date(usual + (one - 0.5) * DAY) | {"kind": "none"}
         about = _of_day(night, min_hours)
         mine = np.flatnonzero(of_window == one)

@@ -65,7 +65,9 @@ def statistics(nights: pl.DataFrame) -> pl.DataFrame:
     """Means and SDs of each person's nights, and social jetlag; one row for each person."""
     weekend = {"mean": pl.lit(True), "weekday": ~pl.col("weekend"), "weekend": pl.col("weekend")}
     means = [
-        (_clock_mean if name in CLOCKS else _mean)(pl.col(name).filter(which)).alias(f"{name}_{of}")
+        (_clock_mean if name in CLOCKS else pl.Expr.mean)(pl.col(name).filter(which)).alias(
+            f"{name}_{of}"
+        )
         for name in (*CLOCKS, *AMOUNTS)
         for of, which in weekend.items()
     ]
@@ -92,10 +94,6 @@ def statistics(nights: pl.DataFrame) -> pl.DataFrame:
         .then(later["wakeup"])
         .otherwise(later["onset"]),
     )
-
-
-def _mean(value: pl.Expr) -> pl.Expr:
-    return value.cast(pl.Float64).mean()
 
 
 def _clock_mean(hours: pl.Expr, weight: pl.Expr | float = 1.0) -> pl.Expr:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from sleepjax.data import qc
 from sleepjax.data.recording import Recording
@@ -39,8 +38,8 @@ def write_person_report(
     *,
     nights: pl.DataFrame,
     people: pl.DataFrame,
+    made_with: Mapping[str, Any],
     quality: Mapping[str, Any] | None = None,
-    made_with: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report of one recording.
 
@@ -49,9 +48,9 @@ def write_person_report(
       scored: the recording and what was found in it, by `scoring.scored`.
       nights: of `nights_table`, of this recording.
       people: of `people_table`; the row of this person is shown.
-      quality: what the device's reader says of the file.
       made_with: what the results depend on, such as ``sleepjax`` (version), ``weights`` (hash),
         ``simulated`` (whether the model learned from simulated people only) and ``settings``.
+      quality: what the device's reader says of the file.
     """
     person = nights["person"][0]
     view = View(
@@ -64,7 +63,7 @@ def write_person_report(
     row = people.filter(person=person).row(0, named=True)
     sections = [
         ("Summary", _summary(row)),
-        ("All days", _all_days(view)),
+        ("All days", image(actogram(view, "", max_days=MAX_DAYS), _DAYS)),
         ("Table of nights", words.nights_html(nights)),
         ("Each night", _each_night(view, nights, scored.spans)),
         ("Quality of the recording", _quality(scored.recording, quality)),
@@ -81,7 +80,7 @@ def write_summary(
     people: pl.DataFrame,
     recordings: pl.DataFrame,
     pages: Mapping[str, str],
-    made_with: Mapping[str, Any] | None = None,
+    made_with: Mapping[str, Any],
 ) -> None:
     """Write one page about a person of whom there are several recordings.
 
@@ -127,7 +126,7 @@ def _recordings(recordings: pl.DataFrame, pages: Mapping[str, str]) -> str:
     return f"<ul>{''.join(items)}</ul>"
 
 
-def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, Any] | None) -> str:
+def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, Any]) -> str:
     meta, main = recording.meta, nights.filter(kind="main")
     begin, end = timestamps(meta, np.array([0, meta.n_steps]))
     when = f"{words.moment(begin)} to {words.moment(end)}"
@@ -165,11 +164,6 @@ def _summary(row: Mapping[str, Any]) -> str:
     return f"<p>Of the {row['clean_nights']} usable nights.</p>" + words.person_html(row)
 
 
-def _all_days(view: View) -> str:
-    picture = actogram(view, "", max_days=MAX_DAYS)
-    return image(picture, "Each row shows two days. A bar above a row is sleep that was found.")
-
-
 def _each_night(view: View, nights: pl.DataFrame, spans: Sequence[tuple[int, int]]) -> str:
     day, _ = days(spans, view.meta)
     parts = []
@@ -180,22 +174,21 @@ def _each_night(view: View, nights: pl.DataFrame, spans: Sequence[tuple[int, int
         first = of_night.row(0, named=True)
         parts.append(f"<h3>{first['weekday']} {first['date']} (night {number})</h3>")
         parts += [f"<p>{words.night_text(row)}</p>" for row in of_night.iter_rows(named=True)]
-        parts.append(image(_picture(view, int(inside[0]), int(inside[-1]) + 1), _CAPTION))
+        ends = int(inside[0]), int(inside[-1]) + 1
+        picture = stretch_figure(view, *ends, "", min_score=0.01, size=(9, 4.2))
+        parts.append(image(picture, _NIGHT))
     if len(numbers) > MAX_NIGHTS:
         more = counted(len(numbers) - MAX_NIGHTS, "more night is", "more nights are")
         parts.append(f"<p>{more} in the table above.</p>")
     return "\n".join(parts)
 
 
-_CAPTION = (
+_DAYS = "Each row shows two days. A bar above a row is sleep that was found."
+_NIGHT = (
     "What was recorded of the night's 24 hours. Green: main sleep, pink: nap, hatched: watch not "
     "worn or nothing measured. Dashed lines: onset and wakeup that were chosen, and fainter the "
     "runners-up."
 )
-
-
-def _picture(view: View, begin: int, end: int) -> Figure:
-    return stretch_figure(view, begin, end, "", min_score=0.01, size=(9, 4.2))
 
 
 def _quality(recording: Recording, quality: Mapping[str, Any] | None) -> str:
@@ -225,14 +218,9 @@ _CALLED = {"simulated": "trained on simulated people only"}
 """What a report calls a key whose name would be misunderstood."""
 
 
-def made(made_with: Mapping[str, Any] | None) -> str:
+def made(made_with: Mapping[str, Any]) -> str:
     """HTML of what the results depend on."""
-    if not made_with:
-        return "<p>Not stated.</p>"
-    rows = [
-        [_CALLED.get(key, key), _plain(value)]
-        for key, value in made_with.items()
-        if key != "settings"
-    ]
-    settings = json.dumps(made_with.get("settings", {}), indent=1, default=str)
+    facts = dict(made_with)
+    settings = json.dumps(facts.pop("settings", {}), indent=1)
+    rows = [[_CALLED.get(key, key), _plain(value)] for key, value in facts.items()]
     return table(["", ""], rows, prose=True) + f"<p>Settings</p><pre>{escape(settings)}</pre>"

@@ -17,16 +17,14 @@ from sleepjax.nights.scoring import Scored
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
 
 
-def recordings_table(
-    scored: Scored, *, quality: Mapping[str, Any] | None = None, person: str | None = None
-) -> pl.DataFrame:
+def recordings_table(scored: Scored, *, quality: Mapping[str, Any] | None = None) -> pl.DataFrame:
     """One row about one recording; the arguments are those of `nights_table`."""
     recording, wear, quality = scored.recording, scored.wear, quality or {}
     meta = recording.meta
     begin, end = timestamps(meta, np.array([0, meta.n_steps]))
     row = {
         "series_id": meta.series_id,
-        "person": person or meta.series_id,
+        "person": meta.series_id,
         "begin": begin,
         "end": end,
         "days": meta.n_steps / STEPS_PER_DAY,

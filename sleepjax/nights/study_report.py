@@ -48,10 +48,9 @@ def write_study_report(
     nights: pl.DataFrame,
     people: pl.DataFrame,
     status: pl.DataFrame,
-    expected: Iterable[str] = (),
-    pages: Mapping[str, str] | None = None,
-    made_with: Mapping[str, Any] | None = None,
-    title: str = "Sleep of all people",
+    expected: Iterable[str],
+    pages: Mapping[str, str],
+    made_with: Mapping[str, Any],
 ) -> None:
     """Write the report of a study.
 
@@ -64,11 +63,9 @@ def write_study_report(
       expected: people who should be there, such as those of a diary.
       pages: person -> address of their own page, where there is one.
       made_with: as of `write_person_report`.
-      title: of the page.
     """
     failed = status.filter(~pl.col("status").is_in(USED))
-    known = pages or {}
-    named = lambda person: Link(person, known[person]) if person in known else person
+    named = lambda person: Link(person, pages[person]) if person in pages else person
     sections = [
         ("Files that were not used, or not wholly", _files(status, failed)),
         ("People without a night that can be used", _missing(people, expected, named)),
@@ -82,10 +79,9 @@ def write_study_report(
         f"{words.warning(made_with)}<p>{counted(len(status), 'file')}, of which "
         f"<b>{len(failed)} gave no result</b>; {counted(len(people), 'person', 'people')}, "
         f"{counted(len(main), 'night')} with main sleep, of which <b>{len(clean(main))} can be "
-        "used</b>.</p>"
-        f"<p><small>{words.LIMITS}</small></p>"
+        f"used</b>.</p><p><small>{words.LIMITS}</small></p>"
     )
-    write_text(path, page(title, lead, sections))
+    write_text(path, page("Sleep of all people", lead, sections))
 
 
 def _files(status: pl.DataFrame, failed: pl.DataFrame) -> str:

@@ -25,10 +25,9 @@ SIMULATED = (
 )
 
 
-def warning(made_with: Mapping[str, Any] | None) -> str:
+def warning(made_with: Mapping[str, Any]) -> str:
     """HTML of what a reader must know of the model first."""
-    simulated = bool((made_with or {}).get("simulated"))
-    return f'<p class="warning">{SIMULATED}</p>' if simulated else ""
+    return f'<p class="warning">{SIMULATED}</p>' if made_with.get("simulated") else ""
 
 
 def duration(minutes: float | None) -> str:

@@ -21,8 +21,8 @@ def watch(name, begin, hours, sleeps, person="ann", **how):
     of = meta(begin, hours, name=name)
     rows = [(row_of(of, a, ZONE), row_of(of, b, ZONE)) for a, b in sleeps]
     one = scored(*found(of, rows))
-    tables = nights_table(one, person=person, **how), recordings_table(one)
-    return tables[0], tables[1].with_columns(person=pl.lit(person))
+    tables = nights_table(one, **how), recordings_table(one)
+    return tuple(table.with_columns(person=pl.lit(person)) for table in tables)
 
 
 FIRST, SECOND = (("2018-08-14 23:00", "2018-08-15 07:00"), ("2018-08-15 23:30", "2018-08-16 07:00"))

@@ -104,7 +104,7 @@ def test_a_report_of_a_recording_without_sleep(hours, tmp_path):
     one = scored(*found(meta("2018-08-14 20:00", hours), []))
     nights = nights_table(one)
     people = people_table(nights, recordings_table(one))
-    write_person_report(tmp_path / "p.html", one, nights=nights, people=people)
+    write_person_report(tmp_path / "p.html", one, nights=nights, people=people, made_with=MADE)
     text, _ = parsed(tmp_path / "p.html")
     assert "No night of this person can be used" in text and PERSON["no_clean_night"] in text
 
@@ -120,8 +120,9 @@ def test_the_report_of_a_study(person, tmp_path):
     )
     path = tmp_path / "study.html"
     write_study_report(
-        path, nights=nights, people=people, status=status, expected=["p09"], made_with=MADE
-    )
+        path, nights=nights, people=people, status=status, expected=["p09"], pages={},
+        made_with=MADE,
+    )  # fmt: skip
     text, page = parsed(path)
     assert page.tags.count("img") == 6
     for said in (
@@ -138,7 +139,10 @@ def test_the_report_of_a_study_of_which_nothing_is_left(tmp_path):
     nights = nights_table(one).head(0)
     people = people_table(nights, recordings_table(one).head(0))
     status = pl.DataFrame({"input": ["a"], "status": ["failed"], "reason": ["it is damaged"]})
-    write_study_report(tmp_path / "s.html", nights=nights, people=people, status=status)
+    write_study_report(
+        tmp_path / "s.html", nights=nights, people=people, status=status, expected=(), pages={},
+        made_with=MADE,
+    )  # fmt: skip
     text, _ = parsed(tmp_path / "s.html")
     assert "No night can be used" in text and "it is damaged" in text
 
