@@ -42,7 +42,7 @@ class Service:
     """What the addresses share."""
 
     def __init__(self, predictor: Predictor, limits: Limits):
-        self.model, self.limits = work.Model.of(predictor), limits
+        self.model, self.limits = work.Model(predictor, provenance.of_model(predictor)), limits
         self.observed, self.pool = Observed(), Pool(limits)
         self.sessions = Sessions(limits, self.observed.streams.set)
         self.ready = False
@@ -183,34 +183,19 @@ def _add_streams(app: FastAPI, service: Service) -> None:
     async def push(key: str, samples: answers.Samples) -> answers.StreamUpdate:
         """The next samples; the answer is what is new."""
         session, frame = sessions.of(key), _frame(samples)
-
-        def pushed() -> Update:
-            with session.lock:
-                return session.stream.push(frame)
-
-        return _update(await run(pushed))
+        return _update(await run(session.ask, lambda stream: stream.push(frame)))
 
     @app.get("/v1/streams/{key}", responses=REFUSALS)
     async def so_far(key: str, picture: bool = False) -> answers.Recording:
         """What would be found if the recording ended now, in its last eight days."""
-        session = sessions.of(key)
-
-        def found() -> dict[str, Any]:
-            with session.lock:
-                return work.answer(predictor, session.stream.so_far(), picture)
-
-        return answers.Recording(**await run(found))
+        found = lambda stream: work.answer(predictor, stream.so_far(), picture)
+        return answers.Recording(**await run(sessions.of(key).ask, found))
 
     @app.get("/v1/streams/{key}/state", responses=REFUSALS)
     async def state(key: str) -> Response:
         """The state of the stream, to continue it later or elsewhere."""
-        session = sessions.of(key)
-
-        def saved() -> bytes:
-            with session.lock:
-                return session.stream.to_bytes()
-
-        return Response(await run(saved), media_type="application/octet-stream")
+        saved = await run(sessions.of(key).ask, Stream.to_bytes)
+        return Response(saved, media_type="application/octet-stream")
 
     @app.post("/v1/streams/restore", status_code=201, responses=REFUSALS)
     async def restore(

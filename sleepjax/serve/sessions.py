@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -21,6 +22,11 @@ class Session:
     stream: Stream
     lock: threading.Lock = field(default_factory=threading.Lock)
     used: float = field(default_factory=time.monotonic)
+
+    def ask(self, question: Callable[[Stream], Any]) -> Any:
+        """What the stream answers, after the requests before."""
+        with self.lock:
+            return question(self.stream)
 
 
 class Sessions:

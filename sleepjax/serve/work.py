@@ -36,11 +36,6 @@ class Model:
     facts: dict[str, Any]
     """Of `provenance.of_model`."""
 
-    @classmethod
-    def of(cls, predictor: Predictor) -> Model:
-        """See the class."""
-        return cls(predictor, provenance.of_model(predictor))
-
 
 def of_file(
     model: Model, limits: Limits, file: BinaryIO, name: str, tz: str | None, picture: bool
@@ -68,8 +63,7 @@ def of_file(
         try:
             _check_unpacked(path, limits)
             frames = (converted.frame for converted in devices.recordings(path, tz=tz))
-            found = _of_frames(model.predictor, limits, frames, tz, picture, path.name)
-            return _signed(found, model, tz, provenance.described([path]))
+            return _of_frames(model, limits, frames, tz, picture, path.name, [path])
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from None
 
@@ -78,17 +72,7 @@ def of_samples(
     model: Model, limits: Limits, frame: pl.DataFrame, tz: str | None, picture: bool
 ) -> dict[str, Any]:
     """What is found in a frame with the competition's columns; see `of_file`."""
-    found = _of_frames(model.predictor, limits, iter([frame]), tz, picture, "the samples")
-    return _signed(found, model, tz, [])
-
-
-def _signed(
-    found: dict[str, Any], model: Model, zone: str | None, inputs: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """What was found, and what it was made with."""
-    series = len(found["recordings"])
-    of = provenance.of_prediction(model.facts, zone=zone, series=series, inputs=inputs)
-    return {**found, "provenance": of}
+    return _of_frames(model, limits, iter([frame]), tz, picture, "the samples", [])
 
 
 def _check_unpacked(path: Path, limits: Limits) -> None:
@@ -106,14 +90,15 @@ def _check_unpacked(path: Path, limits: Limits) -> None:
 
 
 def _of_frames(
-    predictor: Predictor,
+    model: Model,
     limits: Limits,
     frames: Iterator[pl.DataFrame],
     tz: str | None,
     picture: bool,
     name: str,
+    files: list[Path],
 ) -> dict[str, Any]:
-    found, refused, left, more = [], [], float(limits.days), 0
+    predictor, found, refused, left, more = model.predictor, [], [], float(limits.days), 0
     for frame in frames:
         try:
             days = _days(frame, limits, tz, name) if left >= 1 else 1.0
@@ -133,7 +118,10 @@ def _of_frames(
         )
     if not found:
         raise InputError(refused[0] if refused else f"{name}: it holds no recording.")
-    return {"model": model_note(predictor), "recordings": found, "refused": refused}
+    inputs = provenance.described(files)
+    facts = provenance.of_prediction(model.facts, zone=tz, series=len(found), inputs=inputs)
+    note = model_note(predictor)
+    return {"model": note, "recordings": found, "refused": refused, "provenance": facts}
 
 
 def _days(frame: pl.DataFrame, limits: Limits, tz: str | None, name: str) -> float:
