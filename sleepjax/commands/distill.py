@@ -6,6 +6,9 @@ python scripts/distill.py --config configs/distilled.py --teacher runs/large --w
 The teacher (a run, an ensemble or a release; default: the shipped weights) predicts every recording
 of the config's data, with or without labels, into <workdir>-teacher/. These probabilities are the
 soft targets of an ordinary training run. Its validation counts true events, like any other.
+
+Exit codes are those of train.py. A signal that comes while the teacher is asked ends the command at
+once, with 75: what it has said is kept, and the same command asks about the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from sleepjax import cli
 from sleepjax.commands.train import add_execution, train
 from sleepjax.config import load_from_arguments
-from sleepjax.runs.stop import StopSignal, resumable
+from sleepjax.runs.stop import Interrupted, StopSignal, resumable
+from sleepjax.text import counted
 from sleepjax.types import WORN, InputError
 
 if TYPE_CHECKING:
@@ -45,6 +49,12 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     from sleepjax.training.checks import check
 
     config: Any = load_from_arguments(args.config, rest)
+    if args.distributed or args.coordinator is not None:
+        raise InputError(
+            "the teacher is asked in one process: leave --distributed and --coordinator out. What "
+            "it has said can be learned in several, by scripts/train.py with "
+            f"--config.data.teacher={args.workdir}-teacher."
+        )
     if config.data.teacher:
         raise InputError(
             f"data.teacher={config.data.teacher!r} is set by this command; name the model with "
@@ -54,7 +64,15 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     student = copy.deepcopy(config)
     student.data.teacher = str(folder)
     check(student)  # before the teacher is asked, which takes minutes
-    teach(config, folder, args.teacher)
+    try:
+        teach(config, folder, args.teacher)
+    except Interrupted:
+        if not (kept := len(list(folder.glob("*.npy")))):
+            raise
+        raise Interrupted(
+            f"{stop.name} while the teacher was asked; what it said of "
+            f"{counted(kept, 'recording')} is kept in {folder}"
+        ) from None
     return train(student, args.workdir, args, stop)
 
 

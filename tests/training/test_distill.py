@@ -1,7 +1,9 @@
 """A student learns what its teacher says, of recordings with and without labels."""
 
 import json
+import os
 import shutil
+import signal
 from dataclasses import replace
 
 import jax
@@ -191,6 +193,31 @@ def test_a_teacher_says_as_much_as_the_student_learns(
     teachers = ["--teacher", str(finished.workdir), "--workdir", str(tmp_path / "run")]
     assert script(project, "distill").main([*config, *teachers, root]) == 2
     assert "the teacher does not say; set loss.worn=0" in capsys.readouterr().err
+
+
+def test_a_signal_says_what_the_teacher_has_said(
+    project, unlabelled, worn_finished, tmp_path, monkeypatch, capsys
+):
+    config = ["--config", str(project / "configs" / "distilled.py:tiny")]
+    config += [f"--config.data.root={unlabelled[0]}", "--workdir", str(tmp_path / "run")]
+    folder, saved = tmp_path / "run-teacher", np.save
+
+    def save(file, array):
+        saved(file, array)
+        if len(list(folder.glob("*.npy"))) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(np, "save", save)
+    arguments = [*config, "--teacher", str(worn_finished.workdir)]
+    assert script(project, "distill").main(arguments) == 75
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        "stopped by SIGINT while the teacher was asked; what it said of 2 recordings is kept in "
+        f"{folder}; the same command resumes"
+    )
+    assert len(list(folder.iterdir())) == 3  # nothing is half written
+    assert script(project, "distill").main([*arguments, "--distributed"]) == 2
+    assert f"by scripts/train.py with --config.data.teacher={folder}" in capsys.readouterr().err
 
 
 def test_resident_recordings_have_no_teacher(student, tmp_path):
