@@ -113,10 +113,15 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
-    except MemoryError as error:
-        print(f"error: out of memory ({error}).", file=sys.stderr)
-        return 2
     except Exception as error:
+        if _out_of_memory(error):
+            print(
+                f"error: out of memory ({' '.join(str(error).split())[:300]}). A training needs "
+                "less with a lower batch_size and eval.batch_size, or a higher accumulate; other "
+                "commands with fewer or shorter recordings at once.",
+                file=sys.stderr,
+            )
+            return 2
         if os.environ.get(DEBUG):
             raise
         print(_unexpected(error), file=sys.stderr)
@@ -128,6 +133,11 @@ def left_out(faults: Sequence[str]) -> int:
     for fault in faults:
         print(f"error: left out: {fault}", file=sys.stderr)
     return 3 if faults else 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory was short, of the machine or of a device: JAX says that in a text only."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _unexpected(error: Exception) -> str:

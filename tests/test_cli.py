@@ -29,6 +29,17 @@ def test_a_fault_is_one_line_and_a_code(error, code, line, capsys):
     assert capsys.readouterr().err == line
 
 
+def test_memory_of_a_device_or_of_the_machine_is_short(capsys):
+    import jax.numpy as jnp
+
+    assert answer(lambda: jnp.zeros(2**45).size, "start again") == 2
+    assert answer(raising(MemoryError("Unable to allocate 7 TiB")), "start again") == 2
+    device, host = capsys.readouterr().err.splitlines()
+    assert device.startswith("error: out of memory (RESOURCE_EXHAUSTED: ")
+    assert host.startswith("error: out of memory (Unable to allocate 7 TiB). A training needs less")
+    assert device.endswith("fewer or shorter recordings at once.")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_command_that_cleans_up(number, capsys):
     cleaned = []

@@ -64,7 +64,11 @@ class Stored(Sliced):
         return found[::step]
 
 
-_REMEDY = "run prepare again, then the same command."
+_REMEDY = (
+    "the same command prepares the recordings again, or scripts/prepare_data.py where they were "
+    "prepared by hand. Commands that run at the same time with another data.tz or data.drop_bad "
+    "each need a data.store of their own."
+)
 
 
 @dataclass(frozen=True)

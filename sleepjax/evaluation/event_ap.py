@@ -55,6 +55,7 @@ def evaluate(
         sums.append((total, count))
         return probs
 
+    windowing = windowing.fitted(series)
     found, probabilities = [], {}
     for one, probs in zip(series, predict_series(series, predict, windowing), strict=True):
         valid = np.asarray(one.valid)

@@ -35,6 +35,10 @@ class Checked(nn.Module):
         super().__post_init__()
 
 
+MOST = 2**20
+"""Of a size: a layer of so many channels alone has a million million weights."""
+
+
 def check_size(name: str, value: int | tuple[int, ...]) -> None:
     """Raise InputError unless it is a positive whole number, or a list with nothing but those."""
     many = isinstance(value, tuple)
@@ -42,3 +46,5 @@ def check_size(name: str, value: int | tuple[int, ...]) -> None:
     if not items or not all(isinstance(i, int) and i > 0 for i in items):
         kind = "a list of positive whole numbers" if many else "a positive whole number"
         raise InputError(f"{name}={value!r} must be {kind}.")
+    if max(items) > MOST:
+        raise InputError(f"{name}={value!r} must be at most {MOST}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -166,8 +167,8 @@ def check_settings(
         raise InputError(f"height={height} must lie between 0 and 1, as probabilities do.")
     if not 0 <= soft <= 1:
         raise InputError(f"soft={soft} must lie between 0 and 1.")
-    if daily is not None and not daily > 0:
-        raise InputError(f"daily={daily} must be positive, or None.")
+    if daily is not None and not 0 < daily < math.inf:
+        raise InputError(f"daily={daily} must be positive and finite, or None.")
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def find_peaks(
         x = x.astype(np.float64)
     check(height, distance)
     n_steps = x.shape[-1]
+    if distance is not None:
+        distance = min(distance, max(n_steps, 1))  # no peaks are further apart
     flat = x.ravel()
     chunk = n_steps * max(1, CHUNK // max(1, n_steps))
     tasks = range(0, len(flat), CHUNKS_PER_TASK * max(1, chunk))

@@ -14,17 +14,24 @@ from sleepjax.defaults import default_config
 from sleepjax.objectives import TERMS
 from sleepjax.parallel import sharding
 from sleepjax.postprocess.decode import check_post
+from sleepjax.simulation import Cohort
 from sleepjax.training.build import build
 from sleepjax.training.optim import SCHEDULE_FREE
 from sleepjax.training.setting_types import check_types
-from sleepjax.types import EVENTS, TOLERANCES, InputError
+from sleepjax.types import EVENTS, STEPS_PER_DAY, TOLERANCES, InputError
+
+MOST_STEPS = 2**31 - 1
+"""Updates are counted in int32 on the device."""
+MOST_WINDOWS = 2**20
+"""A batch is held in memory; one of so many windows of a day has 360 GB."""
+MOST_WEIGHT = 1_000_000
+"""Of what multiplies a loss or an update: its products must stay finite in float32."""
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "data.split_seed": (0, 2**63 - 1),
-    "simulate.seed": (0, 2**63 - 1),
-    "total_steps": (1, float("inf")),
-    "batch_size": (1, float("inf")),
+    "total_steps": (1, MOST_STEPS),
+    "batch_size": (1, MOST_WINDOWS),
     "accumulate": (1, float("inf")),
     "ema": (0, 0.999999),
     "log_every": (1, float("inf")),
@@ -36,21 +43,20 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "data.fold": (0, float("inf")),
     "data.downsample": (1, float("inf")),
     **{f"augment.{name}": (0, 1) for name in ("reverse", "cutmix", "mixup", "hide")},
-    "loss.sigma": (1e-6, float("inf")),
-    "optim.lr": (0, float("inf")),
+    "loss.worn": (0, MOST_WEIGHT),
+    "loss.sigma": (1e-6, STEPS_PER_DAY),
+    "optim.lr": (0, MOST_WEIGHT),
     "optim.warmup": (0, float("inf")),
-    "optim.weight_decay": (0, float("inf")),
+    "optim.weight_decay": (0, MOST_WEIGHT),
     "optim.clip": (1e-12, float("inf")),
     "guard.spike": (1, 1e30),
     "guard.patience": (1, float("inf")),
     "eval.every": (1, float("inf")),
-    "eval.batch_size": (1, float("inf")),
+    "eval.batch_size": (1, MOST_WINDOWS),
     "eval.stride": (1, float("inf")),
     "eval.trim": (0, float("inf")),
     "eval.latency": (0, float("inf")),
     "early_stop.patience": (0, float("inf")),
-    "simulate.series": (1, float("inf")),
-    "simulate.days": (1, float("inf")),
 }
 """Setting -> lowest and highest value allowed."""
 
@@ -63,13 +69,20 @@ def check(config: ConfigDict) -> None:
     check_types(config)
     check_settings(config)
     check_names(config.data.features)
+    own_loss = custom.is_custom(config.loss.name)
     for key, (low, high) in BOUNDS.items():
+        if own_loss and key == "loss.sigma":  # a setting of that loss, in whatever unit it has
+            continue
         value: Any = config
         for name in key.split("."):
             value = value.get(name, low)  # a user-defined loss has the settings it wants
         if not low <= value <= high:
-            most = f" and at most {high:g}" if high < float("inf") else ""
+            most = f" and at most {_number(high)}" if high < float("inf") else ""
             raise InputError(f"{key}={value!r} must be at least {low:g}{most}.")
+    try:
+        Cohort(**config.simulate)
+    except InputError as error:
+        raise InputError(f"simulate.{error}") from None
     check_windows(config.data, config.eval)
     if config.data.tail and config.augment.reverse:
         raise InputError(
@@ -90,7 +103,7 @@ def check(config: ConfigDict) -> None:
             f"early_stop.metric={metric!r} is not written by validation"
             f"{nearest(metric, names)} Known: {', '.join(names[:4])}, {names[4]} and so on."
         )
-    if not custom.is_custom(config.loss.name):
+    if not own_loss:
         check_weights(config.loss.name, config.loss.get("weights", ()))
     if config.optim.name == SCHEDULE_FREE and config.ema:
         raise InputError(
@@ -98,6 +111,11 @@ def check(config: ConfigDict) -> None:
             "average."
         )
     check_user_defined(config)
+
+
+def _number(bound: float) -> str:
+    """A bound in full where it is a whole number of a usual size."""
+    return str(bound) if bound == int(bound) and bound < 1e12 else f"{bound:g}"
 
 
 def check_user_defined(config: Any) -> None:
@@ -131,6 +149,11 @@ def check_teacher(config: Any) -> None:
 def check_windows(data: Any, evaluation: Any) -> None:
     """Raise InputError for windows that leave steps of a recording unlearned or unpredicted."""
     duration, latency = data.duration, evaluation.latency
+    if data.downsample > duration:
+        raise InputError(
+            f"data.downsample={data.downsample}, the steps of a frame, must be at most those of a "
+            f"window, data.duration={duration}."
+        )
     if data.tail > duration:
         raise InputError(f"data.tail={data.tail} must be at most data.duration={duration}.")
     if latency:
@@ -194,8 +217,9 @@ def check_weights(loss: str, weights: tuple[float, ...]) -> None:
     terms = TERMS.get(loss)
     if terms is None:  # an unknown name is refused where the loss is made
         return
-    if len(weights) != len(terms) or not min(weights) >= 0 or not 0 < sum(weights) < float("inf"):
+    in_bounds = all(0 <= weight <= MOST_WEIGHT for weight in weights)
+    if len(weights) != len(terms) or not in_bounds or not any(weights):
         raise InputError(
-            f"loss.weights={weights} must be {len(terms)} numbers of at least 0, not all 0: for "
-            f"{', '.join(terms)}."
+            f"loss.weights={weights} must be {len(terms)} numbers from 0 to {MOST_WEIGHT:g}, not "
+            f"all 0: for {', '.join(terms)}."
         )

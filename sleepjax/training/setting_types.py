@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from sleepjax import custom
 from sleepjax.config import check_items, fits, shown
 from sleepjax.defaults import default_config
 from sleepjax.types import InputError
@@ -22,8 +23,8 @@ def check_types(config: Any) -> None:
     """Raise InputError for a setting of another type than its default; a whole number is a float.
 
     Groups are groups, items of a list are of the type of its default's (text where that is empty),
-    and names of parts are text. Settings that have no default, such as those of a user-defined
-    model, are of any type.
+    and names of parts are text. Settings that have no default, and those of a user-defined model or
+    loss, are of any type.
     """
     defaults = default_config(SimpleNamespace(fold=0, demo=False, tiny=False))
     groups = [key for key, value in defaults.items() if isinstance(value, ConfigDict)]
@@ -33,7 +34,10 @@ def check_types(config: Any) -> None:
         if key not in groups:
             _check(key, config.get(key, default), default)
             continue
+        own_loss = key == "loss" and custom.is_custom(config.loss.get("name"))
         for name, of in default.items():
+            if own_loss and name not in ("name", "worn"):  # settings of that loss
+                continue
             if key != "post":  # `decode.check_post` knows which of them may be None
                 _check(f"{key}.{name}", config[key].get(name, of), of)
     _check_names("model", config.model)
