@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from sleepjax import custom
 from sleepjax.config import nearest
 from sleepjax.data.features import check_names
@@ -64,7 +62,7 @@ GROUPS = ("data", "augment", "optim", "guard", "eval", "early_stop", "simulate")
 """Groups whose settings are those of `default_config`; others are checked where they are used."""
 
 
-def check(config: ConfigDict) -> None:
+def check(config: Any) -> None:
     """Raise InputError for the first setting that is out of its bounds, naming the bound."""
     check_types(config)
     check_settings(config)
@@ -195,7 +193,7 @@ def check_settings(config: Any) -> None:
         )
 
 
-def check_batches(config: ConfigDict, devices: int) -> None:
+def check_batches(config: Any, devices: int) -> None:
     """Raise InputError unless the batches of training and validation divide over the devices.
 
     Parts of a batch are refused where the model takes statistics over the batch: an update would
