@@ -75,7 +75,7 @@ def test_out_of_bounds(project, key, value, message):
 
 def test_settings_of_a_user_defined_loss_are_its_own(project):
     loss = {"name": f"{project}/docs/examples/my_parts.py:focal", "sigma": 1e9, "weights": "all"}
-    config = load_config(f"{project / 'configs' / 'spec1d.py'}:tiny").unlock()
+    config: Any = load_config(f"{project / 'configs' / 'spec1d.py'}:tiny").unlock()
     config.loss = loss
     checks.check(config)
     with pytest.raises(InputError, match="setting 'weights' of loss .*:focal' is unknown"):
