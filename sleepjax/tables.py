@@ -70,7 +70,11 @@ def iter_table(
 
 
 def read_table(
-    path: str | Path, *, suffixes: tuple[str, ...] = TABLES, text: bool = False
+    path: str | Path,
+    *,
+    suffixes: tuple[str, ...] = TABLES,
+    text: bool = False,
+    line: str | None = None,
 ) -> pl.DataFrame:
     """Read a parquet or csv file.
 
@@ -79,6 +83,8 @@ def read_table(
       suffixes: which ends of the name are accepted.
       text: leave all columns of a csv file as text. Otherwise their types are inferred, but
         series ids are text even if they look like numbers.
+      line: name of a column in front for the line of each row, from 2. Blank lines are left out,
+        and count.
 
     Raises InputError when the file does not exist, is of another kind, or is damaged.
     """
@@ -87,7 +93,7 @@ def read_table(
     with path.open("rb") as file, _readable(path):
         scan = _scan(path, file, text=text)
         schema = _quietly(scan.collect_schema)
-        chosen = _selected(path, scan, schema, list(schema))
+        chosen = _selected(path, scan, schema, list(schema), line)
         if path.suffix.lower() not in PARQUET:
             return _quietly(chosen.collect)
         return _slice(chosen, 0, _n_rows(chosen))
@@ -114,10 +120,16 @@ def _scan(
 
 
 def _selected(
-    path: Path, scan: pl.LazyFrame, schema: pl.Schema, columns: Sequence[str]
+    path: Path,
+    scan: pl.LazyFrame,
+    schema: pl.Schema,
+    columns: Sequence[str],
+    line: str | None = None,
 ) -> pl.LazyFrame:
     chosen = scan.select(_with_offset(name, schema[name]) for name in columns)
-    blank = pl.all_horizontal(pl.all().is_null())
+    blank = pl.all_horizontal(pl.col(columns).is_null())
+    if line is not None:
+        chosen = chosen.with_row_index(line, offset=2)  # line 1 names the columns
     return chosen if path.suffix.lower() in PARQUET else chosen.filter(~blank)
 
 

@@ -35,7 +35,7 @@ def page() -> str:
 def bounds(column: Column) -> str:
     if column.low is None and column.high is None:
         return ""
-    low = "" if column.low is None else f"{column.low:.4g}"
+    low = "" if column.low is None else f"{column.low:.6g}"
     return f"at least {low}" if column.high is None else f"{low} to {column.high:.6g}"
 
 

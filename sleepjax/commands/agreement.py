@@ -5,9 +5,10 @@ python scripts/agreement.py --truth truth.csv --found model=found_windows.csv \
     --found hdcza=hdcza_windows.csv --found vanhees2015=vanhees_windows.csv \
     --found clock=clock_windows.csv
 
-Windows are csv or parquet with series_id, onset_step and wakeup_step, as scripts/predict.py and
-scripts/baseline.py write them; --truth may also be events in the competition's format. A column
-``person`` in it tells which series belong together. docs/agreement.md says what is computed.
+Windows are csv or parquet with series_id, onset_step and wakeup_step, as scripts/predict.py,
+scripts/baseline.py and, with other columns, scripts/process.py (nights.csv) write them; --truth may
+also be events in the competition's format. A column ``person`` in it tells which series belong
+together. docs/agreement.md says what is computed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sleepjax import cli
 from sleepjax.io import check_output, provenance_path, save_figure, write_json
+from sleepjax.text import counted
 from sleepjax.types import InputError
+
+if TYPE_CHECKING:
+    from sleepjax.metrics import Agreement
 
 METHODS = (
     "Onsets, wakeups and durations of sleep windows were compared with the reference night by "
@@ -68,6 +74,7 @@ def compare(args: argparse.Namespace) -> int:
             )
         except InputError as error:
             raise InputError(f"{args.truth}, {path}: {error}") from None
+        check_series(results[name], f"{args.truth}, {path}")
     if args.json:
         print(json.dumps({name: as_dict(result) for name, result in results.items()}, indent=1))
     else:
@@ -80,6 +87,19 @@ def compare(args: argparse.Namespace) -> int:
         write_json(outputs[1], provenance.of_work(METHODS, inputs, outputs[:1]))
         print(f"figure: {args.figure}", file=sys.stderr)
     return 0
+
+
+def check_series(result: Agreement, where: str) -> None:
+    """Raise InputError where windows were found, and none in a series of the truth."""
+    from sleepjax.metrics.agreement import WITHOUT_TRUTH
+
+    others = result.left_out.get(WITHOUT_TRUTH, 0)
+    if others and not result.extra and result.missed == result.n_truth:
+        raise InputError(
+            f"{where}: truth and found have no series_id in common (truth begins with "
+            f"{result.nights['series_id'][0]!r}, {counted(others, 'window')} found are of others); "
+            "do the two files belong together?"
+        )
 
 
 def named_files(found: list[str]) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,6 +47,22 @@ def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     return table.select(
         table[name] if name == "series_id" else present(table[name]) for name in columns
     )
+
+
+def read_typed(path: Path) -> tuple[pl.DataFrame, pl.Series]:
+    """(a table that a person typed, the line of each row), from csv or parquet.
+
+    All columns are text, their names in lower case. Blank lines are left out, and count. Raises
+    InputError for anything but a table, and for two columns of one name.
+    """
+    line = "_line"
+    table = read_table(path, text=True, line=line)
+    lines = table.drop_in_place(line)
+    names = {name: name.strip().lower() for name in table.columns}
+    twice = [name for name, n in Counter(names.values()).items() if n > 1]
+    if twice:
+        raise InputError(f"{path.name}: two columns are called {twice[0]!r}; keep one.")
+    return table.cast(pl.String).rename(names), lines
 
 
 def whole_number_columns(

@@ -42,11 +42,13 @@ def impossible(name: str, values: np.ndarray, n: int, share: str) -> str:
     unit = {"anglez": "degrees", "enmo": "g"}[name]
     hint = "is it an angle in degrees?"
     if name == "enmo":
-        hint = (
-            "units? mg vs g: divide enmo by 1000."
-            if np.median(values) > high
-            else "ENMO is cut at 0 before it is averaged."
-        )
+        angles = RANGES["anglez"]
+        if -high > values.min() >= angles[0] and values.max() <= angles[1]:
+            hint = "are anglez and enmo swapped?"
+        elif np.median(values) > high:
+            hint = "units? mg vs g: divide enmo by 1000."
+        else:
+            hint = "ENMO is cut at 0 before it is averaged."
     return (
         f"{len(values)} of {n} values of {name} are outside {low:g} to {high:g} {unit}, "
         f"such as {values[0]:g} ({share}); {hint}"

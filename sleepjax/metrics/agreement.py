@@ -27,6 +27,7 @@ from sleepjax.types import EVENTS, STEPS_PER_MINUTE, InputError
 QUANTITIES = ("onset", "wakeup", "duration", "midpoint")
 WITHIN = (5, 15, 30)
 """Minutes."""
+WITHOUT_TRUTH = "found windows of series without truth"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def agreement(
       truth: windows with series_id, ``onset`` and ``wakeup`` columns in steps, or events in the
         competition's format (series_id, night, event, step). A column ``person`` names whose
         nights belong together; without it every series is a person.
-      found: windows with series_id, onset_step and wakeup_step, as scripts/predict.py writes.
+      found: windows with series_id, onset_step and wakeup_step, as scripts/predict.py writes, or
+        the table of nights.
       stages: series_id, step and asleep (true, false, or null where nothing was scored).
       onset: name of the onset column of ``truth``.
       wakeup: name of its wakeup column.
@@ -104,14 +106,14 @@ def agreement(
     if true.is_empty():
         raise InputError("truth has no window with both ends; agreement needs at least one.")
     found = as_polars(found, "found")
-    main = found if naps or "main" not in found.columns else found.filter(_is_main(found["main"]))
+    main = found if naps else found.filter(_is_main(found))
     ours, unfinished = read_windows(main, "found")
     known = ours.filter(pl.col("series_id").is_in(true["series_id"].unique().to_list()))
     left_out = {
         "true windows without both ends": unlabelled,
         "found windows without both ends": unfinished,
         "found naps": len(found) - len(main),
-        "found windows of series without truth": len(ours) - len(known),
+        WITHOUT_TRUTH: len(ours) - len(known),
     }
     partner = match(true, known)
     nights = _nights(true, known, partner)
@@ -135,8 +137,15 @@ def agreement(
     )
 
 
-def _is_main(column: pl.Series) -> pl.Series:
-    """Bool [N] of a column that other programs may write as TRUE or 1."""
+def _is_main(found: pl.DataFrame) -> pl.Series:
+    """Bool [N]: what ``main`` says, which other programs may write as TRUE or 1, or ``kind``.
+
+    The latter is that of the table of nights. Without either, all windows are judged.
+    """
+    if "main" not in found.columns:
+        kind = found["kind"] if "kind" in found.columns else pl.repeat("", len(found), eager=True)
+        return kind.cast(pl.String).ne_missing("nap")
+    column = found["main"]
     words = column.cast(pl.String, strict=False).str.to_lowercase()
     wrong = ~words.is_in(["true", "false", "1", "0"]).fill_null(False)
     if wrong.any():

@@ -14,6 +14,7 @@ from sleepjax.nights import reasons
 from sleepjax.nights.columns import REASONS, Column, checked
 from sleepjax.nights.diary import TIMES
 from sleepjax.nights.night_columns import LONGEST
+from sleepjax.nights.overlaps import CODE as TWICE
 from sleepjax.types import EVENTS, STEP_SECONDS
 
 S, I, F = pl.String, pl.Int64, pl.Float64
@@ -81,14 +82,16 @@ def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
     A row with both ends belongs to the main sleep that it overlaps most (`metrics.agreement`), a
     row with one end to that whose end is nearest, within six hours. Clock readings are compared,
     so that neither side needs a time zone. Sleep that by the clock ends before it begins, as on a
-    flight to the west, belongs to no row.
+    flight to the west, belongs to no row, nor does sleep that is there from another recording too
+    (``recorded_twice``).
 
     Args:
       nights: of `nights_table`, of any number of people.
       diary: of `read_diary`.
     """
     ends = [_local(end).alias(f"{end}_s") for end in EVENTS]
-    found = nights.filter(kind="main").with_columns(ends)
+    twice = pl.col(REASONS).str.split(" ").list.contains(TWICE)  # another row has this sleep
+    found = nights.filter(~twice, kind="main").with_columns(ends)
     found = found.filter(pl.col("wakeup_s") > pl.col("onset_s"))
     people = set(nights["person"])
     mine = dict(found.with_row_index("_row").group_by("person").agg("_row").iter_rows())

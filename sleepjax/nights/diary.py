@@ -1,29 +1,31 @@
 """Sleep diaries: a csv file of nights by the person's own account, read without guessing.
 
 Columns: ``person``, ``date``, and any of ``bed`` (lights out), ``onset``, ``wakeup`` and ``rise``
-(out of bed). A cell may be empty. Times are a clock time (``22:15``, ``10:15 pm``) or a date with
-one (``2018-08-14 22:15``), by the clock on the wall. The date of a row is that of the evening or
-that of the morning; the file does not say which, so the reader is told.
+(out of bed). A cell may be empty. Times are a clock time (``22:15``, ``10:15 pm``, ``10pm``) or a
+date with one (``2018-08-14 22:15``), by the clock on the wall. The date of a row is that of the
+evening or that of the morning; the file does not say which, so the reader is told.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from sleepjax.data.cells import EMPTY_WORDS
-from sleepjax.tables import read_table, require_columns
+from sleepjax.data.cells import EMPTY_WORDS, read_typed
+from sleepjax.tables import require_columns
 from sleepjax.types import InputError
 
 Dates = Literal["evening", "morning"]
 TIMES = ("bed", "onset", "wakeup", "rise")
 """In the order in which they come."""
 HOUR, DAY = 3600, 86_400
+MENTIONED = 20
+"""Lines that an error names."""
 LONGEST = 20 * HOUR
 """From the first to the last time of a row; more is a slip of the pen."""
 SCHEMA = {
@@ -32,7 +34,11 @@ SCHEMA = {
     "date": pl.String,
     **dict.fromkeys(TIMES, pl.Int64),
 }
-_CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.0+)?(?:\s*([ap])\.?m\.?)?", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"(\d{1,2})(?::(\d\d)(?::(\d\d))?(?:\.0+)?)?(?:\s*([ap])\.?m\.?)?", re.IGNORECASE
+)
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
+"""What spreadsheets and data frames add to a date."""
 _DATED = re.compile(r"(.+?)[T ]\s*(\d{1,2}:.*)")
 _FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y")
 _EPOCH = date(1970, 1, 1)
@@ -60,8 +66,7 @@ def read_diary(path: str | Path, *, dates: Dates) -> pl.DataFrame:
             f"dates={dates!r} must be 'evening', where the date of a night is that of the evening "
             "before it, or 'morning'."
         )
-    table = read_table(path, text=True).cast(pl.String)
-    table = table.rename({name: name.strip().lower() for name in table.columns})
+    table, lines = read_typed(path)
     require_columns(table.columns, ("person", "date"), path.name)
     known = [name for name in TIMES if name in table.columns]
     if not {"onset", "wakeup"} & set(known):
@@ -69,12 +74,25 @@ def read_diary(path: str | Path, *, dates: Dates) -> pl.DataFrame:
             f"{path.name}: it has neither a column 'onset' nor 'wakeup'; it has: "
             f"{', '.join(table.columns)}."
         )
-    rows = []
-    for line, cells in enumerate(table.iter_rows(named=True), start=2):
-        rows.append(_row(cells, known, dates, line, f"{path.name}, line {line}"))
+    rows, faults = [], []
+    for line, cells in zip(lines, table.iter_rows(named=True), strict=True):
+        try:
+            rows.append(_row(cells, known, dates, line, f"{path.name}, line {line}"))
+        except InputError as error:
+            faults.append((line, error))
+    if faults:
+        raise _first(faults)
     diary = pl.DataFrame(rows, schema=SCHEMA)
     _check_overlap(diary, path.name)
     return diary
+
+
+def _first(faults: Sequence[tuple[int, InputError]]) -> InputError:
+    """The first of the faults, with the lines of the others: a diary is corrected at once."""
+    others = [line for line, _ in faults[1:]]
+    more = ", ".join(map(str, others[:MENTIONED])) + (", ..." if others[MENTIONED:] else "")
+    also = f" Lines that cannot be read either ({len(others)}): {more}." if others else ""
+    return InputError(f"{faults[0][1]}{also}")
 
 
 def _row(
@@ -127,7 +145,7 @@ def _date(text: str | None, where: str) -> int | None:
         return None
     for form in _FORMATS:
         try:
-            return (datetime.strptime(text, form).date() - _EPOCH).days
+            return (datetime.strptime(_MIDNIGHT.sub("", text), form).date() - _EPOCH).days
         except ValueError:
             continue
     why = "day and month cannot be told apart" if "/" in text else "it is not a date"
@@ -161,6 +179,7 @@ def _placed(
 def _clock(text: str, name: str, where: str) -> int:
     """Seconds after midnight of a clock time."""
     match = _CLOCK.fullmatch(text.strip())
+    match = match if match and (match.group(2) or match.group(4)) else None  # 7 is no time, 7 pm is
     hour, minute, second = (int(part or 0) for part in match.groups()[:3]) if match else (99, 0, 0)
     half = match.group(4) if match else None
     if half:

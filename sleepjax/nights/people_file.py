@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from sleepjax.data.cells import present
-from sleepjax.tables import read_table, require_columns
+from sleepjax.data.cells import present, read_typed
+from sleepjax.tables import require_columns
 from sleepjax.types import InputError
 
 KEYS = ("series_id", "file")
@@ -25,8 +25,7 @@ def read_people(path: str | Path) -> pl.DataFrame:
     where a cell is empty, and where one recording belongs to two people.
     """
     path = Path(path)
-    table = read_table(path, text=True).cast(pl.String)
-    table = table.rename({name: name.strip().lower() for name in table.columns})
+    table, lines = read_typed(path)
     require_columns(table.columns, ("person",), path.name)
     keys = [name for name in KEYS if name in table.columns]
     if len(keys) != 1:
@@ -38,7 +37,7 @@ def read_people(path: str | Path) -> pl.DataFrame:
     table = table.select(present(table[name]) for name in (key, "person"))
     for name in (key, "person"):
         if table[name].null_count():
-            line = int(table[name].is_null().arg_max() or 0) + 2
+            line = lines.filter(table[name].is_null())[0]
             raise InputError(f"{path.name}, line {line}: {name} is empty; fill it, or remove it.")
     table = table.unique(maintain_order=True)
     twice = table.filter(pl.col(key).is_duplicated())

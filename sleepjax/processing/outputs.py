@@ -21,7 +21,7 @@ from sleepjax.io import replacing, write_table
 from sleepjax.metrics.agreement_text import as_text
 from sleepjax.nights import clean, compare_diary, people_table, write_study_report
 from sleepjax.nights.columns import schema
-from sleepjax.nights.dictionary import dictionary
+from sleepjax.nights.dictionary import FILE, STATUS, dictionary
 from sleepjax.nights.night_columns import NIGHTS
 from sleepjax.nights.overlaps import once
 from sleepjax.nights.people import NEEDED
@@ -46,16 +46,6 @@ FILES = {
 DIGITS = 4
 """Behind the point, in csv files."""
 REPORTS, PEOPLE, DIARY = "reports", "people", "diary.csv"
-STATUS = {
-    "path": pl.String,
-    "state": pl.String,
-    "reason": pl.String,
-    "series": pl.Int64,
-    "nights": pl.Int64,
-    "days": pl.Float64,
-    "seconds": pl.Float64,
-    "sha256": pl.String,
-}
 
 
 def write(
@@ -114,7 +104,7 @@ def _tables(
         ("nights", NIGHTS_FILE, NIGHTS),
         ("recordings", RECORDINGS_FILE, RECORDINGS),
     ):
-        empty = pl.DataFrame(schema=schema(columns) | {"file": pl.String})
+        empty = pl.DataFrame(schema=schema((*columns, FILE)))
         table = pl.concat([empty, *(_read(out, one, file, shared) for one in some)])
         result[name] = table if people is None else named(table, people)
     return result
@@ -125,9 +115,12 @@ def _check_people(people: pl.DataFrame | None, recordings: pl.DataFrame) -> None
     if people is None:
         return
     key = people.columns[0]
+    alone = recordings.join(people, on=key, how="anti")
+    named_so = pl.col("person").is_in(people["person"].unique().implode())
     for missing, words in (
         (people.join(recordings, on=key, how="anti"), "in the file of people that none has"),
-        (recordings.join(people, on=key, how="anti"), "not in it, so that each is a person"),
+        (alone.filter(~named_so), "not in it, so that each is a person"),
+        (alone.filter(named_so), "not in it, and taken for that of the person of the same name"),
     ):
         if len(missing):
             first = ", ".join(missing[key].sort().head(5)) + (" ..." if len(missing) > 5 else "")
@@ -146,7 +139,7 @@ def _study(
     (out / DIARY).unlink(missing_ok=True)
     if diary is not None:
         compared = compare_diary(pl.read_parquet(out / "nights.parquet"), diary)
-        write_table(out / DIARY, compared.nights)
+        write_table(out / DIARY, compared.nights.with_columns(cs.float().round(DIGITS)))
         if compared.agreement is not None:
             print(as_text({"found, against the diary": compared.agreement}))
     expected = [table["person"] for table in (diary, people) if table is not None]
@@ -176,7 +169,7 @@ def unique(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
 def status_table(outcomes: Iterable[Outcome]) -> pl.DataFrame:
     """One row for each input."""
     rows = [vars(one) | {"path": one.name, "series": len(one.series)} for one in outcomes]
-    table = pl.DataFrame(rows, schema=STATUS)
+    table = pl.DataFrame(rows, schema=schema(STATUS))
     return table.with_columns(pl.col("reason", "sha256").replace("", None))
 
 
@@ -207,7 +200,7 @@ def _read(out: Path, one: Outcome, name: str, shared: frozenset[str]) -> pl.Data
     called = {series_id: _full(one, series_id) for series_id in one.series if series_id in shared}
     if called:
         table = table.with_columns(pl.col("series_id", "person").replace(called))
-    return table.with_columns(pl.lit(one.name).alias("file"))
+    return table.with_columns(pl.lit(one.name).alias(FILE.name))
 
 
 def _sink(table: pl.LazyFrame, target: Path) -> None:

@@ -138,6 +138,11 @@ def process(one: Input, task: Task, sha256: str, before: tuple[int, ...]) -> Out
     return outcome
 
 
+def _said(reason: str, one: Input) -> str:
+    """A reason without the name of the file, which stands beside it."""
+    return printable(reason).removeprefix(f"{printable(one.path.name)}: ")
+
+
 def _state_of(path: Path) -> tuple[int, ...]:
     """Inode, size and time of the last change."""
     facts = os.stat(path)
@@ -149,7 +154,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     nights, rows, faults, quality, reports = [], [], [], [], []
     for part in _each(one.path, task):
         if isinstance(part, InputError):
-            faults.append(printable(str(part)))
+            faults.append(_said(str(part), one))
             continue
         converted, found = part
         of = scored(found.recording, found.probabilities, found.windows, converted.nonwear)

@@ -90,6 +90,12 @@ def test_units_mg_instead_of_g():
         read(rows(1000).with_columns(pl.col("enmo") - 0.1))
 
 
+def test_signals_that_changed_places():
+    frame = rows(1000).select("series_id", "step", "timestamp", anglez="enmo", enmo="anglez")
+    with pytest.raises(InputError, match=r"outside 0 to 13 g.*; are anglez and enmo swapped\?"):
+        read(frame)
+
+
 def test_radians_instead_of_degrees():
     frame = rows(17_280).with_columns(pl.col("anglez").radians().cast(pl.Float32))
     with pytest.raises(InputError, match="between -1.40 and 1.40; units. degrees vs radians"):

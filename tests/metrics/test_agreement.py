@@ -99,6 +99,12 @@ def test_nothing_found_and_one_night():
     assert math.isnan(one.differences["onset"].sd)
 
 
+def test_naps_of_the_table_of_nights_are_not_judged():
+    kind = pl.Series("kind", ["nap", "main", None, *["none"] * (len(FOUND) - 3)], dtype=pl.String)
+    assert agreement(TRUTH, FOUND.with_columns(kind)).left_out["found naps"] == 1
+    assert "found naps" not in agreement(TRUTH, FOUND.with_columns(kind), naps=True).left_out
+
+
 @pytest.mark.parametrize("spelled", [["true", "false"], ["TRUE", "FALSE"], [1, 0]])
 def test_spellings_of_main(spelled):
     """As other programs write them; a csv without rows has text in every column."""

@@ -49,6 +49,7 @@ def times(diary, row=0):
         (",2018-08-15 08:30,2018-08-15T15:30,16:00",
          [None, "08-15T08:30", "08-15T15:30", "08-15T16:00"]),
         (",14 Aug 2018 10:40 pm,7:00,", [None, "08-14T22:40", "08-15T07:00", None]),
+        ("10pm,11 PM,6 a.m.,", ["08-14T22:00", "08-14T23:00", "08-15T06:00", None]),
         (",,,", [None] * 4),
     ],
 )  # fmt: skip
@@ -59,7 +60,11 @@ def test_times_are_placed_by_the_evening(read, cells, expected):
     assert times(morning) == expected and morning["date"][0] == "2018-08-14"
 
 
-@pytest.mark.parametrize("date", ["2018-08-14", "14.08.2018", "14 Aug 2018", "14-Aug-2018"])
+DATES = ["2018-08-14", "14.08.2018", "14 Aug 2018", "14-Aug-2018"]
+DATES += ["2018-08-14 00:00:00", "2018-08-14T00:00:00.000000"]  # of spreadsheets and data frames
+
+
+@pytest.mark.parametrize("date", DATES)
 def test_dates_that_can_be_read_in_one_way(read, date):
     assert times(read(f"Person,Date,Onset\np,{date},23:00\n"))[1] == "08-14T23:00"
 
@@ -70,6 +75,12 @@ def test_dates_that_can_be_read_in_one_way(read, date):
         (
             "person,date,onset\np,14/08/2018,23:00",
             "date '14/08/2018': day and month cannot",
+        ),
+        ("person,date,onset\np,2018-08-14,7", "onset '7' is not a clock time"),
+        ("person,date,Date,onset\np,2018-08-14,,7 pm", "two columns are called 'date'; keep one"),
+        (
+            "person,date,onset\n\np,2018-08-14,24:30\n,,\np,2018-08-15,23:00\np,x,23:00\np,y,23:00",
+            "line 3: onset '24:30' is not .* Lines that cannot be read either \\(2\\): 6, 7",
         ),
         ("person,date,onset\np,today,23:00", "line 2: date 'today': it is not a date; write"),
         ("person,date,onset\np,2018-08-14,2300", "line 2: onset '2300' is not a clock time; write"),
@@ -178,6 +189,16 @@ def test_the_codes_of_the_night_are_those_of_the_row_too(read):
     nights = nights_of_p(of, [(3 * 720, 11 * 720)])
     compared = compare_diary(nights, read("person,date,onset,wakeup\np,2018-08-14,23:00,07:00\n"))
     assert compared.nights[REASONS][0] == "recording_too_short"
+
+
+def test_sleep_that_is_there_from_another_recording_belongs_to_no_row(read):
+    nights = nights_of_p(meta("2018-08-14 15:00", 24), [(8 * 720, 16 * 720)])
+    twice = nights.with_columns(pl.lit("not_worn recorded_twice").alias(REASONS))
+    diary = read("person,date,onset,wakeup\np,2018-08-14,23:00,07:00\n")
+    compared = compare_diary(pl.concat([twice, nights]), diary)
+    assert compared.nights[REASONS].to_list() == [""]
+    assert compared.agreement is not None and compared.agreement.extra == 0
+    assert compare_diary(twice, diary).nights[REASONS].to_list() == ["no_night_found"]
 
 
 @pytest.mark.parametrize(

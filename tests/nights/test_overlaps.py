@@ -130,6 +130,8 @@ def test_a_file_of_people_names_recordings_by_series_or_by_file(tmp_path):
         ("file\na\n", "column 'person' is missing"),
         ("file,person\na,ann\nb,NA\n", "people.csv, line 3: person is empty"),
         ("file,person\n,ann\n", "people.csv, line 2: file is empty"),
+        ("file,person\n\na,ann\n,\n,bob\n", "people.csv, line 5: file is empty"),
+        ("file,File,person\na,b,ann\n", "people.csv: two columns are called 'file'; keep one"),
         ("file,person\na,ann\na,bob\n", "file 'a' belongs to 'ann' and 'bob'; keep one"),
         ("", "the file is empty"),
     ],

@@ -118,6 +118,25 @@ def test_without_any_result_the_tables_have_their_columns(tmp_path):
     assert "a.csv" in (tmp_path / "study.html").read_text()
 
 
+def test_every_column_is_in_the_dictionary_and_numbers_are_short(tmp_path):
+    found = [result(tmp_path, "a.csv", "a", "a")]
+    diary = pl.DataFrame(
+        {"row": 2, "person": "a", "date": "2018-08-14", "bed": None, "onset": 1_534_284_901,
+         "wakeup": 1_534_316_700, "rise": None},
+        schema_overrides={"bed": pl.Int64, "rise": pl.Int64},
+    )  # fmt: skip
+    outputs.write(tmp_path, found, MADE, diary=diary)
+    known = pl.read_csv(tmp_path / "dictionary.csv")
+    for table in ("nights", "people", "recordings", "diary", "status"):
+        written = pl.read_csv(tmp_path / f"{table}.csv")
+        assert (
+            written.columns
+            == known.filter(pl.col("type") != "reason code", table=table)["column"].to_list()
+        )
+        for number in written.select(pl.col(pl.Float64)):
+            assert number.equals(number.round(4))
+
+
 def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     found = [result(tmp_path, f"{name}.csv", name, name) for name in "abc"]
     people = pl.DataFrame({"file": ["a.csv", "b.csv", "d.csv"], "person": ["ann", "ann", "dan"]})
@@ -134,6 +153,13 @@ def test_recordings_of_one_person_are_put_together(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "file in the file of people that none has (1): d.csv" in error
     assert "file not in it, so that each is a person (1): c.csv" in error
+    assert "same name" not in error
+    renamed = people.with_columns(person=pl.Series(["c", "c", "dan"]))
+    outputs.write(tmp_path, found, MADE, people=renamed)
+    error = capsys.readouterr().err
+    assert "not in it, and taken for that of the person of the same name (1): c.csv" in error
+    assert "each is a person" not in error
+    outputs.write(tmp_path, found, MADE, people=people)
     study = (tmp_path / "study.html").read_text()
     assert "ann (48.0 h)" in study and "dan" in study
     page = (tmp_path / "reports" / "people" / "ann.html").read_text()

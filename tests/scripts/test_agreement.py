@@ -16,6 +16,7 @@ def files(tmp_path):
     TRUTH.write_csv(tmp_path / "truth.csv")
     FOUND.with_columns(main=pl.col("onset_step") != 10_000).write_csv(tmp_path / "a_windows.csv")
     TRUTH.write_parquet(tmp_path / "b.parquet")
+    FOUND.head(1).with_columns(series_id=pl.lit("else")).write_csv(tmp_path / "other.csv")
     return tmp_path
 
 
@@ -55,6 +56,10 @@ def test_epochs_in_the_table(project, files, capsys):
         (["--truth", "nowhere.csv"], "nowhere.csv: the file does not exist"),
         (["--onset", "persistent"], "truth: column 'persistent' is missing"),
         (["--found", "x={files}/b.parquet", "--found", "x=y.csv"], "--found 'x' is given twice"),
+        (
+            ["--found", "{files}/other.csv"],
+            "no series_id in common (truth begins with 'a', 1 window",
+        ),
         (["--figure", "picture.pdf"], "--figure 'picture.pdf' must end in .png"),
     ],
 )
