@@ -20,6 +20,11 @@ _LATE = 0.25
 T = TypeVar("T")
 
 
+def warn(text: str) -> None:
+    """Print a warning for the person at the terminal, apart from results on standard output."""
+    print(f"WARNING: {text}", file=sys.stderr, flush=True)
+
+
 class Stream(io.RawIOBase):
     """A file descriptor that may be closed at its other end: what follows goes nowhere.
 

@@ -1,4 +1,4 @@
-"""Text of results: counts in words, and tables as plain text and as markdown."""
+"""Text of results: counts and errors in words, tables as plain text and as markdown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import Any
 def counted(n: int, one: str, many: str = "") -> str:
     """``1 night``, ``1,200 nights``; ``many`` where an s is not enough."""
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def columns(rows: list[list[str]]) -> list[str]:

@@ -153,8 +153,10 @@ def _midnight(text: str) -> tuple[int, int] | None:
         return None
     try:
         day = date.fromisoformat(text[:10]).toordinal() - date(1970, 1, 1).toordinal()
-        offset = _offset_seconds(text[19:])
     except ValueError:
+        return None
+    offset = _offset_seconds(text[19:])
+    if offset is None:
         return None
     return day * _DAY_MS - offset * 1000, offset
 
@@ -186,7 +188,7 @@ def _from_text(
         offset=pl.col("text").str.extract(_OFFSET),
     )
     names = parts["offset"].unique().drop_nulls().to_list()
-    table = {name: _offset_seconds(name) for name in names if _is_offset(name)}
+    table = {name: offset for name in names if (offset := _offset_seconds(name)) is not None}
     known = parts["offset"].is_null() | parts["offset"].is_in(list(table))
     bad = ~(parts["shaped"] & parts["local"].is_not_null() & known)
     if bad.any():
@@ -226,19 +228,11 @@ def _from_datetime(
     return zones.on_wall_clock(stamps, utc, zones.utc_offset(utc, zone), tz, place)
 
 
-def _is_offset(text: str) -> bool:
-    try:
-        _offset_seconds(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _offset_seconds(text: str) -> int:
-    """Seconds of ``-0400``, ``-04:00`` or ``Z``; ValueError beyond what clocks use (UTC±14 h)."""
+def _offset_seconds(text: str) -> int | None:
+    """Seconds of ``-0400``, ``-04:00`` or ``Z``; None beyond what clocks use (UTC±14 h)."""
     if text == "Z":
         return 0
     hours, minutes = int(text[1:3]), int(text[-2:])
     if minutes > 59 or hours * 60 + minutes > 14 * 60:
-        raise ValueError(text)
+        return None
     return (-1 if text[0] == "-" else 1) * (hours * 3600 + minutes * 60)

@@ -6,6 +6,7 @@ Each behaves as a NumPy array where it is sliced or handed to ``np.asarray``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,10 @@ class Sliced(ABC):
     """An array [T,...] of which a slice is made when it is asked for."""
 
     @abstractmethod
-    def __len__(self) -> int:
-        """T."""
+    def __len__(self) -> int: ...
 
     @abstractmethod
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        """The rows of a slice."""
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
@@ -50,7 +49,6 @@ class Stored(Sliced):
         return self.length
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """The rows of a slice; InputError where the file no longer holds them."""
         start, stop, step = rows.indices(self.length)
         count = max(stop - start, 0)
         at = self.offset + start * self.dtype.itemsize
@@ -98,6 +96,14 @@ def runs_of(values: np.ndarray) -> Runs:
     """The runs of an array [T] of at least one row."""
     first = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
     return Runs(first, values[first], len(values))
+
+
+def in_runs(runs: Iterable[Sequence[int]] | np.ndarray, length: int) -> np.ndarray:
+    """bool [T]: True from the first row of each run up to the one after its last."""
+    values = np.zeros(length, bool)
+    for first, stop in runs:
+        values[first:stop] = True
+    return values
 
 
 def true_runs(values: np.ndarray) -> np.ndarray:

@@ -95,14 +95,10 @@ def locate_events(
     """Express every step in the numbering of the recordings' grids: ``first_step`` + grid row.
 
     The timestamp decides where it is given; without one the step does. The two must agree unless
-    the recording's own steps disagree with its clock.
+    the recording's own steps disagree with its clock. Events of series that were ``left_out`` are
+    left out too.
 
     Args:
-      events: what `read_events` returns, all rows of the file.
-      metas: the recordings, by series id.
-      source: file name for the error text.
-      left_out: series whose recordings could not be used; their events are left out too.
-      tz: zone of timestamps without UTC offset.
       drop_bad: leave out events of unknown series, and turn nights with events off the grid or
         outside the recording and nights that overlap into unlabelled ones, instead of raising.
       counts: receives ``n_unknown_series`` and ``n_dropped``.
@@ -219,7 +215,7 @@ def _typed(table: pl.DataFrame, source: str, drop_bad: bool) -> tuple[pl.DataFra
     wrong = pl.any_horizontal(cells.not_whole(table, name) for name in empty)
     events = table.with_columns(cells.whole_numbers(table[name]) for name in empty)
     events = events.cast(COLUMNS).with_columns(wrong=wrong)  # type: ignore
-    for fault in _faults(events):
+    for fault in _faults(events).values():
         events = events.with_columns(wrong=pl.col("wrong") | fault)
     whose = pl.all_horizontal(pl.col("series_id", "night").is_not_null())
     usable = events.filter(whose & pl.col("event").is_in(EVENTS)).drop("wrong")
@@ -227,33 +223,29 @@ def _typed(table: pl.DataFrame, source: str, drop_bad: bool) -> tuple[pl.DataFra
     return unlabel(usable, nights.filter(whose)), nights
 
 
-def _faults(events: pl.DataFrame) -> list[pl.Series]:
-    """What can be wrong with a row, bool [N] each: names, a second row, a time without a step."""
-    names = [events[name].is_null() for name in ("series_id", "night", "event")]
-    unknown = ~events["event"].is_in(EVENTS).fill_null(False)
+def _faults(events: pl.DataFrame) -> dict[str, pl.Series]:
+    """What can be wrong with a row, as `_check_names` says it -> bool [N]."""
     first = events.select(pl.struct("series_id", "night", "event").is_first_distinct())
-    loose = events["step"].is_null() & events["timestamp"].is_not_null()
-    return [*names, unknown, ~first["series_id"], loose]
+    return {
+        **{f"{name} is empty.": events[name].is_null() for name in ("series_id", "night", "event")},
+        "event is {event!r}{near} It must be 'onset' or 'wakeup'.": (
+            ~events["event"].is_in(EVENTS).fill_null(False)
+        ),
+        "{night} has a second {event}.": ~first["series_id"],
+        "a timestamp without a step; fill in the step, or empty both to leave the night "
+        "unlabelled.": events["step"].is_null() & events["timestamp"].is_not_null(),
+    }
 
 
 def _check_names(events: pl.DataFrame, source: str) -> None:
     """Raise InputError for the first of the `_faults`."""
-    for number, fault in enumerate(_faults(events)):
-        if not fault.any():
-            continue
-        row = int(fault.arg_max() or 0)
-        one = events.row(row, named=True)
-        name = str(one["event"])
-        text = (
-            "series_id is empty.",
-            "night is empty.",
-            "event is empty.",
-            f"event is {name!r}{nearest(name.lower(), EVENTS)} It must be 'onset' or 'wakeup'.",
-            f"{_name_night(one)} has a second {name}.",
-            "a timestamp without a step; fill in the step, or empty both to leave the night "
-            "unlabelled.",
-        )[number]
-        raise InputError(f"{source}, line {row + 2}: {text}")
+    for text, fault in _faults(events).items():
+        if fault.any():
+            row = int(fault.arg_max() or 0)
+            one = events.row(row, named=True)
+            near = nearest(str(one["event"]).lower(), EVENTS)
+            said = text.format(event=one["event"], near=near, night=_name_night(one))
+            raise InputError(f"{source}, line {row + 2}: {said}")
 
 
 def _overlapping(nights: pl.DataFrame, source: str, drop_bad: bool) -> pl.DataFrame:

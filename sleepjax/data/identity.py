@@ -15,17 +15,7 @@ from typing import Any
 import numpy as np
 
 from sleepjax import custom
-from sleepjax.data import (
-    clock,
-    events,
-    features,
-    plausible,
-    raw,
-    repair,
-    rest,
-    stretches,
-    zones,
-)
+from sleepjax.data import clock, events, features, plausible, raw, repair, rest, stretches, zones
 from sleepjax.data.recording import Recording
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, SeriesMeta
 

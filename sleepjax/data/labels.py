@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import Array, Sliced, runs_of
+from sleepjax.data.compact import Array, Sliced, in_runs, runs_of
+from sleepjax.data.events import pair
 from sleepjax.types import STEPS_PER_HOUR
 
 FAR = 10**6
@@ -41,30 +42,15 @@ class Labels:
 
 
 def make_labels(events: pl.DataFrame, n_steps: int, first_step: int = 0) -> Labels:
-    """Per-step labels of one series.
+    """Per-step labels of one series from its events, whose ``step`` is null where unlabelled.
 
-    Args:
-      events: rows of one series with ``night``, ``event`` and ``step`` (null where unlabelled).
-      n_steps: length T of the recording.
-      first_step: the number that the event file gives to row 0.
+    ``first_step`` is the number that the event file gives to row 0.
     """
-    wide = (
-        events.group_by("night")
-        .agg(
-            pl.col("step").filter(pl.col("event") == "onset").first().alias("onset"),
-            pl.col("step").filter(pl.col("event") == "wakeup").first().alias("wakeup"),
-        )
-        .sort("night")
-    )
+    wide = pair(events).sort("night")
     labelled = wide.drop_nulls()
     nights = labelled.select("onset", "wakeup").to_numpy().astype(np.int64) - first_step  # [N,2]
-    numbers = labelled["night"].to_numpy()
-
-    asleep = np.zeros(n_steps, bool)
-    for onset, wakeup in nights:
-        asleep[onset:wakeup] = True
-    distance = Distances(nights, n_steps)
-    return Labels(asleep, distance, _known(nights, numbers, wide, n_steps), nights)
+    known = _known(nights, labelled["night"].to_numpy(), wide, n_steps)
+    return Labels(in_runs(nights, n_steps), Distances(nights, n_steps), known, nights)
 
 
 def with_wear(
@@ -75,16 +61,13 @@ def with_wear(
     A stretch without the watch is known to hold no sleep and no event, labelled night or not.
 
     Args:
-      labels: what the annotations say.
       copied: bool [T], steps that equal another day. Of two equal stretches one was measured, and
         the signal does not say which, so a labelled night and ``unworn`` are believed instead.
       unworn: int64 [N,2], first row and row after the last of each stretch without the watch;
         None where nobody knows.
       target: whether ``worn`` is wanted; without it the field stays None.
     """
-    off = np.zeros(len(labels.asleep), bool)
-    for start, end in () if unworn is None else unworn:
-        off[start:end] = True
+    off = in_runs(() if unworn is None else unworn, len(labels.asleep))
     slept = np.asarray(labels.asleep)
     asleep = slept & ~off
     if unworn is None:
@@ -100,10 +83,8 @@ def with_awakenings(labels: Labels, awake: np.ndarray | None) -> Labels:
 
     ``awake`` is int64 [N,2], first row and row after the last of each; None where nobody knows.
     """
-    asleep = np.array(labels.asleep)
-    for start, end in () if awake is None else awake:
-        asleep[start:end] = False
-    return replace(labels, asleep=asleep)
+    off = in_runs(() if awake is None else awake, len(labels.asleep))
+    return replace(labels, asleep=np.asarray(labels.asleep) & ~off)
 
 
 @dataclass(frozen=True)
@@ -118,7 +99,6 @@ class Distances(Sliced):
         return self.length
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """int32 [rows,2]."""
         steps = np.arange(*rows.indices(self.length))
         return np.stack([signed_distance(self.nights[:, k], steps) for k in (0, 1)], axis=-1)
 

@@ -68,10 +68,7 @@ def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> lis
     return lines
 
 
-def say(line: str) -> None:
-    """Print for a person, apart from results on standard output."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def silent(line: str) -> None:
-    """Print nothing."""
+def say(line: str, quiet: bool) -> None:
+    """Print for a person, apart from results on standard output, unless ``quiet``."""
+    if not quiet:
+        print(line, file=sys.stderr, flush=True)

@@ -16,13 +16,7 @@ import polars as pl
 from sleepjax.data import clock, rest
 from sleepjax.data.derived import repeat
 from sleepjax.data.features import NORMALISERS
-from sleepjax.data.plausible import (
-    RANGES,
-    check_degrees,
-    impossible,
-    out_of_range,
-    within_range,
-)
+from sleepjax.data.plausible import RANGES, check_degrees, impossible, out_of_range, within_range
 from sleepjax.data.recording import SIGNALS, Recording
 from sleepjax.types import STEP_SECONDS, STEPS_PER_DAY, STEPS_PER_HOUR, InputError, SeriesMeta
 
@@ -59,14 +53,10 @@ class Samples:
 
 
 def make_recording(rows: pl.DataFrame, *, source: str, tz: str | None = None) -> Recording:
-    """Validate and repair the rows of one series (columns as in the competition's files).
+    """Validate and repair the rows of one series; the columns are those of the competition's files.
 
-    Args:
-      rows: at least one row; ``series_id`` is the same in all.
-      source: file name for the error text.
-      tz: zone of timestamps without UTC offset.
-
-    Raises InputError for a series that cannot be used.
+    ``tz`` is the zone of timestamps without UTC offset. Raises InputError for a series that cannot
+    be used.
     """
     series_id = rows["series_id"][0]
     where = f"{source}: series {series_id!r}"

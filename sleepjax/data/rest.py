@@ -18,10 +18,8 @@ def stretches(anglez: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Stretches without a change of posture: (measured rows [M], edges of stretches in them).
 
     Each measured angle is compared with the one measured before it, and a turn by more than `TURN`
-    ends a stretch. Time without data is not stillness: more than `BRIDGED` of it ends one too.
-
-    Args:
-      anglez: degrees [T], NaN where nothing was measured.
+    ends a stretch. Time without data (NaN of [T]) is not stillness: more than `BRIDGED` of it ends
+    one too.
     """
     finite = np.isfinite(anglez)
     whole = finite.all()

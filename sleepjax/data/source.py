@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
 from sleepjax.simulation import Cohort, simulate_cohort
+from sleepjax.stdio import warn
 from sleepjax.table_files import TABLES
 from sleepjax.types import STEPS_PER_HOUR, InputError
 
@@ -61,7 +61,8 @@ class TrainingData:
             "simulated": self.simulated,
             "normalisers": self.store.normalisers,
             "features": definitions(self.features),
-            "recordings": _hash_contents(self.store),
+            # Changes with any sample of any recording, or with how it was repaired.
+            "recordings": _digest(repr(sorted(self.store.content_groups.items()))),
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
             "labels": _hash(self.store.events, *self.store.stretches.values()),
@@ -78,22 +79,16 @@ class TrainingData:
         known = {one.meta.series_id: extra(one) for one in (*self.train, *self.valid)}
         if not any(known.values()):
             return {}
-        text = repr(sorted(known.items()))
-        return {"subjects": hashlib.sha256(text.encode()).hexdigest()}
+        return {"subjects": _digest(repr(sorted(known.items())))}
 
 
-def _hash_contents(store: Store) -> str:
-    """What changes with any sample of any recording, or with how it was repaired."""
-    contents = sorted(store.content_groups.items())
-    return hashlib.sha256(repr(contents).encode()).hexdigest()
-
-
-def _hash(events: pl.DataFrame | None, *stretches: pl.DataFrame) -> str:
-    """What changes with any label; the order of the rows is no change."""
-    assert events is not None, "only stores of phase train are trained on"
-    tables = [events, *stretches]
-    text = "\n\n".join(table.sort(table.columns).write_csv() for table in tables)
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hash(*tables: pl.DataFrame | None) -> str:
+    """What changes with any label; the order of the rows is no change."""
+    return _digest("\n\n".join(t.sort(t.columns).write_csv() for t in tables if t is not None))
 
 
 def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> TrainingData:
@@ -146,10 +141,9 @@ def _known_of(data: Mapping[str, Any], store: Store) -> Callable[[str], dict[str
     if columns and len(absent) == len(store.series_ids):
         raise InputError(f"{path} lists none of the series of {store.root}, such as {absent[0]!r}.")
     if absent:
-        print(
-            f"WARNING: {path} lists nothing of {len(absent)} of {len(store.series_ids)} series, "
-            f"the first is {absent[0]!r}; the model sees them as unknown.",
-            file=sys.stderr,
+        warn(
+            f"{path} lists nothing of {len(absent)} of {len(store.series_ids)} series, the first "
+            f"is {absent[0]!r}; the model sees them as unknown."
         )
     return lambda s: subjects.channels(columns, table.get(s), store.meta(s).n_steps, s)
 
@@ -172,11 +166,10 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     if uses_simulation(data):
         folder = SIMULATED / Cohort(**simulate).folder_name
         holds = ", ".join(sorted(path.name for path in root.glob("*"))[:5])
-        print(
-            f"WARNING: data.root={str(root)!r} holds no recordings (train_series.parquet or csv)"
+        warn(
+            f"data.root={str(root)!r} holds no recordings (train_series.parquet or csv)"
             f"{', only ' + holds if holds else ''}. "
-            f"Using SIMULATED data in {folder}: its scores say nothing about people.",
-            file=sys.stderr,
+            f"Using SIMULATED data in {folder}: its scores say nothing about people."
         )
         simulate_cohort(folder, **simulate, overwrite=True)
         return prepare(folder, Path(out) if out else folder / "prepared", "train", **how)

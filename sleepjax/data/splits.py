@@ -11,10 +11,7 @@ from sleepjax.types import InputError
 
 
 def kfold(
-    nights: Mapping[str, int],
-    folds: int,
-    seed: int,
-    groups: Mapping[str, str] | None = None,
+    nights: Mapping[str, int], folds: int, seed: int, groups: Mapping[str, str] | None = None
 ) -> tuple[tuple[str, ...], ...]:
     """Series ids of each validation fold.
 
@@ -25,8 +22,6 @@ def kfold(
 
     Args:
       nights: number of labelled nights of each series; the strata.
-      folds: K.
-      seed: another one deals other folds.
       groups: series id -> group; by default each series is its own. Names of groups do not matter.
 
     Raises InputError when there are fewer groups than folds.

@@ -28,7 +28,7 @@ import polars as pl
 
 from sleepjax import custom
 from sleepjax.data import qc, raw, writing
-from sleepjax.data.compact import Sliced, Stored, runs_of
+from sleepjax.data.compact import Sliced, Stored, in_runs, runs_of
 from sleepjax.data.derived import derived
 from sleepjax.data.features import PREPARED, check_names, compute, definitions
 from sleepjax.data.identity import repair_code
@@ -47,6 +47,8 @@ from sleepjax.data.stretches import KINDS
 from sleepjax.io import file_hash, replacing
 from sleepjax.tables import read_table
 from sleepjax.types import InputError, SeriesMeta
+
+_FLOAT = np.dtype(np.float32)
 
 
 class Store:
@@ -88,14 +90,11 @@ class Store:
         All arrays are read or made where they are sliced.
         """
         meta = self.meta(series_id)
-        copied = np.zeros(meta.n_steps, bool)
-        for first, stop in self.copied(series_id):
-            copied[first:stop] = True
         return Recording(
             meta,
             self.valid(series_id),
             {name: self.signal(series_id, name) for name in SIGNALS},
-            runs_of(copied),
+            runs_of(in_runs(self._entries[series_id]["copied"], meta.n_steps)),
             {name: self.array(series_id, name) for name in features},
         )
 
@@ -106,7 +105,7 @@ class Store:
         store can be written to.
         """
         if feature in self.features:
-            return self._stored(series_id, feature, np.dtype(np.float32))
+            return self._stored(series_id, feature, _FLOAT)
         meta = self.meta(series_id)
         if made := derived(feature, meta, lambda name: self.signal(series_id, name)):
             return made
@@ -121,21 +120,15 @@ class Store:
                     np.save(file, column)
             except OSError:  # a store that others made, or a full disk
                 return column
-        dtype = np.dtype(np.float32)
-        return Stored(path, dtype, n, path.stat().st_size - n * dtype.itemsize)
+        return Stored(path, _FLOAT, n, path.stat().st_size - n * _FLOAT.itemsize)
 
     def signal(self, series_id: str, name: str) -> Stored:
         """``anglez`` (degrees) or ``enmo`` (g) of one series, float32 [T], neutral where masked."""
-        return self._stored(series_id, f"signal_{name}", np.dtype(np.float32))
+        return self._stored(series_id, f"signal_{name}", _FLOAT)
 
     def valid(self, series_id: str) -> Stored:
         """Which samples of one series were measured, bool [T], read where it is sliced."""
         return self._stored(series_id, "valid", np.dtype(bool))
-
-    def copied(self, series_id: str) -> np.ndarray:
-        """int64 [N,2]: first row and row after the last of each copy of another day."""
-        self.meta(series_id)
-        return np.array(self._entries[series_id]["copied"], np.int64).reshape(-1, 2)
 
     def _stored(self, series_id: str, name: str, dtype: np.dtype) -> Stored:
         n, entry = self.meta(series_id).n_steps, self._entries[series_id]
@@ -150,12 +143,10 @@ class Store:
     @cached_property
     def stretches(self) -> dict[str, pl.DataFrame]:
         """The validated tables of those `sleepjax.data.stretches.KINDS` that were given."""
-        files = {name: kind.stored for name, kind in KINDS.items()}
-        return {
-            name: read_table(self.root / file)
-            for name, file in files.items()
-            if file in self.manifest["bytes"]
+        given = {
+            name: kind for name, kind in KINDS.items() if kind.stored in self.manifest["bytes"]
         }
+        return {name: read_table(self.root / kind.stored) for name, kind in given.items()}
 
 
 def open_store(root: str | Path) -> Store:
@@ -201,7 +192,6 @@ def prepare(
       features: names of the features to store; the others are made where they are used.
       tz: zone of timestamps without UTC offset.
       drop_bad: leave out series and nights that cannot be used, and list them, instead of raising.
-      quiet: say nothing.
 
     Raises InputError for inputs that cannot be used, or an ``out`` that holds something else.
     """
@@ -218,7 +208,6 @@ def prepare(
             f"{out} holds the recordings that are read, and a store's folder holds nothing else; "
             "give another folder for the store."
         )
-    report = qc.silent if quiet else qc.say
     settings = {
         "phase": phase,
         "simulated": files.simulated,
@@ -236,17 +225,16 @@ def prepare(
         with locked(out):
             if not (store := _finished(out, settings)):
                 return _write(files, out, settings, quiet=quiet)
-    report(f"{out}: up to date with {data}, nothing to do.")
+    qc.say(f"{out}: up to date with {data}, nothing to do.", quiet)
     return store
 
 
 def _write(files: raw.CohortFiles, out: Path, settings: dict, *, quiet: bool) -> Store:
     """Write what is missing or differs, and say what was written and repaired."""
-    report = qc.silent if quiet else qc.say
     _check_kind(out, files.simulated)
     try:
         if (out / MANIFEST).exists():
-            report(f"{out}: inputs or settings changed, bringing the store up to date.")
+            qc.say(f"{out}: inputs or settings changed, bringing the store up to date.", quiet)
             (out / MANIFEST).unlink()
         written = writing.write_store(files, out, settings, quiet=quiet)
     except OSError as error:
@@ -254,12 +242,10 @@ def _write(files: raw.CohortFiles, out: Path, settings: dict, *, quiet: bool) ->
     store = open_store(out)
     metas = [store.meta(series_id) for series_id in store.series_ids]
     steps = sum(meta.n_steps for meta in metas)
-    report(
-        f"{out}: {len(metas)} series of {steps:,} steps; {written} series written, "
-        f"{len(metas) - written} were there already."
-    )
+    counts = f"{written} series written, {len(metas) - written} were there already."
+    qc.say(f"{out}: {len(metas)} series of {steps:,} steps; {counts}", quiet)
     for line in qc.summary(metas, store.manifest):
-        report(line)
+        qc.say(line, quiet)
     return store
 
 

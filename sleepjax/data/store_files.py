@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sleepjax import io, lock
+from sleepjax import lock
 from sleepjax.types import InputError
 
 FORMAT = "sleepjax feature store"
@@ -49,12 +49,6 @@ def read_json(path: Path) -> dict | None:
     except (OSError, ValueError):
         return None
     return contents if isinstance(contents, dict) else None
-
-
-def write_json(path: Path, contents: Mapping) -> int:
-    """Write a json object in one piece. Returns its size in bytes."""
-    io.write_json(path, contents)
-    return path.stat().st_size
 
 
 def remove_others(folder: Path, keep: Collection[str] = ()) -> None:

@@ -83,9 +83,6 @@ def locate_stretches(
     """The rows of `read_stretches` that fit the recordings, as series_id, start_step and end_step.
 
     Args:
-      table: all rows of the file.
-      metas: the recordings, by series id.
-      kind: one of the `KINDS`.
       left_out: series whose recordings could not be used; their rows are left out too.
       drop_bad: treat a series with an unusable row as one without a row, instead of raising.
       counts: receives ``n_{kind}_series``, the series of which such stretches are known, and

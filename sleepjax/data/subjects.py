@@ -7,7 +7,7 @@
 
 A number takes two channels, its value and whether it is known; a choice one for each value. All
 are 0 where nothing is known, which is how a model sees a person without a table. The channels
-follow the features in x; models take them at a window's first step (`sleepjax.models.film`).
+follow the features in x; models take them at a window's first step (`sleepjax.models.spec`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from sleepjax.config import nearest
-from sleepjax.tables import read_table
+from sleepjax.tables import read_table, require_columns
 from sleepjax.types import InputError
 
 PREFIX = "subject."
@@ -117,12 +117,8 @@ def read(path: str | Path, columns: Sequence[Column]) -> dict[str, Subject]:
     Raises InputError for a table that cannot be read, lacks a column or lists a series twice.
     """
     frame = read_table(path)
-    for name in ("series_id", *(column.name for column in columns)):
-        if name not in frame.columns:
-            raise InputError(
-                f"{path} has no column {name!r}{nearest(name, frame.columns)} "
-                f"It has: {', '.join(frame.columns)}."
-            )
+    names = ("series_id", *(column.name for column in columns))
+    require_columns(frame.columns, names, str(path))
     frame = frame.with_columns(pl.col("series_id").cast(pl.String))
     twice = frame.filter(pl.col("series_id").is_duplicated())["series_id"]
     if len(twice):

@@ -34,11 +34,9 @@ def write(
     """Store what a teacher says of each series; what an earlier call has stored of it stays.
 
     Args:
-      folder: created if missing.
-      weights: hash of the teacher's weights.
       identities: of each series, `Store.identities`: of other samples the teacher is asked again.
       series: recordings with the features that the teacher sees, or what it needs to find them.
-      probabilities: [T,K] of each of some series.
+      probabilities: function of some series, [T,K] of each.
 
     Raises InputError for a folder with the probabilities of another teacher.
     """
@@ -64,12 +62,8 @@ def taught(
 ) -> dict[str, Recording]:
     """The series with a teacher's probabilities, known at all steps: labelled night or not.
 
-    Args:
-      series: series id -> recording.
-      folder: of `write`.
-      identities: of each series as it is now, `Store.identities`.
-
-    Raises InputError where the folder does not hold what a teacher says of these recordings.
+    ``identities`` are those of the series as they are now, `Store.identities`. Raises InputError
+    where the folder does not hold what a teacher says of these recordings.
     """
     facts = read_json(folder / FILE)
     if facts is None or facts.get("format") != FORMAT:

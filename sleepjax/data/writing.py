@@ -14,7 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from sleepjax.data import events as event_files
 from sleepjax.data import features, raw, stretches
@@ -22,7 +21,7 @@ from sleepjax.data import store_files as disk
 from sleepjax.data.compact import true_runs
 from sleepjax.data.derived import with_features
 from sleepjax.data.recording import SIGNALS, Recording
-from sleepjax.io import replacing, write_table
+from sleepjax.io import replacing, write_json, write_table
 from sleepjax.progress import Progress
 from sleepjax.threads import in_order
 from sleepjax.types import InputError, SeriesMeta
@@ -33,10 +32,12 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
 
     Returns the number of series written; the others were there already.
     """
-    total = 0 if quiet else raw.count_rows(files.series)
-    events, counts = _read_events(files, settings["drop_bad"])  # before hours of work
+    total, drop_bad = 0 if quiet else raw.count_rows(files.series), settings["drop_bad"]
+    counts, events = Counter(), None
+    if files.events:  # before hours of work
+        events = event_files.read_events(files.events, drop_bad=drop_bad, counts=counts)
     known = {
-        kind: stretches.read_stretches(path, kind, drop_bad=settings["drop_bad"])
+        kind: stretches.read_stretches(path, kind, drop_bad=drop_bad)
         for kind, path in files.stretches.items()
     }
     entries, skipped, written = [], {}, 0
@@ -52,9 +53,19 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
                 progress.advance(n_rows)
     if not entries:
         raise InputError(f"no series can be used; the first: {next(iter(skipped.values()))}")
-    sizes = _write_events(events, counts, files, out, settings, entries, skipped)
+    metas = {entry["series_id"]: SeriesMeta.of(entry) for entry in entries}
+    how = {"left_out": skipped, "drop_bad": drop_bad, "counts": counts}
+    tables = {}
+    if files.events and events is not None:
+        source, tz = files.events.name, settings["tz"]
+        events = event_files.locate_events(events, metas, source=source, tz=tz, **how)
+        counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
+        tables[disk.EVENTS] = events
     for kind, table in known.items():
-        sizes |= _write_stretches(kind, table, counts, out, settings, entries, skipped)
+        tables[stretches.KINDS[kind].stored] = stretches.locate_stretches(table, metas, kind, **how)
+    for name, table in tables.items():
+        write_table(out / name, table)
+    sizes = {name: (out / name).stat().st_size for name in tables}
     disk.remove_others(out, {entry["folder"] for entry in entries} | {disk.LOCK, *sizes})
     manifest = {
         "format": disk.FORMAT,
@@ -62,16 +73,14 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
         "phase": settings["phase"],
         "simulated": settings["simulated"],
         "features": list(settings["features"]),
-        "dtypes": dict.fromkeys(settings["features"], "float32") | {"valid": "bool"},
         "normalisers": features.NORMALISERS,
-        "enmo_clip": features.ENMO_CLIP,
         "event_counts": dict(counts),
         "skipped": skipped,
         "settings": settings,
         "bytes": sizes,
         "series": entries,
     }
-    disk.write_json(out / disk.MANIFEST, manifest)
+    write_json(out / disk.MANIFEST, manifest)
     return written
 
 
@@ -100,24 +109,28 @@ def _write_series(recording: Recording, out: Path, fingerprints: Mapping) -> tup
         "fingerprints": fingerprints,
     }
     identity = json.loads(json.dumps(identity))  # tuples become lists, as in the file
-    found = disk.read_json(folder / disk.RECORD) or {}
+    record = folder / disk.RECORD
+    found = disk.read_json(record) or {}
     sizes = found.pop("bytes", {})
-    if found == identity and _intact(folder, sizes):
-        sizes[disk.RECORD] = (folder / disk.RECORD).stat().st_size
-        return identity | {"bytes": sizes}, False
+    there = found == identity and _intact(folder, sizes)
+    if not there:
+        sizes = _write_arrays(folder, with_features(recording, tuple(fingerprints)))
+        write_json(record, identity | {"bytes": sizes})
+    return identity | {"bytes": sizes | {disk.RECORD: record.stat().st_size}}, not there
 
+
+def _write_arrays(folder: Path, recording: Recording) -> dict[str, int]:
+    """Write the arrays of a recording, and nothing else, to a folder. Returns {file: bytes}."""
     folder.mkdir(exist_ok=True)
     disk.remove_others(folder)
-    arrays = dict(with_features(recording, tuple(fingerprints)).features)
-    arrays |= {"valid": recording.valid}
+    arrays = {**recording.features, "valid": recording.valid}
     arrays |= {f"signal_{name}": recording.signals[name] for name in SIGNALS}
     sizes = {}
     for name, values in arrays.items():
         with replacing(folder / f"{name}.npy") as path, path.open("wb") as file:
             np.save(file, np.asarray(values))
             sizes[f"{name}.npy"] = file.tell()
-    record_size = disk.write_json(folder / disk.RECORD, identity | {"bytes": sizes})
-    return identity | {"bytes": sizes | {disk.RECORD: record_size}}, True
+    return sizes
 
 
 def _intact(folder: Path, sizes: Mapping[str, int]) -> bool:
@@ -134,64 +147,3 @@ def _content_hash(recording: Recording) -> str:
     for values in (*(recording.signals[name] for name in SIGNALS), recording.valid):
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
-
-
-def _read_events(files: raw.CohortFiles, drop_bad: bool) -> tuple[pl.DataFrame | None, Counter]:
-    """The event file of phase train and what was counted in it."""
-    counts: Counter = Counter()
-    if not files.events:
-        return None, counts
-    return event_files.read_events(files.events, drop_bad=drop_bad, counts=counts), counts
-
-
-def _write_events(
-    events: pl.DataFrame | None,
-    counts: Counter,
-    files: raw.CohortFiles,
-    out: Path,
-    settings: Mapping,
-    entries: list,
-    skipped: Mapping,
-) -> dict[str, int]:
-    """Write the events of phase train in the numbering of the recordings. Returns {file: bytes}."""
-    if events is None or not files.events:
-        return {}
-    metas = {entry["series_id"]: SeriesMeta.of(entry) for entry in entries}
-    events = event_files.locate_events(
-        events,
-        metas,
-        source=files.events.name,
-        left_out=skipped,
-        tz=settings["tz"],
-        drop_bad=settings["drop_bad"],
-        counts=counts,
-    )
-    counts["n_series_without_events"] = len(set(metas) - set(events["series_id"]))
-    return _written(out / disk.EVENTS, events)
-
-
-def _write_stretches(
-    kind: str,
-    table: pl.DataFrame,
-    counts: Counter,
-    out: Path,
-    settings: Mapping,
-    entries: list,
-    skipped: Mapping,
-) -> dict[str, int]:
-    """Write the rows of a stretch file that fit the recordings. Returns {file: bytes}."""
-    located = stretches.locate_stretches(
-        table,
-        {entry["series_id"]: SeriesMeta.of(entry) for entry in entries},
-        kind,
-        left_out=skipped,
-        drop_bad=settings["drop_bad"],
-        counts=counts,
-    )
-    return _written(out / stretches.KINDS[kind].stored, located)
-
-
-def _written(path: Path, table: pl.DataFrame) -> dict[str, int]:
-    """Write a table of the store. Returns {file: bytes}."""
-    write_table(path, table)
-    return {path.name: path.stat().st_size}

@@ -103,10 +103,7 @@ def _second_pass(local: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
     The second pass begins where the rows step back in time, by more than rows that changed places
     would. A row that then steps forward by nearly the whole shift is a late one of the first pass.
-
-    Args:
-      local: wall-clock time of each row in ms.
-      shift: ms by which the clock is set back, 0 outside of the repeated hours.
+    ``shift`` is by how many ms the clock is set back, 0 outside of the repeated hours.
     """
     day = local // _DAY_MS
     later = np.zeros(len(local), bool)

@@ -117,7 +117,6 @@ def test_folder_names_are_safe_and_different(series_id):
 def test_manifest_is_complete_json(cohort, tmp_path):
     store = build(cohort, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["dtypes"] == dict.fromkeys(store.features, "float32") | {"valid": "bool"}
     entry = manifest["series"][1]
     assert sum(entry["bytes"].values()) < 13 * entry["n_steps"] + 4 * 128 + 4_096
     meta = json.loads(json.dumps(asdict(store.meta("B/2"))))
@@ -162,7 +161,7 @@ def test_what_is_known_does_not_depend_on_the_features_that_are_stored(tmp_path)
     known = []
     for out, names in (("with", ("enmo", "repeat")), ("without", ("enmo",))):
         store = build(cohort, tmp_path / out, features=names)
-        assert store.events is not None and len(store.copied("a1")) == 1
+        assert store.events is not None and np.asarray(store.recording("a1").copied).any()
         labels = windows.load_labelled(store, "a1", ("enmo",), store.events).labels
         assert labels is not None
         known.append(np.asarray(labels.known))

@@ -48,7 +48,7 @@ def test_a_table(tmp_path):
     with pytest.raises(InputError, match="lists series 'a' twice"):
         subjects.read(path, COLUMNS)
     path.write_text("series_id,aeg,sex\na,30,male\n")
-    with pytest.raises(InputError, match="has no column 'age', did you mean 'aeg'"):
+    with pytest.raises(InputError, match="column 'age' is missing, did you mean 'aeg'"):
         subjects.read(path, COLUMNS)
 
 

@@ -17,11 +17,11 @@ def window(nights, start=0, steps=400, total=4000, downsample=D):
     import polars as pl
 
     rows = [
-        {"night": i + 1, "event": event, "step": step}
+        {"series_id": "s", "night": i + 1, "event": event, "step": step}
         for i, night in enumerate(nights)
         for event, step in zip(("onset", "wakeup"), night, strict=True)
     ]
-    schema = {"night": pl.Int64, "event": pl.String, "step": pl.Int64}
+    schema = {"series_id": pl.String, "night": pl.Int64, "event": pl.String, "step": pl.Int64}
     labels = make_labels(pl.DataFrame(rows, schema=schema), total)
     meta = SeriesMeta("s", total, 0, 0, ((0, 0),), {})
     x = {"x": np.zeros(total, np.float32)}
