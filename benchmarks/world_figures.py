@@ -39,7 +39,7 @@ def nights(series: int, seed: int, population: str) -> Iterator[tuple[SimulatedS
     """Nights in a laboratory in which the watch was worn throughout."""
     for index in range(series):
         one = simulate_series(seed, index, 1, population)
-        if one.facts["recording"] != "laboratory" or one.steps.unworn():
+        if one.facts["recording"] != "laboratory" or not one.steps.worn.all():
             continue
         beds = [bed for bed in times_in_bed(one.steps) if bed.whole and bed.persistent]
         if beds:

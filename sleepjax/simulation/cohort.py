@@ -11,7 +11,7 @@ import polars as pl
 
 from sleepjax import lock
 from sleepjax.config import check_known
-from sleepjax.io import disk_errors
+from sleepjax.io import disk_errors, write_json
 from sleepjax.simulation import cohort_files
 from sleepjax.simulation.populations import POPULATIONS, simulate_series
 from sleepjax.simulation.series import VERSIONS, SimulatedSeries
@@ -170,11 +170,11 @@ def _write(folder: Path, cohort: Cohort, wanted: dict[str, Any], *, overwrite: b
             "--overwrite."
         )
     # The marker comes first: whatever an interruption leaves behind is known to be simulated.
-    cohort_files.write_marker(folder, {**wanted, "complete": False})
+    write_json(folder / cohort_files.MARKER, {**wanted, "complete": False})
     test = [FIRST_TEST_INDEX + i for i in range(TEST_SERIES)]
     with disk_errors(folder):
         cohort_files.write(folder, cohort.recording, range(cohort.series), test, cohort.truth)
-    cohort_files.write_marker(folder, {**wanted, "complete": True})
+    write_json(folder / cohort_files.MARKER, {**wanted, "complete": True})
 
 
 def _check_folder(folder: Path) -> None:

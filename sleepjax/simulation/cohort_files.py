@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from sleepjax.io import write_json
+from sleepjax.data import events, raw
 from sleepjax.progress import Progress
 from sleepjax.simulation.series import SimulatedSeries
 from sleepjax.types import EVENTS
 
 MARKER = "simulation.json"
-SERIES_SCHEMA = {
-    "series_id": pl.String,
-    "step": pl.UInt32,
-    "timestamp": pl.String,
-    "anglez": pl.Float32,
-    "enmo": pl.Float32,
-}
-EVENT_SCHEMA = {
-    "series_id": pl.String,
-    "night": pl.UInt32,
-    "event": pl.String,
-    "step": pl.UInt32,
-    "timestamp": pl.String,
-}
+SERIES_SCHEMA = raw.COLUMNS | {"step": pl.UInt32}
+EVENT_SCHEMA = events.COLUMNS | {"night": pl.UInt32, "step": pl.UInt32}
 TRUTH_SCHEMA = {"series_id": pl.String, "event": pl.String, "step": pl.UInt32}
 STRETCH_SCHEMA = {"series_id": pl.String, "start_step": pl.UInt32, "end_step": pl.UInt32}
 BED_SCHEMA = {
@@ -77,11 +64,6 @@ def read_marker(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def write_marker(folder: Path, content: dict[str, Any]) -> None:
-    """Replace simulation.json at once."""
-    write_json(folder / MARKER, content)
-
-
 def write(
     folder: Path,
     recording: Callable[[int], SimulatedSeries],
@@ -105,7 +87,7 @@ def write(
         tables["train_nonwear.csv"] += one.nonwear_rows()
         tables["train_awake.csv"] += one.awake_rows() if truth == "psg" else []
 
-    path = partial(_partial, folder)
+    path = lambda name: folder / f".{name}.partial"
     _write_series(path("train_series.parquet"), map(recording, train), len(train), keep_labels)
     _write_series(path("test_series.parquet"), map(recording, test), len(test), keep)
     for name, rows in tables.items():
@@ -120,10 +102,6 @@ def write(
         path(name).replace(folder / name)
 
 
-def _partial(folder: Path, name: str) -> Path:
-    return folder / f".{name}.partial"
-
-
 def _write_series(
     path: Path,
     recordings: Iterator[SimulatedSeries],
@@ -132,16 +110,22 @@ def _write_series(
 ) -> None:
     """Stream recordings into one parquet file; ``keep`` sees each of them once."""
 
-    def frames(with_columns, predicate, n_rows, batch_size) -> Iterator[pl.DataFrame]:
+    def frames() -> Iterator[pl.DataFrame]:
         for recording in recordings:
             keep(recording)
             yield recording.frame()
             progress.advance()
 
     with Progress(count, "simulate", "series", every=5.0) as progress:
-        register_io_source(frames, schema=SERIES_SCHEMA).sink_parquet(
-            path, compression="zstd", compression_level=1, engine="streaming"
-        )
+        stream_parquet(path, frames(), SERIES_SCHEMA)
+
+
+def stream_parquet(path: Path, frames: Iterator[pl.DataFrame], schema: Mapping) -> None:
+    """Write frames into one file as they come."""
+    source = lambda with_columns, predicate, n_rows, batch_size: frames
+    register_io_source(source, schema=schema).sink_parquet(
+        path, compression="zstd", compression_level=1, engine="streaming"
+    )
 
 
 def _sample_submission(ids: Iterable[object]) -> pl.DataFrame:

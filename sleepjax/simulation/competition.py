@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sleepjax.data.compact import in_runs
 from sleepjax.simulation.annotation import annotate, sleep_windows, true_windows
 from sleepjax.simulation.behaviour import ASLEEP, IN_BED, TABLE, draw_behaviour
 from sleepjax.simulation.movement import draw_motion
@@ -17,7 +18,7 @@ from sleepjax.simulation.truth import StepTruth
 
 
 def simulate_competition(
-    seed: int, index: int, days: float | None = None, devices: Sequence[str] = ()
+    seed: int, index: int, days: float | None, devices: Sequence[str]
 ) -> SimulatedSeries:
     """Simulate participant ``index``; ``days=None`` draws the length as in the competition.
 
@@ -33,9 +34,7 @@ def simulate_competition(
     wear = stream(seed, index, 3)
     spans = draw_nonwear(wear, person, clock, behaviour.nights)
     fill_with_copies(wear, (anglez, enmo), spans)
-    worn = np.ones(clock.n_steps, dtype=bool)
-    for start, end in spans:
-        worn[start:end] = False
+    worn = ~in_runs(spans, clock.n_steps)
     asleep = behaviour.mode == ASLEEP
     windows = sleep_windows(asleep, clock)
     truth = true_windows(windows, worn)

@@ -1,13 +1,24 @@
-"""Non-wear of the population ``competition``: stretches, and copies of other days in them."""
+"""Non-wear: stretches without the watch, copies of other days, and population ``competition``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from sleepjax.simulation.behaviour import HOUR, Night
+from sleepjax.simulation.behaviour import HOUR, MINUTE, Night
 from sleepjax.simulation.participant import Participant
 from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock
 from sleepjax.types import STEPS_PER_DAY
+
+
+@dataclass(frozen=True)
+class Unworn:
+    """Rows [start, end) without the watch, and where it is: "table", "bag", "charger", "copy"."""
+
+    start: int
+    end: int
+    place: str
 
 
 def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ...]):
@@ -26,7 +37,8 @@ def draw_nonwear(rng, person: Participant, clock: Clock, nights: tuple[Night, ..
     if person.worn_share < 1:
         first = max(person.worn_share * clock.n_steps, rng.uniform(0.05, 0.3) * STEPS_PER_DAY)
         spans.append((first, clock.n_steps))
-    return _merged(spans, clock.n_steps)
+    copies = [(start, end, "copy") for start, end in spans]
+    return [(span.start, span.end) for span in merged(copies, clock.n_steps, copied=True)]
 
 
 def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
@@ -37,18 +49,19 @@ def _night_span(rng: np.random.Generator, night: Night) -> tuple[float, float]:
     return start, start + rng.uniform(1.25, 4.0) * HOUR
 
 
-def _merged(spans: list[tuple[float, float]], n_steps: int) -> list[tuple[int, int]]:
-    """Round to quarter hours, cut to the recording, join what overlaps."""
-    result: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        first = max(0, round(start / QUARTER_HOUR) * QUARTER_HOUR)
-        last = min(n_steps, round(end / QUARTER_HOUR) * QUARTER_HOUR)
-        if last <= first:
+def merged(spans: list[tuple[float, float, str]], n_steps: int, copied: bool) -> list[Unworn]:
+    """Sorted, cut to the recording, joined where they overlap; copies on quarter hours."""
+    result: list[Unworn] = []
+    for start, end, place in sorted(spans):
+        if copied:
+            start, end = (round(row / QUARTER_HOUR) * QUARTER_HOUR for row in (start, end))
+        first, last = max(0, int(start)), min(n_steps, int(end))
+        if last - first < MINUTE:
             continue
-        if result and first <= result[-1][1]:
-            result[-1] = (result[-1][0], max(last, result[-1][1]))
-        else:
-            result.append((first, last))
+        if result and first <= result[-1].end:
+            before = result.pop()
+            first, last, place = before.start, max(before.end, last), before.place
+        result.append(Unworn(first, last, "copy" if copied else place))
     return result
 
 

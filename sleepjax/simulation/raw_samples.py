@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from sleepjax.io import replacing
 from sleepjax.simulation.cohort import FIRST_TEST_INDEX, TEST_SERIES, Cohort
+from sleepjax.simulation.cohort_files import stream_parquet
 from sleepjax.simulation.recording_clock import ZONE
 from sleepjax.simulation.series import SimulatedSeries
 from sleepjax.types import STEP_SECONDS, STEPS_PER_HOUR, InputError
@@ -76,7 +76,7 @@ def write_raw(path: Path, series: SimulatedSeries, watch: Watch, seed: int = 0) 
     """Write a parquet file of raw samples: time (with the recording's UTC offset), x, y, z in g."""
     start = np.datetime64(int(series.clock.start), "s")
 
-    def hours(with_columns, predicate, n_rows, batch_size) -> Iterator[pl.DataFrame]:
+    def hours() -> Iterator[pl.DataFrame]:
         for second, xyz in raw_blocks(series, watch, seed):
             time = start + np.round(second * 1e6).astype("timedelta64[us]")
             frame = pl.DataFrame({"time": time, **dict(zip("xyz", xyz, strict=True))})
@@ -84,9 +84,7 @@ def write_raw(path: Path, series: SimulatedSeries, watch: Watch, seed: int = 0) 
                 pl.col("time").dt.replace_time_zone("UTC").cast(_SCHEMA["time"])
             )
 
-    register_io_source(hours, schema=_SCHEMA).sink_parquet(
-        path, compression="zstd", compression_level=1, engine="streaming"
-    )
+    stream_parquet(path, hours(), _SCHEMA)
 
 
 def write_raw_folder(folder: Path, cohort: Cohort, rate: float) -> list[Path]:

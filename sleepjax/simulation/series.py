@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import true_runs
+from sleepjax.data.compact import in_runs, true_runs
 from sleepjax.simulation.annotation import HALF_HOUR, NightLabel, Window
 from sleepjax.simulation.behaviour import Behaviour
 from sleepjax.simulation.participant import Participant
@@ -61,8 +61,7 @@ class SimulatedSeries:
     def event_rows(self, truth: str = "annotated") -> list[dict[str, object]]:
         """Rows of train_events.csv: two per listed night, empty step where there is no event.
 
-        ``truth`` is "annotated" (the annotator's nights) or "psg" (persistent sleep, see
-        :meth:`psg_labels`).
+        ``truth`` is "annotated" (the annotator's nights) or "psg" (`psg_labels`).
         """
         labels = self.labels if truth == "annotated" else self.psg_labels()
         return [
@@ -87,52 +86,41 @@ class SimulatedSeries:
         for one in times_in_bed(self.steps):
             if one.last_sleep - one.first_sleep < HALF_HOUR:
                 continue
-            onset, end = one.persistent or (None, None)
-            if onset is None or end is None or not one.whole or end - onset < HALF_HOUR:
+            onset, end = one.persistent or (0, 0)
+            if not one.whole or end - onset < HALF_HOUR:
                 onset = end = None
             labels.append(NightLabel(len(labels) + 1, onset, end))
         return labels
 
     def nonwear_rows(self) -> list[dict[str, object]]:
         """Rows of train_nonwear.csv; one row with empty steps where the watch never was off."""
-        return [
-            {"series_id": self.series_id, "start_step": start, "end_step": end}
-            for start, end in self.steps.unworn() or [(None, None)]
-        ]
+        return self._stretch_rows(~self.steps.worn)
 
     def awake_rows(self) -> list[dict[str, object]]:
         """Rows of train_awake.csv: awake within the nights of `psg_labels`."""
-        nights = np.zeros(len(self.steps.asleep), bool)
-        for label in self.psg_labels():
-            if label.onset is not None:
-                nights[label.onset : label.wakeup] = True
+        found = [(one.onset, one.wakeup) for one in self.psg_labels() if one.onset is not None]
+        asleep = self.steps.asleep
+        return self._stretch_rows(in_runs(found, len(asleep)) & ~asleep)
+
+    def _stretch_rows(self, which: np.ndarray) -> list[dict[str, object]]:
+        """Rows of a file of stretches, where ``which`` [T] is True; without any one row, empty."""
         return [
             {"series_id": self.series_id, "start_step": start, "end_step": end}
-            for start, end in true_runs(nights & ~self.steps.asleep).tolist() or [(None, None)]
+            for start, end in true_runs(which).tolist() or [(None, None)]
         ]
 
     def step_truth(self) -> pl.DataFrame:
         """Rows of truth_steps.parquet: the states of every run of steps."""
-        runs = pl.DataFrame(self.steps.runs())
-        return runs.select(pl.lit(self.series_id).alias("series_id"), *runs.columns).cast(
-            {"start_step": pl.UInt32, "end_step": pl.UInt32}
-        )
+        types = {"start_step": pl.UInt32, "end_step": pl.UInt32}
+        rows = {"series_id": self.series_id, **self.steps.runs()}
+        return pl.DataFrame(rows, schema_overrides=types)
 
     def bed_rows(self) -> list[dict[str, object]]:
         """Rows of truth_beds.csv: each time in bed as polysomnography would report it."""
-        return [
-            {
-                "series_id": self.series_id,
-                "bed": one.bed,
-                "rise": one.rise,
-                "first_sleep": one.first_sleep,
-                "last_sleep": one.last_sleep,
-                "persistent_onset": None if one.persistent is None else one.persistent[0],
-                "persistent_end": None if one.persistent is None else one.persistent[1],
-                "whole": one.whole,
-            }
-            for one in times_in_bed(self.steps)
-        ]
+        rows = [{"series_id": self.series_id, **asdict(one)} for one in times_in_bed(self.steps)]
+        for row in rows:
+            row["persistent_onset"], row["persistent_end"] = row.pop("persistent") or (None, None)
+        return rows
 
     def truth_rows(self) -> list[dict[str, object]]:
         """Rows series_id, event, step of the latent truth."""

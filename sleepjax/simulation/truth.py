@@ -30,10 +30,6 @@ class StepTruth:
     worn: np.ndarray
     """The watch is on the wrist."""
 
-    def unworn(self) -> list[tuple[int, int]]:
-        """[start, end) of every stretch in which nobody wears the watch."""
-        return [(start, end) for start, end in true_runs(~self.worn).tolist()]
-
     def runs(self) -> dict[str, np.ndarray]:
         """Run-length form: ``start_step``, ``end_step`` and the three states of each run [R]."""
         states = np.stack([self.asleep, self.in_bed, self.worn])

@@ -8,7 +8,7 @@ import numpy as np
 
 from sleepjax.simulation.behaviour import HOUR, MINUTE, Night
 from sleepjax.simulation.movement import Motion
-from sleepjax.simulation.recording_clock import QUARTER_HOUR
+from sleepjax.simulation.nonwear import Unworn, merged
 from sleepjax.types import STEPS_PER_DAY
 
 
@@ -42,15 +42,6 @@ HABITS = {
 }
 
 
-@dataclass(frozen=True)
-class Unworn:
-    """Rows [start, end) without the watch, and where it is: "table", "bag", "charger", "copy"."""
-
-    start: int
-    end: int
-    place: str
-
-
 def draw_wear(rng, n_steps: int, nights: tuple[Night, ...], *, copies: float = 0.1):
     """(name of the habit, stretches without the watch) of a recording at home.
 
@@ -72,13 +63,13 @@ def draw_wear(rng, n_steps: int, nights: tuple[Night, ...], *, copies: float = 0
         mornings = [night.rise for night in nights if night.rise < n_steps - HOUR]
         start = mornings[-1] + rng.uniform(0, 3) * HOUR if mornings else 0.7 * n_steps
         spans.append((start, n_steps, _place(rng, bag=0.4)))
-    return name, _merged(spans, n_steps, copied=rng.random() < copies)
+    return name, merged(spans, n_steps, copied=rng.random() < copies)
 
 
 def after_the_night(rng, n_steps: int, rise: int) -> list[Unworn]:
     """The watch of a laboratory, from soon after the night to the end of its recording."""
     start = rise + int(rng.uniform(0.5, 20) * MINUTE)
-    return _merged([(start, n_steps, _place(rng, bag=0.3))], n_steps, copied=False)
+    return merged([(start, n_steps, _place(rng, bag=0.3))], n_steps, copied=False)
 
 
 def _place(rng, bag: float) -> str:
@@ -112,22 +103,6 @@ def _around_night(rng, habit: Habit, night: Night) -> list[tuple[float, float, s
         length = min(rng.lognormal(np.log(1.2), 0.8), 8.0) * HOUR
         spans.append((start, start + length, _place(rng, bag=0.25)))
     return spans
-
-
-def _merged(spans: list[tuple[float, float, str]], n_steps: int, copied: bool) -> list[Unworn]:
-    """Sorted, cut to the recording, joined where they overlap; copies on quarter hours."""
-    result: list[Unworn] = []
-    for start, end, place in sorted(spans):
-        if copied:
-            start, end = (round(row / QUARTER_HOUR) * QUARTER_HOUR for row in (start, end))
-        first, last = max(0, int(start)), min(n_steps, int(end))
-        if last - first < MINUTE:
-            continue
-        if result and first <= result[-1].end:
-            before = result.pop()
-            first, last, place = before.start, max(before.end, last), before.place
-        result.append(Unworn(first, last, "copy" if copied else place))
-    return result
 
 
 def lay_down(rng: np.random.Generator, motion: Motion, spans: list[Unworn]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from sleepjax.data.compact import in_runs
 from sleepjax.simulation.annotation import annotate, sleep_windows, true_windows
 from sleepjax.simulation.bedtime import draw_world_behaviour
 from sleepjax.simulation.behaviour import (
@@ -21,14 +20,14 @@ from sleepjax.simulation.behaviour import (
     lay_quiet_evening,
 )
 from sleepjax.simulation.movement import draw_motion
-from sleepjax.simulation.nonwear import fill_with_copies
+from sleepjax.simulation.nonwear import Unworn, fill_with_copies
 from sleepjax.simulation.people import draw_person
 from sleepjax.simulation.recording_clock import QUARTER_HOUR, Clock, draw_clock
 from sleepjax.simulation.series import SimulatedSeries, series_id, stream
 from sleepjax.simulation.sleepers import Sleepers
 from sleepjax.simulation.truth import StepTruth
 from sleepjax.simulation.watches import draw_device, report
-from sleepjax.simulation.wear import Unworn, after_the_night, draw_wear, lay_down
+from sleepjax.simulation.wear import after_the_night, draw_wear, lay_down
 
 RECORDINGS = {"months": 0.02, "weeks": 0.38, "laboratory": 0.53, "hours": 0.07}
 """Fraction of participants by kind of recording: one in a laboratory has one night, others many."""
@@ -68,9 +67,8 @@ def simulate_world(
     anglez, enmo = report(stream(seed, index, 6), device, motion)
     copied = [(span.start, span.end) for span in unworn if span.place == "copy"]
     fill_with_copies(wear, (anglez, enmo), copied)
-    worn = np.ones(clock.n_steps, dtype=bool)
-    for span in unworn:
-        worn[span.start : span.end] = False
+    nonwear = tuple((span.start, span.end) for span in unworn)
+    worn = ~in_runs(nonwear, clock.n_steps)
     # Annotators look at movements: lying awake without any is sleep to them.
     looks_asleep = (behaviour.mode == ASLEEP) | (behaviour.mode == QUIET)
     windows = sleep_windows(looks_asleep, clock, by_day=True)
@@ -85,7 +83,7 @@ def simulate_world(
         labels=tuple(labels),
         truth=tuple(truth),
         behaviour=behaviour,
-        nonwear=tuple((span.start, span.end) for span in unworn),
+        nonwear=nonwear,
         steps=StepTruth(behaviour.mode == ASLEEP, in_bed, worn),
         facts=dict(
             device=device.kind,
@@ -116,15 +114,10 @@ def _one_night(rng, behaviour: Behaviour, sleepers: Sleepers) -> tuple[int, int]
 def _part(behaviour: Behaviour, first: int, end: int) -> Behaviour:
     """Rows ``first`` to ``end`` alone, with every night, which may lie outside them."""
     inside = (behaviour.stirs >= first) & (behaviour.stirs < end)
+    moved = lambda *rows: tuple(row - first for row in rows)
     nights = [
-        Night(
-            night.bed - first,
-            night.onset - first,
-            night.wakeup - first,
-            night.rise - first,
-            tuple((start - first, stop - first) for start, stop in night.awakenings),
-        )
-        for night in behaviour.nights
+        Night(*moved(n.bed, n.onset, n.wakeup, n.rise), tuple(moved(*a) for a in n.awakenings))
+        for n in behaviour.nights
     ]
     return Behaviour(behaviour.mode[first:end], behaviour.stirs[inside] - first, tuple(nights))
 

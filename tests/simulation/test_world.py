@@ -140,7 +140,7 @@ def test_runs_hold_every_step(parts):
     lengths = runs["end_step"] - runs["start_step"]
     for name in ("asleep", "in_bed", "worn"):
         assert np.array_equal(np.repeat(runs[name], lengths), getattr(truth, name))
-    steps = [row for start, end in truth.unworn() for row in range(start, end)]
+    steps = [row for start, end in true_runs(~truth.worn) for row in range(start, end)]
     assert steps == np.flatnonzero(~truth.worn).tolist()
 
 
