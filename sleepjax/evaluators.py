@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sleepjax.evaluation.event_ap import Evaluation
 from sleepjax.figures import curves
 from sleepjax.figures import report as page
 from sleepjax.runs import validation as files
-from sleepjax.runs.log import MetricWriter, Mute, reported
+from sleepjax.runs.log import MetricWriter, reported
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Validation:
     evaluation: Evaluation
     history: Sequence[Mapping[str, float]]
     """The log so far, the scores of this validation included."""
-    writer: MetricWriter | Mute
+    writer: MetricWriter
     spread: float
     """Minutes over which an event's probability is spread; see `postprocess.find_windows`."""
 
@@ -69,8 +68,8 @@ def agreement(run: Validation) -> Mapping[str, float]:
 def report(run: Validation) -> Mapping[str, float]:
     """Draw the curves and write ``report.html``."""
     run.writer.figures(run.step, curves.curves(run.evaluation, run.history, run.title))
-    write = partial(page.write, run.workdir, run.data, run.evaluation, run.config, run.title)
-    run.writer.report(write)
+    with reported("the report"):
+        page.write(run.workdir, run.data, run.evaluation, run.config, run.title)
     return {}
 
 

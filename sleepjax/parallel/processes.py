@@ -26,13 +26,7 @@ HEARTBEAT = 30
 TEXT = 4096
 """Bytes of a message between processes."""
 
-SLURM = (
-    "SLURM_JOB_ID",
-    "SLURM_STEP_NODELIST",
-    "SLURM_NTASKS",
-    "SLURM_PROCID",
-    "SLURM_LOCALID",
-)
+SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
 """What Slurm sets in every task that srun starts, and what JAX reads."""
 
 
@@ -116,34 +110,27 @@ def barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
-def anyone(flag: bool) -> bool:
-    """Whether the flag is up in any process; all of them must ask."""
-    if jax.process_count() == 1:
-        return flag
-    return bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
-
-
 def agreed(flag: bool, ask: bool) -> bool:
-    """The flag of a lone process; among several whether anyone's is up, known only when asked.
+    """The flag of a lone process; among several whether anyone's is up, known only when all ask.
 
     Asking waits for the device, so a loop asks where it waits anyway.
     """
     if jax.process_count() == 1:
         return flag
-    return ask and anyone(flag)
+    return ask and bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
 
 
-def from_main(work: Callable[[], str]) -> str:
-    """What ``work`` returns in process 0, in every process.
+def from_main(work: Callable[[], str | None]) -> str:
+    """The text that ``work`` returns in process 0, in every process; empty for None.
 
     Where it raises InputError or OSError there, every process raises InputError with its text.
     """
     if jax.process_count() == 1:
-        return work()
+        return work() or ""
     mark, text = "+", ""
     if is_main():
         try:
-            text = work()
+            text = work() or ""
         except (InputError, OSError) as error:
             mark, text = "-", str(error)
     buffer = np.zeros(TEXT, np.uint8)

@@ -26,6 +26,7 @@ import jax
 
 from sleepjax.io import file_hash
 from sleepjax.parallel import processes
+from sleepjax.text import first_line
 from sleepjax.training.state import TrainState
 from sleepjax.types import InputError
 
@@ -98,41 +99,32 @@ class Checkpoints:
         self.arguments = ocp.args.StandardSave
         processes.from_main(self._tidy)
 
-    def _tidy(self) -> str:
+    def _tidy(self) -> None:
         for kind in KINDS:
             (self.path / kind).mkdir(parents=True, exist_ok=True)
             for path in (self.path / kind).iterdir():
                 if path.is_dir() and not path.name.isdigit():
                     shutil.rmtree(path)
-        return ""
 
-    def save(self, state: TrainState) -> None:
+    def save(self, state: TrainState, kind: str = "latest") -> None:
         """Save the whole state under its step; returns when it is safely on disk.
 
         Raises OSError when it could not be written; the checkpoints before it stay as they are.
         """
-        self._save("latest", state)
-
-    def save_best(self, state: TrainState) -> None:
-        """Save the state as the best one so far."""
-        self._save("best", state)
-
-    def _save(self, kind: str, state: TrainState) -> None:
         step = int(state.step)
-        if step in self.steps(kind):
+        if step in steps(self.workdir, kind):
             return
         folder = _folder(self.workdir, kind, step)
         new = folder.with_name(f"{step}.saving")
         arrays = _arrays(state)
 
-        def begin() -> str:
+        def begin() -> None:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
             # Asked before Orbax begins: after an error its threads write on and complain.
             _check_room(new, SPARE + sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-            return ""
 
-        def finish() -> str:
+        def finish() -> None:
             paths = [path for path in sorted(new.rglob("*")) if path.is_file()]
             files = {path.relative_to(new).as_posix(): file_hash(path) for path in paths}
             with (new / MANIFEST).open("w", encoding="utf-8") as file:
@@ -140,20 +132,19 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(new, folder)
-            for old in self.steps(kind)[: -KINDS[kind]]:
+            for old in steps(self.workdir, kind)[: -KINDS[kind]]:
                 self._delete(kind, old)
-            return ""
 
         try:
             processes.from_main(begin)
             self.orbax.save(new / STATE, args=self.arguments(state))
             processes.from_main(finish)
         except Exception as error:  # a full disk fails in many ways below Orbax
-            before = self.newest(kind)
+            before = newest(self.workdir, kind)
             kept = "no earlier one exists" if before is None else f"that of step {before} is intact"
             raise OSError(
                 f"the checkpoint of step {step} could not be written to {self.path / kind} "
-                f"({_first_line(error)}); {kept}. Make room, then run the same command again."
+                f"({first_line(error)}); {kept}. Make room, then run the same command again."
             ) from error
 
     def _delete(self, kind: str, step: int) -> None:
@@ -162,14 +153,6 @@ class Checkpoints:
         with suppress(OSError):  # the next start tries again
             os.rename(self.path / kind / str(step), old)
             shutil.rmtree(old)
-
-    def steps(self, kind: str = "latest") -> list[int]:
-        """The steps of the checkpoints of a kind, oldest first."""
-        return steps(self.workdir, kind)
-
-    def newest(self, kind: str = "latest") -> int | None:
-        """The step of the newest checkpoint of a kind; None when there is none."""
-        return newest(self.workdir, kind)
 
     def resume(self, like: TrainState, say: Callable[[str], None]) -> TrainState | None:
         """The newest undamaged state, or None when nothing was saved yet.
@@ -180,7 +163,7 @@ class Checkpoints:
         reason; then all checkpoints stay where they are.
         """
         damaged: dict[int, DamagedError] = {}
-        for step in reversed(self.steps()):
+        for step in reversed(steps(self.workdir)):
             try:
                 state = _load(_folder(self.workdir, "latest", step), like)
             except DamagedError as error:
@@ -194,17 +177,16 @@ class Checkpoints:
             raise error
         return None
 
-    def _go_back(self, damaged: dict[int, DamagedError], step: int) -> str:
+    def _go_back(self, damaged: dict[int, DamagedError], step: int) -> None:
         aside = self.path / "damaged"
         for bad in damaged:
             aside.mkdir(exist_ok=True)
             names = (f"{bad}", *(f"{bad}-{i}" for i in range(1, 1000)))
             free = next(name for name in names if not (aside / name).exists())
             os.rename(self.path / "latest" / str(bad), aside / free)
-        for later in self.steps("best"):
+        for later in steps(self.workdir, "best"):
             if later > step:
                 self._delete("best", later)
-        return ""
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -239,7 +221,7 @@ def _load(folder: Path, like: TrainState) -> TrainState:
             raise
         except Exception as error:  # a failing disk fails in many ways below Orbax
             raise OSError(
-                f"checkpoint {folder} is undamaged but could not be read ({_first_line(error)}); "
+                f"checkpoint {folder} is undamaged but could not be read ({first_line(error)}); "
                 "nothing was changed. Run the same command again."
             ) from error
     return restored
@@ -282,7 +264,3 @@ def _check_room(folder: Path, size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
         elif shutil.disk_usage(folder).free < size:  # macOS
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0][:200]

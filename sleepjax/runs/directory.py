@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -35,6 +34,7 @@ from sleepjax.postprocess.decode import check_post
 from sleepjax.runs import checkpoints, resume
 from sleepjax.runs.environment import environment
 from sleepjax.runs.resume import differences
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 FORMAT = 7
@@ -72,10 +72,9 @@ def opened(
     """Lock the directory in process 0 and `write` or check what it holds; every process waits."""
     with ExitStack() as stack:
 
-        def open_it() -> str:
+        def open_it() -> None:
             stack.enter_context(locked(workdir))
             write(workdir, config, run, extend=extend)
-            return ""
 
         processes.from_main(open_it)
         yield
@@ -187,19 +186,14 @@ def _read_files(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def check_features(workdir: Path, run: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise InputError where features are computed in another way than when the run was trained.
 
-    Args:
-      workdir: the run directory.
-      run: contents of run.json.
-      now: hash of the definition of each feature, by the code that runs.
-
-    Another version of polars may write the same definition differently: then it is a warning, as
-    are recordings that are repaired by other code.
+    ``run`` is what run.json holds, ``now`` the hash of each feature's definition by the code that
+    runs. Another version of polars may write the same definition differently: then it is a warning,
+    as are recordings that are repaired by other code.
     """
     if run["repair"] != repair_code():
-        print(
-            f"WARNING: {workdir} was trained on recordings that other code read and repaired "
-            f"(sleepjax {run['sleepjax']}, commit {run['git_commit']}); check its predictions.",
-            file=sys.stderr,
+        warn(
+            f"{workdir} was trained on recordings that other code read and repaired "
+            f"(sleepjax {run['sleepjax']}, commit {run['git_commit']}); check its predictions."
         )
     changed = [name for name, code in now.items() if run["features"].get(name) != code]
     if not changed:
@@ -211,11 +205,8 @@ def check_features(workdir: Path, run: dict[str, Any], now: dict[str, Any]) -> N
             f"{text} (sleepjax {run['sleepjax']}, commit {run['git_commit']}); use the version "
             "that trained it."
         )
-    print(
-        f"WARNING: {text}, or only with another polars ({run['versions']['polars']}, now "
-        f"{polars}); check its predictions.",
-        file=sys.stderr,
-    )
+    before = run["versions"]["polars"]
+    warn(f"{text}, or only with another polars ({before}, now {polars}); check its predictions.")
 
 
 def check_labels(workdirs: Sequence[Path], labels: str | None = None) -> None:

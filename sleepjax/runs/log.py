@@ -6,15 +6,15 @@ import json
 import math
 import os
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import io
 from sleepjax.runs.trackers import Trackers
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def reported(what: str) -> Iterator[None]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         with suppress(OSError, ValueError):  # stderr may be closed
-            print(f"WARNING: {what} failed ({reason}); the training continues.", file=sys.stderr)
+            warn(f"{what} failed ({reason}); the training continues.")
 
 
 def read_metrics(workdir: Path, up_to: int | None = None) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ class MetricWriter:
         with io.replacing(path) as partial:
             partial.write_bytes(b"".join(line + b"\n" for line in kept))
         if odd:
-            print(f"WARNING: {path}: unreadable lines, kept but not used: {odd}.", file=sys.stderr)
+            warn(f"{path}: unreadable lines, kept but not used: {odd}.")
         self.file = path.open("a", encoding="utf-8")
         self.trackers = Trackers(self.workdir, track)
 
@@ -104,11 +104,6 @@ class MetricWriter:
                 self.board.image(step, name, path.read_bytes())
         return paths
 
-    def report(self, write: Callable[[], Any]) -> None:
-        """Let ``write`` write what only reports."""
-        with reported("the report"):
-            write()
-
     def __enter__(self) -> MetricWriter:
         return self
 
@@ -118,26 +113,6 @@ class MetricWriter:
         # After an error, such as a full disk, the same error of a file says nothing new.
         with suppress(OSError) if kind else nullcontext():
             self.file.close()
-
-
-class Mute:
-    """A writer that writes nothing, for all processes but the first."""
-
-    def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write nothing."""
-
-    def figures(self, step: int, drawn: Iterable[tuple[str, Figure]]) -> list[Path]:
-        """Draw nothing."""
-        return []
-
-    def report(self, write: Callable[[], Any]) -> None:
-        """Report nothing."""
-
-    def __enter__(self) -> Mute:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close nothing."""
 
 
 class Board:

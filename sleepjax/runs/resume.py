@@ -6,8 +6,6 @@ versions of packages may, too. All of it is printed, and kept in run.json under 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,12 @@ from sleepjax import custom
 from sleepjax.io import file_hash
 from sleepjax.runs import checkpoints, log
 from sleepjax.runs.environment import ENVIRONMENT, environment
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 FREE = (
-    "early_stop.",
-    "log_every",
-    "ckpt_every",
-    "data.root",
-    "data.store",
-    "eval.",
-    "post.",
-    "evaluators",
+    *("early_stop.", "log_every", "ckpt_every", "data.root", "data.store"),
+    *("eval.", "post.", "evaluators"),
 )
 """Settings, and beginnings of their names, that may change when a run is resumed.
 
@@ -36,11 +29,7 @@ None changes the training. Where the data lie is one: `data.facts` says whether 
 def check(workdir: Path, before: dict[str, Any], settings: dict[str, Any], *, extend: bool) -> None:
     """Raise InputError unless a run with the settings ``before`` may resume with ``settings``.
 
-    Args:
-      workdir: the run directory.
-      before: contents of its config.json.
-      settings: those of the config that resumes it.
-      extend: ``total_steps`` may be more than before.
+    ``before`` is what its config.json holds. With ``extend`` ``total_steps`` may be more.
     """
     changed = training_differences(workdir, before, settings)
     if extend:
@@ -95,31 +84,23 @@ def record(
     if now != last:
         change["environment"] = now
     run["changes"].append(change)
-    print(
-        f"WARNING: {workdir} is resumed at step {step} with changes, recorded in run.json:\n  "
-        + "\n  ".join(lines),
-        file=sys.stderr,
-    )
-    if settings["total_steps"] != before["total_steps"]:
-        print(
-            "The learning rate continues on the schedule of "
-            f"{settings['total_steps']} steps in all, not on that of {before['total_steps']}.",
-            file=sys.stderr,
-        )
+    head = f"{workdir} is resumed at step {step} with changes, recorded in run.json:"
+    warn("\n  ".join([head, *lines]))
+    old, new = before["total_steps"], settings["total_steps"]
+    if new != old:
+        warn(f"the learning rate continues on the schedule of {new} steps in all, not of {old}.")
     return True
 
 
-def training_differences(
-    workdir: Path, old: dict[str, Any], new: dict[str, Any], free: Sequence[str] = FREE
-) -> list[str]:
-    """`differences` of two configs but for settings in ``free`` and where user-defined files lie.
+def training_differences(workdir: Path, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """`differences` of two configs but for those in `FREE` and where user-defined files lie.
 
     A file with a part that the training needs must hold what the run's copy holds.
     """
     where_they_lie = lambda config: custom.renamed(config, custom.short)
     lines = differences(where_they_lie(old), where_they_lie(new))
-    lines = [line for line in lines if not line.startswith(tuple(free))]
-    needed = {k: v for k, v in new.items() if not f"{k}.".startswith(tuple(free))}
+    lines = [line for line in lines if not line.startswith(FREE)]
+    needed = {k: v for k, v in new.items() if not f"{k}.".startswith(FREE)}
     for path in dict.fromkeys(map(custom.file_of, custom.names(needed))):
         copy = workdir / custom.FOLDER / path.name
         if not copy.is_file() or file_hash(path) != file_hash(copy):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from sleepjax.config import check_known, flat
 from sleepjax.io import write_json
 from sleepjax.runs import checkpoints
+from sleepjax.stdio import warn
 from sleepjax.text import counted
 from sleepjax.types import InputError
 
@@ -45,13 +46,10 @@ class Backend(Protocol):
         """The end of the run."""
 
 
-class WandB:
+class _WandB:
     """Weights & Biases; project ``sleepjax`` unless WANDB_PROJECT says otherwise."""
 
     def __init__(self, workdir: Path, config: Mapping[str, Any], run_id: str | None):
-        """Begin a run, or continue that of the id."""
-        import os
-
         import wandb
 
         self.wandb, self.id = wandb, run_id or uuid.uuid4().hex[:12]
@@ -65,31 +63,24 @@ class WandB:
         )
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """One point per value."""
         self.run.log(dict(values), step=step)
 
     def figure(self, step: int, path: Path) -> None:
-        """A picture."""
         self.run.log({f"figures/{path.stem}": self.wandb.Image(str(path))}, step=step)
 
     def artefact(self, path: Path, kind: str) -> None:
-        """A file or a folder."""
         made = self.wandb.Artifact(f"{self.id}-{path.stem}", type=kind)
         (made.add_dir if path.is_dir() else made.add_file)(str(path))
         self.run.log_artifact(made)
 
     def close(self, finished: bool) -> None:
-        """The end of the run."""
         self.run.finish(exit_code=0 if finished else 1)
 
 
-class MLflow:
+class _MLflow:
     """MLflow; experiment ``sleepjax`` unless MLFLOW_EXPERIMENT_NAME says otherwise."""
 
     def __init__(self, workdir: Path, config: Mapping[str, Any], run_id: str | None):
-        """Begin a run, or continue that of the id."""
-        import os
-
         from mlflow import MlflowClient
 
         self.client = MlflowClient()
@@ -104,29 +95,24 @@ class MLflow:
         self.id = run_id
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """One point per value; MLflow allows no @ in a name."""
         for name, value in values.items():
-            self.client.log_metric(self.id, name.replace("@", "_at_"), value, step=step)
+            self.client.log_metric(self.id, name.replace("@", "_at_"), value, step=step)  # no @
 
     def figure(self, step: int, path: Path) -> None:
-        """A picture."""
         del step
         self.client.log_artifact(self.id, str(path), "figures")
 
     def artefact(self, path: Path, kind: str) -> None:
-        """A file or a folder."""
         log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         log(self.id, str(path), kind)
 
     def close(self, finished: bool) -> None:
-        """The end of the run."""
         self.client.set_terminated(self.id, "FINISHED" if finished else "KILLED")
 
 
-BACKENDS: dict[str, Callable[[Path, Mapping[str, Any], str | None], Backend]] = {
-    "wandb": WandB,
-    "mlflow": MLflow,
-}
+Begin = Callable[[Path, Mapping[str, Any], str | None], Backend]
+"""(run directory, config, id of the run that is continued)."""
+BACKENDS: dict[str, Begin] = {"wandb": _WandB, "mlflow": _MLflow}
 
 
 def check(names: Sequence[str]) -> None:
@@ -180,7 +166,7 @@ class Trackers:
         for name, count in self.missed.items():
             if count:
                 missed = counted(count, "write")
-                _say(f"{name} missed {missed} of {self.workdir}; metrics.jsonl has all.")
+                warn(f"{name} missed {missed} of {self.workdir}; metrics.jsonl has all.")
 
     def _each(self, do: Callable[[Backend], Any]) -> None:
         for name in self.missed:
@@ -195,8 +181,4 @@ class Trackers:
         except Exception as error:  # a client may raise anything: a network, a server, a full disk
             self.missed[name] += 1
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            _say(f"{name} failed ({reason}); the training continues without it.")
-
-
-def _say(text: str) -> None:
-    print(f"WARNING: {text}", file=sys.stderr, flush=True)
+            warn(f"{name} failed ({reason}); the training continues without it.")

@@ -89,23 +89,21 @@ def is_complete(workdir: Path, total_steps: int) -> bool:
     """Whether the folder ``validation`` is whole and from the end of a run of so many steps."""
     try:
         return _read_index(workdir / FOLDER)["total_steps"] == total_steps
-    except InputError:
+    except _DAMAGE:
         return False
 
 
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, pl.exceptions.PolarsError)
+"""What reading a folder that is incomplete or damaged may raise."""
+
+
 def _read_index(folder: Path) -> dict[str, Any]:
-    """Contents of series.json; InputError unless all files that it lists are as they were saved."""
-    try:
-        index = json.loads((folder / "series.json").read_text(encoding="utf-8"))
-        for name, expected in index["files"].items():
-            if file_hash(folder / name) != expected:
-                raise ValueError(f"{name} has changed")
-        return {"total_steps": index["total_steps"], "series": list(index["series"])}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{folder} cannot be read ({error!r}). Run the training command of {folder.parent} "
-            "again: it writes the folder again."
-        ) from None
+    """Contents of series.json; raises unless all files that it lists are as they were saved."""
+    index = json.loads((folder / "series.json").read_text(encoding="utf-8"))
+    for name, expected in index["files"].items():
+        if file_hash(folder / name) != expected:
+            raise ValueError(f"{name} has changed")
+    return index
 
 
 def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
@@ -120,16 +118,15 @@ def load(workdir: Path) -> tuple[list[Curves], pl.DataFrame]:
             f"{workdir} has no saved validation ({index} is missing). "
             "Give the --workdir of a finished scripts/train.py; the same command finishes a run."
         )
-    contents = _read_index(folder)
     try:
         curves = []
-        for i, meta in enumerate(contents["series"]):
+        for i, meta in enumerate(_read_index(folder)["series"]):
             with np.load(folder / f"{i}.npz") as arrays:
                 recording = Recording(SeriesMeta.of(meta), arrays["valid"])
                 curves.append(Curves(recording, arrays["probabilities"]))
         return curves, read_table(folder / "solution.parquet")
-    except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
+    except _DAMAGE as error:
         raise InputError(
-            f"{folder} cannot be read ({error}). Run the training command of {workdir} again: "
+            f"{folder} cannot be read ({error!r}). Run the training command of {workdir} again: "
             "it writes the folder again."
         ) from None

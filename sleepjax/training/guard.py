@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from sleepjax.io import write_json
 from sleepjax.training.state import Guard, TrainState
@@ -35,13 +36,8 @@ class DivergedError(ArithmeticError):
 
 
 def guarded(
-    old: TrainState,
-    new: TrainState,
-    loss: jax.Array,
-    count: jax.Array,
-    grad_norm: jax.Array,
-    spike: float,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+    old: TrainState, new: TrainState, loss: Array, count: Array, grad_norm: Array, spike: float
+) -> tuple[TrainState, dict[str, Array]]:
     """(the new state, or the old one with the new step, metrics of the update).
 
     ``count`` is what the sum of the loss was divided by.
@@ -62,7 +58,7 @@ def guarded(
 
 
 def summary(
-    pending: Sequence[dict[str, jax.Array]],
+    pending: Sequence[dict[str, Array]],
     step: int,
     *,
     patience: int,

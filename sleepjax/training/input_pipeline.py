@@ -78,7 +78,7 @@ def make(series: Sequence[Recording], config: Any, mesh: Mesh, *, resident: bool
     replicated, by_batch = sharding.shardings(mesh)
     tail = config.data.get("tail", 0)
     sampler = windows.make_sampler(series, duration, config.data.background, tail)
-    process, count = jax.process_index(), jax.process_count()
+    own = {"process": jax.process_index(), "processes": jax.process_count()}
 
     def windows_at(step: int) -> list[list[Any]]:
         which, start = sampler.indices(seed, step, batch)
@@ -86,20 +86,12 @@ def make(series: Sequence[Recording], config: Any, mesh: Mesh, *, resident: bool
         return [[series[i].meta.series_id, int(s)] for i, s in pairs]
 
     def whole_windows(step: int) -> windows.Batch:
-        return windows.train_batch(
-            series,
-            sampler,
-            seed=seed,
-            step=step,
-            batch=batch,
-            downsample=downsample,
-            process=process,
-            processes=count,
-        )
+        how = dict(seed=seed, step=step, batch=batch, downsample=downsample, **own)
+        return windows.train_batch(series, sampler, **how)
 
     def indices(step: int) -> windows.Batch:
         which, start = sampler.indices(seed, step, batch)
-        share = windows.share(batch, process, count)
+        share = windows.share(batch, **own)
         return {"series": which[share].astype(np.int32), "start": start[share].astype(np.int32)}
 
     if resident and config.data.get("teacher"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from sleepjax.inference import Windowing
 from sleepjax.parallel import processes, sharding
 from sleepjax.progress import Progress
 from sleepjax.runs import directory, trackers
-from sleepjax.runs.checkpoints import Checkpoints
-from sleepjax.runs.log import MetricWriter, Mute, read_metrics
+from sleepjax.runs.checkpoints import Checkpoints, newest
+from sleepjax.runs.log import MetricWriter, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.stop import Interrupted, StopSignal
 from sleepjax.text import counted
@@ -93,14 +94,15 @@ def run(
         meter = Meter(config, built.lr_at, feed.windows_at, workdir)
         batch_at = lambda step: program.to_device(feed.batch_at(step))
         with (
-            MetricWriter(workdir, step, execution.track) if main else Mute() as writer,
+            MetricWriter(workdir, step, execution.track) if main else nullcontext() as writer,
             Progress(total, "train", "step", initial=step, quiet=not main) as progress,
             Profile(workdir, execution.profile if main else None) as profile,
             input_pipeline.prefetch(batch_at, step, total) as batches,
         ):
 
             def write(row: Mapping[str, float]) -> None:
-                writer.write(step, row)
+                if writer:
+                    writer.write(step, row)
                 history.append({"step": step, **row})
 
             while True:
@@ -125,16 +127,16 @@ def run(
                     evaluation = validate(config, data, program, state, stop)
                     if new:
                         row = {f"valid/{name}": value for name, value in evaluation.metrics.items()}
-                        none = checkpoints.newest("best") is None
+                        none = newest(workdir, "best") is None
                         if none or row["valid/event_ap"] > best_value(history, "valid/event_ap"):
-                            checkpoints.save_best(state)
+                            checkpoints.save(state, "best")
                         write(row)  # after the checkpoint: a kill between them repeats both
                         progress.say(f"step {step}: validation {in_words(evaluation.metrics)}")
                     ending = last or has_stalled(history, **config.early_stop)
-                    seen = (step, workdir, config, data, evaluation, history, writer, built.spread)
                     for evaluator, every in evaluators.values():
-                        if main and (due(every) or ending):
-                            row = evaluator(Validation(*seen))
+                        if writer and (due(every) or ending):
+                            seen = step, workdir, config, data, evaluation, history, writer
+                            row = evaluator(Validation(*seen, built.spread))
                             if not row.keys() <= row_at(history, step).keys():
                                 write(row)
                     if ending:
@@ -179,13 +181,8 @@ def validate(
             raise Interrupted(f"{stop.name} during validation; the state is saved")
         return program.score(variables, program.to_device(batch), state.step)
 
-    return event_ap.evaluate(
-        data.valid,
-        data.solution,
-        score,
-        windowing=Windowing.of(config),
-        post=dict(config.post),
-    )
+    windowing, post = Windowing.of(config), dict(config.post)
+    return event_ap.evaluate(data.valid, data.solution, score, windowing=windowing, post=post)
 
 
 def in_words(scores: Mapping[str, float]) -> str:

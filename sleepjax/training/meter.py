@@ -24,9 +24,8 @@ class Meter:
     ):
         """Empty; ``windows_at`` and ``workdir`` are for the report of a diverged run."""
         self.batch_size, self.lr_at = config.batch_size, lr_at
-        self.report = dict(
-            patience=config.guard.patience, windows_at=windows_at, workdir=workdir
-        )  # fmt: skip
+        patience = config.guard.patience
+        self.report = dict(patience=patience, windows_at=windows_at, workdir=workdir)
         self.pending: list[dict[str, jax.Array]] = []
         self.waited = 0.0
         self.restart()

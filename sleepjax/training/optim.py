@@ -194,26 +194,23 @@ def chosen(patterns: Sequence[str], params: Any, place: str) -> Any:
 
 def averaged(opt_state: Any, params: Any) -> Any:
     """The parameters to evaluate with: where the optimiser averages them, the average."""
-    state = _schedule_free_state(opt_state)
+    leaves = jax.tree.leaves(opt_state, is_leaf=_is_average)
+    state = next(filter(_is_average, leaves), None)
     if state is None:
         return params
-    frozen = lambda z: isinstance(z, optax.MaskedNode)
-    back = lambda z, p: p if frozen(z) else (p - (1 - state.b1) * z) / state.b1
-    return jax.tree.map(back, state.z, params, is_leaf=frozen)
+    back = lambda z, p: p if _is_frozen(z) else (p - (1 - state.b1) * z) / state.b1
+    return jax.tree.map(back, state.z, params, is_leaf=_is_frozen)
 
 
 def restarted(opt_state: Any, params: Any) -> Any:
     """A fresh state of the optimiser for parameters that were loaded after it was made."""
-    is_average = lambda s: isinstance(s, ScheduleFreeState)
-    frozen = lambda z: isinstance(z, optax.MaskedNode)
-    copied = lambda z, p: z if frozen(z) else jnp.copy(p)
-    put = lambda s: s._replace(z=jax.tree.map(copied, s.z, params, is_leaf=frozen))
-    return jax.tree.map(lambda s: put(s) if is_average(s) else s, opt_state, is_leaf=is_average)
+    copied = lambda z, p: z if _is_frozen(z) else jnp.copy(p)
+    put = lambda s: s._replace(z=jax.tree.map(copied, s.z, params, is_leaf=_is_frozen))
+    return jax.tree.map(lambda s: put(s) if _is_average(s) else s, opt_state, is_leaf=_is_average)
 
 
-def _schedule_free_state(opt_state: Any) -> ScheduleFreeState | None:
-    is_average = lambda s: isinstance(s, ScheduleFreeState)
-    return next(filter(is_average, jax.tree.leaves(opt_state, is_leaf=is_average)), None)
+_is_average = lambda state: isinstance(state, ScheduleFreeState)
+_is_frozen = lambda z: isinstance(z, optax.MaskedNode)
 
 
 def _frozen_or_not(params: Any, *, freeze: Sequence[str]) -> Any:

@@ -37,14 +37,22 @@ class TrainState(NamedTuple):
     """Moving average of all variables, {"params": ..., "batch_stats": ...}; {} when it is off."""
     guard: Guard
 
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the model is applied with in training."""
+        return {"params": self.params, **self.model_state}
+
+    def begun_with(self, variables: dict[str, Any]) -> TrainState:
+        """The fresh state with other values of the variables."""
+        average = jax.tree.map(jnp.copy, variables) if self.ema else {}
+        rest = dict(variables)
+        params = rest.pop("params")
+        opt_state = optim.restarted(self.opt_state, params)
+        return self._replace(params=params, model_state=rest, opt_state=opt_state, ema=average)
+
 
 def init_state(
-    key: jax.Array,
-    x: jax.Array,
-    *,
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    ema: float,
+    key: jax.Array, x: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation, ema: float
 ) -> TrainState:
     """Fresh state for inputs like x [B,T,F]."""
     variables = dict(model.init(key, x, train=False))
@@ -57,11 +65,7 @@ def init_state(
 
 def start_from(weights: str, state: TrainState) -> TrainState:
     """The fresh state with the 2-D encoder's values read from a file (`models.pretrained`)."""
-    loaded = load_encoder(weights, {"params": state.params, **state.model_state})
-    average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
-    params = loaded.pop("params")
-    opt_state = optim.restarted(state.opt_state, params)
-    return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average)
+    return state.begun_with(load_encoder(weights, state.variables))
 
 
 def eval_variables(state: TrainState) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sleepjax.data import features
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints, directory, validation
 from sleepjax.text import counted
-from sleepjax.training import checks, optim
+from sleepjax.training import checks
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
 from sleepjax.types import InputError
@@ -67,7 +67,7 @@ def read(source: str, seed: int = 0) -> tuple[release.Weights, str]:
 
 def check_fit(variables: dict[str, Any], shapes: TrainState, source: str) -> None:
     """Raise InputError, listing what differs, unless the arrays are those of the model."""
-    different = release.misfits(variables, {"params": shapes.params, **shapes.model_state})
+    different = release.misfits(variables, shapes.variables)
     if different:
         more = [f"and {len(different) - 10} more"] if len(different) > 10 else []
         raise InputError(
@@ -96,9 +96,8 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
                 f"init={source!r} was trained with data.{name}={theirs!r}, this config has "
                 f"{ours!r}; set data.{name} to the former."
             )
-    fresh = {"params": state.params, **state.model_state}
     found: dict[str, Any] = flatten_dict(weights.variables, sep="/")
-    wanted: dict[str, Any] = flatten_dict(fresh, sep="/")
+    wanted: dict[str, Any] = flatten_dict(state.variables, sep="/")
     same = lambda name: name in found and np.shape(found[name]) == wanted[name].shape
     fits = [name for name in wanted if same(name)]
     if not any(name.startswith("params/") for name in fits):
@@ -108,11 +107,7 @@ def started(config: Any, state: TrainState) -> tuple[TrainState, str]:
         {name: put(old, found[name]) if name in fits else old for name, old in wanted.items()},
         sep="/",
     )
-    average = jax.tree.map(jnp.copy, loaded) if state.ema else {}
-    params = loaded.pop("params")
-    text = _loaded(whose, weights.run["step"], fits, found, wanted)
-    opt_state = optim.restarted(state.opt_state, params)
-    return state._replace(params=params, model_state=loaded, opt_state=opt_state, ema=average), text
+    return state.begun_with(loaded), _loaded(whose, weights.run["step"], fits, found, wanted)
 
 
 def _loaded(

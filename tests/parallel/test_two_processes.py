@@ -154,7 +154,7 @@ def test_a_login_node_with_some_of_slurms_variables_answers_at_once(project, tmp
 
 def test_alone_nothing_is_asked():
     assert processes.is_main()
-    assert processes.anyone(True) and not processes.anyone(False)
+    assert processes.agreed(True, ask=False) and not processes.agreed(False, ask=True)
     assert processes.agreed(True, ask=False)
     assert processes.from_main(lambda: "text") == "text"
     processes.barrier("none")

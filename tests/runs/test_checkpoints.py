@@ -99,9 +99,9 @@ def test_a_damaged_checkpoint_falls_back(damage, copied, tiny_config):
     with Checkpoints(copied) as saved:
         state = saved.resume(like, said.append)
         assert state is not None and int(state.step) == 2 and len(said) == 1
-        assert saved.newest() == 2
+        assert checkpoints.newest(saved.workdir) == 2
         saved.save(state._replace(step=state.step + 2))
-        assert saved.newest() == 4  # its name is free again
+        assert checkpoints.newest(saved.workdir) == 4  # its name is free again
 
 
 def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
@@ -119,7 +119,7 @@ def test_a_best_checkpoint_of_a_later_step_is_not_that_of_the_run(
 
     like = template(tiny_config())
     with Checkpoints(copied) as saved:
-        saved.save_best(checkpoints.restore(copied, like))
+        saved.save(checkpoints.restore(copied, like), "best")
     assert checkpoints.steps(copied, "best") == [4]
     with (copied / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "valid/loss": 1.0, "valid/event_ap": 0.9}\n')
@@ -158,11 +158,11 @@ def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
 ):
     save, limits = Checkpoints.save, resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def save_on_a_full_disk(self, state):
+    def save_on_a_full_disk(self, state, kind="latest"):
         if int(state.step) == 4:  # no file can grow beyond 1 kB: a write fails as on a full disk
             resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
         try:
-            save(self, state)
+            save(self, state, kind)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -177,4 +177,4 @@ def test_a_full_disk_stops_the_run_with_the_old_checkpoint_intact(
         state = saved.resume(template(tiny_config()), pytest.fail)
         assert state is not None
         saved.save(state._replace(step=state.step + 2))
-        assert saved.newest() == 4
+        assert checkpoints.newest(saved.workdir) == 4
