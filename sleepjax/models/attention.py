@@ -1,4 +1,7 @@
-"""Attention that knows where frames lie relative to each other, for any length."""
+"""Attention that knows where frames lie relative to each other, for any length.
+
+Where ``mask`` [B,T] is given, it is 1 at real tokens, and nobody attends to others.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ from jaxtyping import Array, Bool, Float, Num
 from sleepjax.models.blocks import Dtype, dense, he_uniform
 from sleepjax.types import InputError
 
+Tokens = Float[Array, "B T W"]
+Real = Float[Array, "B T"] | None
+Heads = Float[Array, "B T N D"]
 
-def rotate(x: Float[Array, "B T N D"], position: Num[Array, " T"]) -> Float[Array, "B T N D"]:
+
+def rotate(x: Heads, position: Num[Array, " T"]) -> Heads:
     """Rotary positions (Su et al. 2021): turn pairs of channels by angles that grow with position.
 
-    D is even; the product of two rotated vectors depends on the
-    difference of their positions alone. Computed in float32.
+    D is even; the product of two rotated vectors depends on the difference of their positions
+    alone. Computed in float32.
     """
     half = x.shape[-1] // 2
     speed = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)  # radians per frame
@@ -25,10 +32,15 @@ def rotate(x: Float[Array, "B T N D"], position: Num[Array, " T"]) -> Float[Arra
     return jnp.concatenate(turned, axis=-1).astype(x.dtype)
 
 
-def check_heads(width: int, heads: int) -> None:
-    """Raise InputError unless every head gets the same, even number of channels."""
+def per_head(name: str, x: Tokens, heads: int, dtype: Dtype) -> Heads:
+    """A dense layer, whose channels are shared out among the heads.
+
+    Raises InputError unless every head gets the same, even number of them.
+    """
+    width = x.shape[-1]
     if width % (2 * heads):
         raise InputError(f"width={width} must be a multiple of 2 * heads={2 * heads}.")
+    return dense(width, dtype, name=name)(x).reshape(*x.shape[:2], heads, -1)
 
 
 class SelfAttention(nn.Module):
@@ -38,15 +50,8 @@ class SelfAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
-    ) -> Float[Array, "B T W"]:
-        """Attend; ``mask`` [B,T] is 1 at real tokens."""
-        width = x.shape[-1]
-        check_heads(width, self.heads)
-        split = lambda name: dense(width, self.dtype, name=name)(x).reshape(
-            *x.shape[:2], self.heads, -1
-        )  # [B,T,N,D]
+    def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
+        split = lambda name: per_head(name, x, self.heads, self.dtype)
         position = jnp.arange(x.shape[1])
         y = jax.nn.dot_product_attention(
             rotate(split("query"), position),
@@ -54,7 +59,7 @@ class SelfAttention(nn.Module):
             split("value"),
             mask=None if mask is None else (mask > 0)[:, None, None, :],
         )
-        return dense(width, self.dtype, name="out")(y.reshape(x.shape))
+        return dense(x.shape[-1], self.dtype, name="out")(y.reshape(x.shape))
 
 
 class LocalAttention(nn.Module):
@@ -69,12 +74,8 @@ class LocalAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
-    ) -> Float[Array, "B T W"]:
-        """Attend; ``mask`` [B,T] is 1 at real tokens."""
+    def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
         (b, t, width), w, n = x.shape, self.window, self.heads
-        check_heads(width, n)
         chunks = -(-t // w)
         real = jnp.ones((b, t)) if mask is None else mask
         real = jnp.pad(real, ((0, 0), (0, chunks * w - t)))
@@ -87,7 +88,7 @@ class LocalAttention(nn.Module):
             a = jnp.concatenate([a[:, :-2], a[:, 1:-1], a[:, 2:]], axis=2)
             return a.reshape(b * chunks, 3 * w, *a.shape[3:])
 
-        split = lambda name: dense(width, self.dtype, name=name)(x).reshape(b, -1, n, width // n)
+        split = lambda name: per_head(name, x, n, self.dtype)
         query = split("query").reshape(b * chunks, w, n, -1)
         by_distance = self.param("bias", nn.initializers.zeros, (n, 2 * w + 1))
         away = jnp.arange(3 * w)[None] - w - jnp.arange(w)[:, None]  # [w,3w], key - query
@@ -128,14 +129,10 @@ class SummaryAttention(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T W"], mask: Float[Array, "B T"] | None = None
-    ) -> Float[Array, "B T W"]:
-        """Attend; ``mask`` [B,T] is 1 at real tokens."""
+    def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
         (b, t, width), w, n = x.shape, self.window, self.heads
-        check_heads(width, n)
         means, count = chunk_means(x, jnp.ones((b, t)) if mask is None else mask > 0, w)
-        split = lambda name, x: dense(width, self.dtype, name=name)(x).reshape(*x.shape[:2], n, -1)
+        split = lambda name, x: per_head(name, x, n, self.dtype)
         middle = jnp.arange(means.shape[1]) * w + (w - 1) / 2
         y = jax.nn.dot_product_attention(
             rotate(split("query", x), jnp.arange(t)),
@@ -152,8 +149,7 @@ class FeedForward(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T W"]) -> Float[Array, "B T W"]:
-        """Transform each token."""
+    def __call__(self, x: Tokens) -> Tokens:
         wide = nn.Dense(4 * x.shape[-1], dtype=self.dtype, kernel_init=he_uniform, name="wide")
         return dense(x.shape[-1], self.dtype, name="narrow")(nn.gelu(wide(x)))
 
@@ -167,10 +163,7 @@ class TransformerBlock(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T W"], *, train: bool, mask: Float[Array, "B T"] | None = None
-    ) -> Float[Array, "B T W"]:
-        """Return the tokens with their context."""
+    def __call__(self, x: Tokens, *, train: bool, mask: Real = None) -> Tokens:
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
         norm = lambda name: nn.LayerNorm(dtype=self.dtype, name=name)
         attention = SelfAttention(self.heads, self.dtype, name="attention")

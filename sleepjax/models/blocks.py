@@ -22,6 +22,11 @@ from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 Dtype = Any
+Signals = Float[Array, "B T F"]
+Image = Float[Array, "B frames H C"]
+Frames = Float[Array, "B frames C"]
+FrameMask = Float[Array, "B frames"] | None
+"""1 at frames of the recording, 0 where a window was filled up."""
 Outputs = tuple[Float[Array, "B _ _"], dict[str, Array]]
 """(what is asked for, named intermediates)."""
 
@@ -272,7 +277,6 @@ class DoubleConv(nn.Module):
         train: bool,
         mask: Float[Array, "B T"] | None = None,
     ) -> Float[Array, "B *extent {self.width}"]:
-        """Return a map of the same extent."""
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         conv = partial(Conv, self.width, (3,) * self.ndim, dtype=self.dtype)
         sums = summed_by_taps if self.of_image and not train else None

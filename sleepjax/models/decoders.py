@@ -11,13 +11,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sleepjax.models.attention import Patches, TransformerBlock
-from sleepjax.models.blocks import NORMS, Conv, Dtype, Outputs, dense, he_uniform
+from sleepjax.models.blocks import (
+    NORMS,
+    Conv,
+    Dtype,
+    FrameMask,
+    Frames,
+    Outputs,
+    dense,
+    he_uniform,
+)
 from sleepjax.models.bounds import Checked
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU
-
-Frames = Float[Array, "B frames C"]
-FrameMask = Float[Array, "B frames"]
 
 
 class Decoder(Checked):
@@ -28,16 +34,16 @@ class Decoder(Checked):
     bias: tuple[float, ...] = CLASS_BIAS
 
     @nn.compact
-    def __call__(self, x: Frames, *, train: bool, mask: FrameMask | None = None) -> Outputs:
+    def __call__(self, x: Frames, *, train: bool, mask: FrameMask = None) -> Outputs:
         """Return logits, and the features of every layer by name."""
         x, out = self.features(x, train, mask)
         return Head(self.bias, name="head")(x), out
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         """Features per frame, of which the logits are linear functions, and of every layer."""
         raise NotImplementedError
 
-    def drop(self, x: Float[Array, ...], train: bool) -> Float[Array, ...]:
+    def drop(self, x: Float[Array, "..."], train: bool) -> Float[Array, "..."]:
         """Features of which training leaves out some."""
         return nn.Dropout(self.dropout)(x, deterministic=not train)
 
@@ -54,8 +60,7 @@ class MLPDecoder(DeepDecoder):
 
     depth: int = 3
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         out = {}
         for i in range(self.depth):
             layer = nn.Dense(self.width, dtype=self.dtype, kernel_init=he_uniform, name=f"layer{i}")
@@ -67,8 +72,7 @@ class MLPDecoder(DeepDecoder):
 class LSTMDecoder(DeepDecoder):
     """``depth`` LSTM layers, each in both directions of time: T' serial steps per layer."""
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         out = {}
         for i in range(self.depth):
             x = out[f"lstm{i}"] = BiLSTM(self.width, self.dtype, name=f"lstm{i}")(x, mask)
@@ -82,8 +86,7 @@ class MinGRUDecoder(DeepDecoder):
     width: int = 64
     depth: int = 4
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         out = {}
         x = dense(self.width, self.dtype, name="embed")(x)
         for i in range(self.depth):
@@ -111,7 +114,6 @@ class DilatedConvs(nn.Module):
 
     @nn.compact
     def __call__(self, x: Frames, *, train: bool) -> Outputs:
-        """Return features per frame, and those of every block."""
         out = {}
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         x = dense(self.width, self.dtype, name="embed")(x)
@@ -132,8 +134,7 @@ class TCNDecoder(DeepDecoder):
     depth: int = 8
     norm: str = "batch"
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         del mask  # the reach is finite
         convs = DilatedConvs(
             self.width, self.depth, self.dropout, self.norm, self.dtype, name="convs"
@@ -153,8 +154,7 @@ class TransformerDecoder(DeepDecoder):
     heads: int = 4
     patch: int = 1
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`; those of the blocks are per token."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         out, frames = {}, x
         tokens = Patches(self.width, self.patch, self.dtype, name="tokens")
         x, real = tokens(frames, mask)  # [B,T'/p,W]
@@ -173,8 +173,7 @@ class TransformerDecoder(DeepDecoder):
 class TransformerCNNDecoder(TransformerDecoder):
     """`TransformerDecoder`, then two residual convolutions of three frames before the logits."""
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         x, out = super().features(x, train, mask)
         for i in range(2):
             conv = Conv(self.width, (3,), use_bias=True, dtype=self.dtype, name=f"conv{i}")

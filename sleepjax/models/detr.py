@@ -7,10 +7,10 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import Array
 
-from sleepjax.models.attention import FeedForward, TransformerBlock, check_heads, chunk_means
-from sleepjax.models.blocks import Dtype, Outputs, dense, lecun_uniform
+from sleepjax.models.attention import FeedForward, TransformerBlock, chunk_means, per_head
+from sleepjax.models.blocks import Dtype, FrameMask, Outputs, Signals, dense, lecun_uniform
 from sleepjax.models.bounds import Checked
 from sleepjax.models.decoders import DilatedConvs
 from sleepjax.models.head import log_odds
@@ -27,7 +27,7 @@ PERIODS = tuple(2 * STEPS_PER_HOUR * 2**i for i in range(7))
 """Periods in steps, 2 to 128 h, of the waves that tell where in the window a token lies."""
 
 
-def waves(position: jax.Array) -> jax.Array:
+def waves(position: Array) -> Array:
     """Sines and cosines [...,14] of positions [...] in steps."""
     speed = jnp.array([2 * math.pi / period for period in PERIODS])
     angle = jnp.einsum("...,p->...p", position, speed)
@@ -43,17 +43,13 @@ class CrossBlock(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: jax.Array, where: jax.Array, tokens: jax.Array, mask: jax.Array, train: bool
-    ) -> jax.Array:
+    def __call__(self, x: Array, where: Array, tokens: Array, mask: Array, train: bool) -> Array:
         """``where`` [1,Q,W] says which query is which, ``mask`` [B,T] which tokens are real."""
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
         norm = lambda name: nn.LayerNorm(dtype=self.dtype, name=name)
 
-        def attend(name: str, x: jax.Array, to: jax.Array, key_of: jax.Array, mask) -> jax.Array:
-            part = lambda part, x: dense(self.width, self.dtype, name=f"{name}_{part}")(x).reshape(
-                *x.shape[:2], self.heads, -1
-            )
+        def attend(name: str, x: Array, to: Array, key_of: Array, mask) -> Array:
+            part = lambda part, x: per_head(f"{name}_{part}", x, self.heads, self.dtype)
             y = jax.nn.dot_product_attention(
                 part("query", x), part("key", key_of), part("value", to), mask=mask
             )
@@ -93,15 +89,12 @@ class DETR(Checked):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Outputs:
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Outputs:
         """Return intervals and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).
         """
         check_features(x, self.features)
-        check_heads(self.width, self.heads)
         mask = real_frames(x, self.downsample) if mask is None else mask
         image = self.extractor(x, train=train, mask=mask)
         b, t = image.shape[:2]
@@ -140,13 +133,8 @@ class DETR(Checked):
         return jnp.concatenate([flags, ends], axis=-1), {"image": image, "frames": frames}
 
     def point(
-        self,
-        query: jax.Array,
-        frames: jax.Array,
-        tokens: jax.Array,
-        anchor: jax.Array,
-        mask: jax.Array,
-    ) -> jax.Array:
+        self, query: Array, frames: Array, tokens: Array, anchor: Array, mask: Array
+    ) -> Array:
         """Positions [B,Q,2] in steps, float32."""
         b, t, w = frames.shape
         context = jnp.repeat(tokens, self.patch, axis=1)[:, :t]

@@ -7,9 +7,16 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
-from sleepjax.models.blocks import Dtype, FrameConv, centred_size, frame_conv
+from sleepjax.models.blocks import (
+    Dtype,
+    FrameConv,
+    FrameMask,
+    Image,
+    Signals,
+    centred_size,
+    frame_conv,
+)
 from sleepjax.models.bounds import Checked
 from sleepjax.models.recurrent import BiLSTM
 from sleepjax.types import InputError
@@ -30,10 +37,7 @@ class CNNSpectrogram(Checked):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Float[Array, "B frames H C"]:
-        """Return the image, T' = ceil(T / downsample)."""
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
         del train, mask  # the reach is finite
         banks = [
             FrameConv(self.height, kernel, self.downsample, self.dtype, name=f"bank{i}")(x)
@@ -62,10 +66,7 @@ class SpecFeatureExtractor(Checked):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Float[Array, "B frames H C"]:
-        """Return the spectrogram, T' = ceil(T / downsample)."""
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
         del train, mask  # the reach is finite
         b, t, f = x.shape
         if self.sensors > f:
@@ -103,10 +104,7 @@ class PANNsFeatureExtractor(Checked):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Float[Array, "B frames H C"]:
-        """Return the image, T' = ceil(T / downsample)."""
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
         d, dtype = self.downsample, self.dtype
         learned = CNNSpectrogram(self.height, self.kernels, d, dtype, name="cnn")
         fourier = SpecFeatureExtractor(self.height, self.sensors, d, dtype, name="spec")
@@ -126,10 +124,7 @@ class LSTMFeatureExtractor(Checked):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Float[Array, "B frames H C"]:
-        """Return the states, T' = ceil(T / downsample)."""
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
         del train
         d = self.downsample
         x = jnp.tanh(FrameConv(self.height, d, d, self.dtype, name="frames")(x))

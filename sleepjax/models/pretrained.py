@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
+from sleepjax.text import first_line
 from sleepjax.types import InputError
 
 HUB = "hf:"
@@ -129,8 +130,8 @@ def read_tensors(weights: str) -> dict[str, np.ndarray]:
             "pip install 'sleepjax[pretrained]'."
         ) from None
     except Exception as error:  # the hub's errors are many
-        first = (str(error) or repr(error)).splitlines()[0][:200]
-        raise InputError(f"model.unet2d.weights={weights!r} cannot be fetched: {first}") from error
+        reason = first_line(error)
+        raise InputError(f"model.unet2d.weights={weights!r} cannot be fetched: {reason}") from error
     if not Path(path).is_file():
         raise InputError(f"model.unet2d.weights: there is no file {path!r}.")
     try:

@@ -6,8 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sleepjax.models.blocks import Outputs
-from sleepjax.models.film import FiLM, split_subject
+from sleepjax.models.blocks import FrameMask, Frames, Image, Outputs, Signals
 
 
 def check_features(x: Array, features: int | None, covariates: int = 0) -> None:
@@ -37,6 +36,30 @@ def prefixed(prefix: str, out: dict[str, Array]) -> dict[str, Array]:
     return {f"{prefix}/{name}": value for name, value in out.items()}
 
 
+class FiLM(nn.Module):
+    """What is known of a person scales and shifts what a decoder sees (Perez et al. 2018).
+
+    Frames times (1 + scale) plus shift; at first the identity.
+    """
+
+    @nn.compact
+    def __call__(self, frames: Frames, subject: Float[Array, "B N"]) -> Frames:
+        hidden = nn.gelu(nn.Dense(32, name="hidden")(subject))
+        both = nn.Dense(
+            2 * frames.shape[-1], kernel_init=nn.initializers.zeros_init(), name="scale_shift"
+        )(hidden)
+        scale, shift = jnp.split(both[:, None].astype(frames.dtype), 2, axis=-1)
+        return frames * (1 + scale) + shift
+
+
+def split_subject(
+    x: Float[Array, "B T F"], covariates: int
+) -> tuple[Float[Array, "B T S"], Float[Array, "B N"]]:
+    """(signals, the last ``covariates`` channels at the first step, which is never filled up)."""
+    signals = x.shape[-1] - covariates
+    return x[..., :signals], x[:, 0, signals:]
+
+
 class Spec1D(nn.Module):
     """An extractor straight into a decoder: [B,T,F] -> (logits [B,T',K], out).
 
@@ -51,9 +74,7 @@ class Spec1D(nn.Module):
     covariates: int = 0
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Outputs:
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
@@ -69,7 +90,7 @@ class Spec1D(nn.Module):
         logits, out = self.decoder(frames, train=train, mask=mask)
         return logits, {"image": image, **seen, **prefixed("decoder", out)}
 
-    def to_frames(self, image: Float[Array, "B frames H C"], train: bool) -> Outputs:
+    def to_frames(self, image: Image, train: bool) -> Outputs:
         """What the decoder sees of the image, [B,T',H*C], and named intermediates."""
         del train
         return image.reshape(*image.shape[:2], -1), {}
@@ -90,7 +111,7 @@ class Spec2DCNN(Spec1D, kw_only=True):
 
     unet2d: nn.Module
 
-    def to_frames(self, image: Float[Array, "B frames H C"], train: bool) -> Outputs:
+    def to_frames(self, image: Image, train: bool) -> Outputs:
         """The frames [B,T',H] of the 2-D U-Net, and named intermediates."""
         frames, out = self.unet2d(image, train=train)
         return frames, {"frames": frames, **prefixed("unet2d", out)}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from sleepjax.models.attention import FeedForward, LocalAttention, SummaryAttention
-from sleepjax.models.blocks import Dtype, FrameConv, Outputs
+from sleepjax.models.blocks import Dtype, FrameConv, FrameMask, Outputs, Signals
 from sleepjax.models.bounds import Checked
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.spec import check_features, real_frames
@@ -33,9 +32,7 @@ class TransformerEncoder(Checked):
     bias: tuple[float, ...] = CLASS_BIAS
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T F"], *, train: bool, mask: Float[Array, "B frames"] | None = None
-    ) -> Outputs:
+    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording (`real_frames` unless given).

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from sleepjax.models.blocks import UPSAMPLES, DoubleConv, Outputs, max_pool
-from sleepjax.models.decoders import Decoder, FrameMask, Frames
+from sleepjax.models.blocks import UPSAMPLES, DoubleConv, FrameMask, Frames, Outputs, max_pool
+from sleepjax.models.decoders import Decoder
 
 
 class UNet1DDecoder(Decoder):
@@ -24,8 +24,7 @@ class UNet1DDecoder(Decoder):
     residual: bool = False
     upsample: str = "transposed"
 
-    def features(self, x: Frames, train: bool, mask: FrameMask | None) -> Outputs:
-        """See `Decoder.features`; a layer is a level."""
+    def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
         out, skips, masks = {}, [], []
 
         def level(i: int, name: str, x: jax.Array) -> jax.Array:
