@@ -54,11 +54,7 @@ class Calibration:
 
 
 def calibrate(still: np.ndarray) -> Calibration:
-    """Fit scale and offset of each axis.
-
-    Args:
-      still: mean acceleration in g of windows in which the watch did not move, [S,3].
-    """
+    """Fit scale and offset of each axis to the means [S,3] in g of windows of stillness."""
     neutral = np.ones(3), np.zeros(3)
     if not len(still):
         return Calibration(*neutral, None, None, "the watch was never still for ten seconds")

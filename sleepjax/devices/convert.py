@@ -42,7 +42,7 @@ def recordings_of_runs(
         calibration = calibrate(np.concatenate([segment.still for segment in stretch]))
         beside = zip(stretch, [None, *stretch], [*stretch[1:], None], strict=False)
         sums: list[Sums] = list(
-            across(partial(_measure, calibration=calibration, setup=setup), list(beside))
+            across(partial(measure, calibration=calibration, setup=setup), list(beside))
         )
         grid = assemble(sums, setup.rate)
         if grid is None:
@@ -109,12 +109,6 @@ def series_name(path: Path) -> str:
     """Name of the file without ``.gz`` and the end that tells its kind."""
     name = path.name.removesuffix(".gz")
     return Path(name).stem or name
-
-
-def _measure(
-    segments: tuple[Segment, Segment | None, Segment | None], calibration, setup: Setup
-) -> Sums:
-    return measure(*segments, calibration, setup)
 
 
 def _total(stretch: Sequence[Segment]) -> dict[str, int | float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import true_runs
+from sleepjax.data.compact import in_runs, true_runs
 from sleepjax.devices.grid import Grid
 from sleepjax.devices.wall_clock import WallClock
 from sleepjax.types import STEP_SECONDS
@@ -34,7 +34,8 @@ class Converted:
 
 def as_frame(name: str, grid: Grid, wall: WallClock) -> pl.DataFrame:
     """Rows of the grid, without those of long gaps."""
-    rows = np.flatnonzero(~_long_gaps(grid.occupied))
+    gaps = [gap for gap in true_runs(~grid.occupied).tolist() if gap[1] - gap[0] > LONG_GAP]
+    rows = np.flatnonzero(~in_runs(gaps, len(grid.occupied)))
     return pl.DataFrame(
         {
             "series_id": pl.Series([name]).new_from_index(0, len(rows)),
@@ -44,11 +45,3 @@ def as_frame(name: str, grid: Grid, wall: WallClock) -> pl.DataFrame:
             "enmo": grid.enmo[rows],
         }
     ).with_columns(pl.col("anglez", "enmo").fill_nan(None))
-
-
-def _long_gaps(occupied: np.ndarray) -> np.ndarray:
-    """Epochs of the stretches without samples that are longer than `LONG_GAP`, bool [T]."""
-    gaps = np.zeros(len(occupied), bool)
-    for start, stop in true_runs(~occupied):
-        gaps[start:stop] = stop - start > LONG_GAP
-    return gaps

@@ -48,14 +48,13 @@ class Sums:
     """float64 [3,3,B]: number, sum and sum of squares of each axis."""
 
 
-def measure(
-    segment: Segment,
-    before: Segment | None,
-    after: Segment | None,
-    calibration: Calibration,
-    setup: Setup,
-) -> Sums:
+Neighbours = tuple[Segment, Segment | None, Segment | None]
+"""A segment, the one before it and the one after it."""
+
+
+def measure(segments: Neighbours, calibration: Calibration, setup: Setup) -> Sums:
     """Sums over the epochs of a segment; those beside it lend 5 s to the medians at its edges."""
+    segment, _, after = segments
     samples = segment.samples()
     count = np.diff(segment.starts)
     filled = np.flatnonzero(count)
@@ -70,7 +69,7 @@ def measure(
 
     own = _own_ticks(segment, after, calibration)
     measured = np.isfinite(own[0])
-    angle = np.where(measured, _angles(segment, before, after, own, calibration), 0)
+    angle = np.where(measured, _angles(segments, own, calibration), 0)
     by_epoch = lambda values: values.reshape(-1, TICKS_PER_EPOCH).sum(axis=1)
     block = segment.epoch // EPOCHS_PER_BLOCK
     return Sums(
@@ -127,14 +126,9 @@ def _own_ticks(segment: Segment, after: Segment | None, calibration: Calibration
     return own
 
 
-def _angles(
-    segment: Segment,
-    before: Segment | None,
-    after: Segment | None,
-    own: np.ndarray,
-    calibration: Calibration,
-) -> np.ndarray:
-    """Angle of each tick of a segment, degrees [50E]."""
+def _angles(segments: Neighbours, own: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Angle of each tick of a segment, whose own ticks are given, degrees [50E]."""
+    segment, before, after = segments
     first, end = segment.epoch * TICKS_PER_EPOCH, segment.end * TICKS_PER_EPOCH
     wide = np.full((3, end - first + 2 * _LENT), np.float32("nan"))
     lent = [

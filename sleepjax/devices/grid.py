@@ -38,11 +38,9 @@ class Grid:
 
 
 def assemble(parts: Sequence[Sums], rate: float) -> Grid | None:
-    """Put the segments of one recording together; None where no epoch is measured.
+    """Put the segments of one recording, in order of time, together; None without any epoch.
 
-    Args:
-      parts: in order of time.
-      rate: samples per second.
+    ``rate`` are samples per second.
     """
     first = min(part.epoch for part in parts)
     size = max(part.epoch + len(part.count) for part in parts) - first

@@ -84,12 +84,9 @@ def as_activity(log: bytes) -> bytes:
 
 
 def pack12(values: np.ndarray) -> np.ndarray:
-    """Rows of whole numbers, cut to 12 bits with sign: two in three bytes, the high bits first.
+    """Whole numbers [R,N], cut to 12 bits with sign: two in three bytes, the high bits first.
 
-    Args:
-      values: [R,N]; where N is odd, half a byte is left over and 0.
-
-    Returns uint8 [R, 1.5 N rounded up].
+    Returns uint8 [R, 1.5 N rounded up]; where N is odd, half a byte is left over and 0.
     """
     values = np.clip(values, -2048, 2047).astype(np.int16).view(np.uint16) & 0xFFF
     pairs = np.pad(values, ((0, 0), (0, values.shape[1] % 2))).reshape(len(values), -1, 2)

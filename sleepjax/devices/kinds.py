@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sleepjax.io import check_regular
+from sleepjax.text import first_line
 from sleepjax.types import InputError
 
 GT3X, GENEACTIV, AXIVITY = "ActiGraph gt3x", "GENEActiv bin", "Axivity cwa"
@@ -45,7 +46,7 @@ def recognise(path: Path) -> tuple[str, bool]:
         with unpacked(path, packed) as file:
             head = file.read(4096)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name}: it cannot be read ({_reason(error)}).") from None
+        raise InputError(f"{path.name}: it cannot be read ({first_line(error)}).") from None
     if not head:
         raise InputError(f"{path.name}: the file is empty (0 bytes); copy it again.")
     return _kind(head, path, packed), packed
@@ -80,7 +81,7 @@ def _kind_of_archive(path: Path, packed: bool) -> str:
     except (zipfile.BadZipFile, OSError, EOFError, zlib.error, ValueError) as error:
         raise InputError(
             f"{path.name}: it is a zip archive, as a .gt3x file is, but a damaged one or cut short "
-            f"({_reason(error)}); copy it again from the device or the server."
+            f"({first_line(error)}); copy it again from the device or the server."
         ) from None
     if "info.txt" in names and {"log.bin", "activity.bin"} & set(names):
         return GT3X
@@ -102,7 +103,3 @@ def _is_text(head: bytes) -> bool:
         return True
     printable = bytes(range(32, 127)) + b"\t\r\n" + bytes(range(128, 256))
     return not head.translate(None, printable) and any(mark in head for mark in b",;\t\n")
-
-
-def _reason(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:120]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sleepjax.devices import gt3x
 from sleepjax.devices.kinds import AXIVITY, GENEACTIV, GT3X, unpacked
+from sleepjax.text import first_line
 from sleepjax.types import InputError
 
 PIECE_BYTES = {GENEACTIV: 24_000_000, AXIVITY: 8_000_000, GT3X: 9_000_000}
@@ -61,25 +62,19 @@ class Cut:
 
 
 def cut(path: Path, kind: str, packed: bool, folder: Path, lenient: bool) -> Cut:
-    """Cut a device file.
+    """Cut a device file, of which `kinds.recognise` says kind and whether it is packed.
 
-    Args:
-      path: the file.
-      kind: as `kinds.recognise` says.
-      packed: whether it is compressed with gzip.
-      folder: where what has to be unpacked is written.
-      lenient: cut it into smaller pieces, so that less is lost with one that cannot be read.
-
-    Raises InputError where the file cannot be unpacked or has no header.
+    What has to be unpacked is written to ``folder``. With ``lenient`` pieces are smaller, so that
+    less is lost with one that cannot be read. Raises InputError where the file cannot be unpacked
+    or has no header.
     """
     try:
         if packed:
             path = unpack(path, folder)
         return _CUTTERS[kind](path, folder, PIECE_BYTES[kind] // (8 if lenient else 1))
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise InputError(
-            f"{path.name}: the file is damaged or cut short ({reason}); copy it again."
+            f"{path.name}: the file is damaged or cut short ({first_line(error)}); copy it again."
         ) from None
 
 

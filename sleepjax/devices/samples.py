@@ -34,14 +34,9 @@ class DecodeError(ValueError):
 
 
 def decode(piece: Piece, folder: Path, lenient: bool) -> Samples:
-    """The samples of a piece.
+    """The samples of a piece, whose own file is written to ``folder`` for a moment.
 
-    Args:
-      piece: of `pieces.cut`.
-      folder: where the piece's own file is written for a moment.
-      lenient: leave out what is damaged, and note it in ``warnings``.
-
-    Raises DecodeError.
+    With ``lenient`` what is damaged is left out, and noted in ``warnings``. Raises DecodeError.
     """
     import actfast
 

@@ -76,12 +76,9 @@ class Segment:
 
 
 def segments(samples: Samples, setup: Setup, name: str) -> list[Segment]:
-    """Put samples into order and write them as segments; none where there is no sample left.
+    """Put samples, in the order of the file, into that of time and write them as segments.
 
-    Args:
-      samples: in the order of the file.
-      setup: the recording's.
-      name: of the files, followed by the number of the segment.
+    There is none where no sample is left. Their files are called ``name`` and a number.
     """
     step = np.diff(samples.time)
     cuts = np.flatnonzero((step <= -RESET_NS) | (step > ABSENCE_NS)) + 1

@@ -19,13 +19,10 @@ def count_rows(path: Path) -> int:
 
 
 def iter_rows(path: Path, *, tz: str | None = None) -> Iterator[Rows]:
-    """The rows of one series after the other.
+    """The rows of one series after the other, of any file that `recordings` reads.
 
-    Args:
-      path: any file that `recordings` reads.
-      tz: zone of the person, which device files and raw samples may need.
-
-    Raises InputError naming what is wrong and the remedy.
+    ``tz`` is the zone of the person, which device files and raw samples may need. Raises InputError
+    naming what is wrong and the remedy.
     """
     if _in_our_columns(path):
         yield from raw.iter_rows(path)

@@ -54,12 +54,7 @@ class Mapped:
 
 
 def map_columns(have: Iterable[str], given: Mapping[str, str] | None, source: str) -> Mapped:
-    """Find the columns.
-
-    Args:
-      have: names of the table's columns.
-      given: what -> name, said by the user.
-      source: name of the file, for the error text.
+    """Find the columns; ``given`` is what -> name, as the user says.
 
     Raises InputError for a name that the table lacks or that is taken for two things, and for two
     columns that could be the same thing.

@@ -61,16 +61,11 @@ class WallClock:
 def wall_clock(
     name: str, clock: DeviceClock, first: int, *, tz: str | None, device_tz: str | None
 ) -> WallClock:
-    """Choose the clocks of a recording.
+    """Choose the clocks of a recording in the file ``name``, of which the file says ``clock``.
 
-    Args:
-      name: of the file, for the error text.
-      clock: what the file says.
-      first: first second by the device's clock, since 1970.
-      tz: zone of the person.
-      device_tz: zone to which the device was set; it outranks the file.
-
-    Raises InputError where nobody says in which zone the device was set, or a zone is unknown.
+    ``first`` is the first second by the device's clock since 1970, ``tz`` the zone of the person,
+    ``device_tz`` that to which the device was set; it outranks the file. Raises InputError where
+    nobody says in which zone the device was set, or a zone is unknown.
     """
     for zone in (tz, device_tz):
         if zone is not None:
