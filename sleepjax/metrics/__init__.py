@@ -1,19 +1,8 @@
 """Event-detection average precision and agreement of sleep windows, usable without any model."""
 
 from sleepjax.metrics.agreement import Agreement, agreement
-from sleepjax.metrics.ap import (
-    APResult,
-    Curve,
-    Errors,
-    evaluate,
-    event_detection_ap,
-)
-from sleepjax.metrics.bootstrap import (
-    Bootstrap,
-    PairedBootstrap,
-    bootstrap,
-    paired_bootstrap,
-)
+from sleepjax.metrics.ap import APResult, Curve, Errors, evaluate, event_detection_ap
+from sleepjax.metrics.bootstrap import Bootstrap, PairedBootstrap, bootstrap, paired_bootstrap
 
 __all__ = [
     "APResult",

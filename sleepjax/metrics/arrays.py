@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int
 
 from sleepjax.tables import Frame, as_polars, require_columns
 from sleepjax.types import InputError
@@ -98,21 +98,19 @@ def encode(solution: Frame, submission: Frame) -> Problem:
 
 def event_arrays(
     truth_series: Int[np.ndarray, " N"],
-    truth_step: Real[np.ndarray, " N"],
+    truth_step: Float[np.ndarray, " N"],
     det_series: Int[np.ndarray, " D"],
-    det_step: Real[np.ndarray, " D"],
-    det_score: Real[np.ndarray, " D"],
+    det_step: Float[np.ndarray, " D"],
+    det_score: Float[np.ndarray, " D"],
     *,
     n_series: int,
 ) -> EventArrays:
-    """One class as `EventArrays`, from integer series and numeric steps in any order."""
-    truth_step = np.asarray(truth_step, np.float64)
+    """One class as `EventArrays`, from series and steps in any order."""
     n_truth = np.bincount(truth_series, minlength=n_series)
     order = np.lexsort((truth_step, truth_series))
     truth_series, truth_step = truth_series[order], truth_step[order]
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(truth_step) != 0) | (np.diff(truth_series) != 0)
-    det_step, det_score = np.asarray(det_step, np.float64), np.asarray(det_score, np.float64)
     turn = _turn(det_series, det_step, det_score, n_series)
     return EventArrays(
         truth_series=truth_series[new],
@@ -179,10 +177,8 @@ def _require_numbers(frame: pl.DataFrame, columns: Sequence[str], name: str) -> 
             continue
         hint = ""
         if values.dtype == pl.String:
-            row = int(
-                (values.cast(pl.Float64, strict=False).is_null() & values.is_not_null()).arg_max()
-                or 0
-            )
+            wrong = values.cast(pl.Float64, strict=False).is_null() & values.is_not_null()
+            row = int(wrong.arg_max() or 0)
             hint = f", first in row {row + 1}: {values[row]!r}"
         raise InputError(
             f"{name} column {column!r} holds {values.dtype} values{hint}; it must hold numbers."
@@ -227,8 +223,7 @@ def _read_detections(submission: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, 
         for name, dtype in submission.schema.items()
     ]
     dets = submission.filter(pl.all_horizontal(present)).select(
-        pl.col("series_id", "event").cast(pl.String),
-        pl.col("step", "score").cast(pl.Float64),
+        pl.col("series_id", "event").cast(pl.String), pl.col("step", "score").cast(pl.Float64)
     )
     return dets, {"detections with a missing value": len(submission) - len(dets)}
 

@@ -6,7 +6,7 @@ and does not depend on the others; it is done once, and a draw only re-weights t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,9 +35,7 @@ class Bootstrap:
 
     ap: float
     samples: Draws
-    per_event: dict[str, Draws]
-    """Event -> mean over its tolerances; NaN in draws without such an event."""
-    table: Table = field(default_factory=dict)
+    table: Table
 
     def interval(
         self, level: float = 0.95, event: str | None = None, tolerance: float | None = None
@@ -46,12 +44,10 @@ class Bootstrap:
         one event at one tolerance.
         """
         if event is None:
-            samples = self.samples
-        else:
-            table, key = self.table, (event, tolerance)
-            samples = self.per_event[event] if tolerance is None else table[key]  # type: ignore
-        low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+            return _middle(self.samples, level)
+        if tolerance is None:
+            return _middle(mean_of_event(self.table, event), level)
+        return _middle(self.table[event, tolerance], level)
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,13 @@ class PairedBootstrap:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Percentile interval that holds ``level`` of the draws."""
-        low, high = np.quantile(self.samples, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+        return _middle(self.samples, level)
+
+
+def _middle(samples: Draws, level: float) -> tuple[float, float]:
+    """Ends of the middle ``level`` of the samples that are numbers."""
+    low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def bootstrap(
@@ -91,12 +92,7 @@ def bootstrap(
     by_event = check_tolerances(tolerances, list(problem.events))
     whole = _resample(problem, by_event, np.ones((1, len(problem.series)), np.int64))
     table = _resample(problem, by_event, weights)
-    return Bootstrap(
-        ap=float(_mean(whole)[0]),
-        samples=_mean(table),
-        per_event={event: _of_event(table, event) for event in problem.events},
-        table=table,
-    )
+    return Bootstrap(float(_mean(whole)[0]), _mean(table), table)
 
 
 def paired_bootstrap(
@@ -124,15 +120,15 @@ def _draw(n_series: int, n: int, seed: int) -> Counts:
     return rng.multinomial(n_series, np.full(n_series, 1 / n_series), size=n)
 
 
-def _of_event(table: Table, event: str) -> Draws:
-    """Mean over the tolerances of one event."""
+def mean_of_event(table: Table, event: str) -> Draws:
+    """Mean over the tolerances of one event; NaN in draws without such an event."""
     return np.mean([ap for (name, _), ap in table.items() if name == event], axis=0)
 
 
 def _mean(table: Table) -> Draws:
     """Mean over the events that occur in each draw; every draw has one at least."""
     events = dict.fromkeys(event for event, _ in table)
-    per_event = np.stack([_of_event(table, event) for event in events], axis=1)  # [draws,E]
+    per_event = np.stack([mean_of_event(table, event) for event in events], axis=1)  # [draws,E]
     occurs = ~np.isnan(per_event)
     return np.where(occurs, per_event, 0).sum(axis=1) / occurs.sum(axis=1)
 

@@ -74,7 +74,11 @@ def epochs(
         raise InputError(
             "stages hold no scored step of a series of truth; do the two files belong together?"
         )
-    rates = {"sensitivity": _sensitivity, "specificity": _specificity, "kappa": _kappa}
+    rates = {
+        "sensitivity": lambda c: c[0] / (c[0] + c[1]),
+        "specificity": lambda c: c[3] / (c[2] + c[3]),
+        "kappa": _kappa,
+    }
     with np.errstate(invalid="ignore"):
         values = {name: float(rate(counts.sum(axis=0))) for name, rate in rates.items()}
         intervals = {
@@ -82,14 +86,6 @@ def epochs(
             for name, rate in rates.items()
         }
     return Epochs(n=int(counts.sum()), n_unscored=n_unscored, **values, intervals=intervals)
-
-
-def _sensitivity(counts: Counts) -> np.floating:
-    return counts[0] / (counts[0] + counts[1])
-
-
-def _specificity(counts: Counts) -> np.floating:
-    return counts[3] / (counts[2] + counts[3])
 
 
 def _kappa(counts: Counts) -> np.floating:

@@ -25,6 +25,10 @@ from jaxtyping import Float, Int, Real
 
 from sleepjax.metrics.arrays import EventArrays, stable_order
 
+Indices = Int[np.ndarray, " M"]
+Distances = Float[np.ndarray, " M"]
+Tolerances = Real[np.ndarray, " K"]
+
 
 class Pairs(NamedTuple):
     """Matches at one tolerance: detection ``det[i]`` took ground-truth event ``truth[i]``."""
@@ -33,7 +37,7 @@ class Pairs(NamedTuple):
     truth: Int[np.ndarray, " P"]
 
 
-def match(arrays: EventArrays, tolerances: Real[np.ndarray, " K"]) -> list[Pairs]:
+def match(arrays: EventArrays, tolerances: Tolerances) -> list[Pairs]:
     """Match at each of the ascending tolerances (in steps); one `Pairs` per tolerance."""
     right = _insertion(arrays)
     widest = tolerances[-1]
@@ -59,9 +63,7 @@ def match(arrays: EventArrays, tolerances: Real[np.ndarray, " K"]) -> list[Pairs
     return pairs
 
 
-def propose(
-    arrays: EventArrays, det: Int[np.ndarray, " M"], right: Int[np.ndarray, " M"], tolerance: float
-) -> Pairs:
+def propose(arrays: EventArrays, det: Indices, right: Indices, tolerance: float) -> Pairs:
     """Match detections ``det`` (ascending indices) by rounds of simultaneous proposals.
 
     ``right`` is the index of the first ground-truth event at or after each detection within
@@ -93,9 +95,9 @@ def propose(
 
 def _match_isolated(
     n_truth: int,
-    tolerances: Real[np.ndarray, " K"],
-    det: Int[np.ndarray, " M"],
-    truth: Int[np.ndarray, " M"],
+    tolerances: Tolerances,
+    det: Indices,
+    truth: Indices,
     error: Real[np.ndarray, " M"],
 ) -> list[Pairs]:
     """Match detections that can reach one event only, at all tolerances in one pass."""
@@ -133,11 +135,7 @@ def _insertion(arrays: EventArrays) -> Int[np.ndarray, " D"]:
     return right
 
 
-def _error(
-    arrays: EventArrays,
-    truth: Int[np.ndarray, " M"],
-    det: Int[np.ndarray, " M"] | slice = slice(None),
-) -> Float[np.ndarray, " M"]:
+def _error(arrays: EventArrays, truth: Indices, det: Indices | slice = slice(None)) -> Distances:
     """Distance of detections to ground-truth events; infinite to those of another series."""
     inside = truth.clip(0, len(arrays.truth_step) - 1)
     same = (inside == truth) & (arrays.truth_series[inside] == arrays.det_series[det])

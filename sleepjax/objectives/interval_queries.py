@@ -27,6 +27,7 @@ from sleepjax.objectives.intervals import Intervals, intervals_of
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, InputError
 
 OUTPUTS = 5
+Ends = Float[Array, "*#shape 2"]
 
 
 def detr(*, downsample: int, sigma: float, weights: Sequence[float]) -> Objective:
@@ -112,11 +113,7 @@ def assign(cost: Float[Array, "B Q Q"], real: Bool[Array, "B Q"]) -> Int[Array, 
     return jax.vmap(one)(jax.lax.stop_gradient(cost))
 
 
-def distance(
-    ends: Float[Array, "*#shape 2"],
-    true: Float[Array, "*#shape 2"],
-    inside: Bool[Array, "*#shape 2"],
-) -> Float[Array, " ..."]:
+def distance(ends: Ends, true: Ends, inside: Bool[Array, "*#shape 2"]) -> Float[Array, " ..."]:
     """Hours between two intervals' ends, summed over those that are inside the window."""
     return (jnp.abs(ends - true) * inside).sum(axis=-1) / STEPS_PER_HOUR
 
@@ -126,9 +123,7 @@ def visible(ends: Float[Array, "B Q 2"], true: Intervals) -> Float[Array, "B Q N
     return jnp.where(true.inside[:, None], ends[:, :, None], true.ends[:, None])
 
 
-def generalised_iou(
-    a: Float[Array, "*#shape 2"], b: Float[Array, "*#shape 2"]
-) -> Float[Array, " ..."]:
+def generalised_iou(a: Ends, b: Ends) -> Float[Array, " ..."]:
     """Overlap of intervals, from -1 (far apart) to 1 (equal): IoU - gap / hull.
 
     (Rezatofighi et al. 2019.) An interval whose ends are swapped has no length.

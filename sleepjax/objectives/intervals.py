@@ -43,11 +43,7 @@ def intervals_of(batch: Batch, downsample: int, places: int) -> Intervals:
         later = times[:, None, :] > moments[:, :, None]
         return jnp.where(later, times[:, None, :], jnp.inf).min(axis=-1)
 
-    def latest_before(
-        times: Float[Array, "B N"], moments: Float[Array, "B M"]
-    ) -> Float[Array, "B M"]:
-        earlier = times[:, None, :] < moments[:, :, None]
-        return jnp.where(earlier, times[:, None, :], -jnp.inf).max(axis=-1)
+    latest_before = lambda times, moments: -next_after(-times, -moments)
 
     end, following = next_after(wakeup, onset), next_after(onset, onset)
     has_end = jnp.isfinite(end) & (end < following)

@@ -29,6 +29,7 @@ from sleepjax.objectives.intervals import intervals_of
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR
 
 OUTPUTS = 7
+OfEvents = Float[Array, "B frames 2"]
 USUAL_SIZE = 8 * STEPS_PER_HOUR
 REACH = 2.0
 """Frames up to this many sigma from an event learn where it is, and no vote goes further."""
@@ -42,16 +43,10 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
     weigh as much as if a day had its two events.
     """
 
-    def split(
-        output: Output,
-    ) -> tuple[
-        Float[Array, "B frames 1"],
-        Float[Array, "B frames 2"],
-        Float[Array, "B frames 2"],
-        Float[Array, "B frames 2"],
-    ]:
+    def split(output: Output) -> list[Float[Array, "B frames _"]]:
+        """Asleep [..,1], heat, offset and size [..,2] of onset and wakeup."""
         found = columns(output, OUTPUTS, "centernet", "model.name='centernet'")
-        return found[..., :1], found[..., 1:3], found[..., 3:5], found[..., 5:]
+        return jnp.split(found, (1, 3, 5), axis=-1)
 
     def loss(output: Output, batch: Batch, step: Int[Array, ""]) -> SumCount:
         del step
@@ -84,19 +79,13 @@ def centernet(*, downsample: int, sigma: float, weights: Sequence[float]) -> Obj
     return Objective(loss, probabilities, gaussian_steps(vote_width(downsample, sigma)))
 
 
-def keypoint_loss(
-    heat: Float[Array, "B frames 2"],
-    peak: Float[Array, "B frames 2"],
-    event: Bool[Array, "B frames 2"],
-) -> Float[Array, "B frames 2"]:
+def keypoint_loss(heat: OfEvents, peak: OfEvents, event: Bool[Array, "B frames 2"]) -> OfEvents:
     """CornerNet's focal loss of logits: a frame is a negative the less, the nearer its event."""
     p, up, down = jax.nn.sigmoid(heat), jax.nn.log_sigmoid(heat), jax.nn.log_sigmoid(-heat)
     return -jnp.where(event, (1 - p) ** 2 * up, (1 - peak) ** 4 * p**2 * down)
 
 
-def sizes_near(
-    batch: Batch, downsample: int, reach: float
-) -> tuple[Float[Array, "B frames 2"], Float[Array, "B frames 2"]]:
+def sizes_near(batch: Batch, downsample: int, reach: float) -> tuple[OfEvents, OfEvents]:
     """Length in steps of the interval whose onset (or wakeup) is within ``reach``, and 1 if known.
 
     Only intervals that lie whole in the window have a length.

@@ -12,10 +12,10 @@ from sleepjax import custom
 from sleepjax.objectives.base import gaussian_steps
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, TOLERANCES, InputError
 
-Targets = Callable[
-    [Float[Array, "B frames"], Float[Array, "B frames 2"], Int[Array, ""]],
-    Float[Array, "B frames 3"],
-]
+Asleep = Float[Array, "B frames"]
+Distance = Float[Array, "B frames 2"]
+Target = Float[Array, "B frames 3"]
+Targets = Callable[[Asleep, Distance, Int[Array, ""]], Target]
 """(asleep, distance, step) -> targets from 0 to 1."""
 
 
@@ -40,11 +40,7 @@ def targets(name: str, *, sigma: float, decay: int) -> Targets:
     if not custom.is_custom(name):
         return found
 
-    def own(
-        asleep: Float[Array, "B frames"],
-        distance: Float[Array, "B frames 2"],
-        step: Int[Array, ""],
-    ) -> Float[Array, "B frames 3"]:
+    def own(asleep: Asleep, distance: Distance, step: Int[Array, ""]) -> Target:
         with custom.calling("loss.target", name):
             made = found(asleep, distance, sigma)
         want = (*asleep.shape, len(CLASSES))
@@ -69,9 +65,7 @@ def event_steps(name: str, *, sigma: float, decay: int) -> float:
     return float(made[..., 1].sum())
 
 
-def gaussian_targets(
-    asleep: Float[Array, "B frames"], distance: Float[Array, "B frames 2"], sigma: float
-) -> Float[Array, "B frames 3"]:
+def gaussian_targets(asleep: Asleep, distance: Distance, sigma: float) -> Target:
     """Targets in the order asleep, onset, wakeup.
 
     Args:
@@ -83,11 +77,7 @@ def gaussian_targets(
     return jnp.concatenate([asleep[..., None], events], axis=-1)
 
 
-def tolerance_targets(
-    asleep: Float[Array, "B frames"],
-    distance: Float[Array, "B frames 2"],
-    drops: Int[Array, ""] | int,
-) -> Float[Array, "B frames 3"]:
+def tolerance_targets(asleep: Asleep, distance: Distance, drops: Int[Array, ""] | int) -> Target:
     """Targets: the fraction of the metric's tolerances that an event at this frame meets.
 
     ``drops`` (at least 0) is how many tenths have been taken off the fractions below 1 so far, as

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from sleepjax.metrics import bootstrap, event_detection_ap, paired_bootstrap
+from sleepjax.metrics.bootstrap import mean_of_event
 from sleepjax.types import TOLERANCES, InputError
 from tests.reference import ap as oracle
 
@@ -59,7 +60,7 @@ def test_draws_equal_scoring_from_scratch():
         alone = bootstrap(*frames(truth, dets), n=30, seed=1, tolerances=(tolerance,))
         for event in tolerances:
             np.testing.assert_allclose(
-                result.table[event, tolerance], alone.per_event[event], atol=1e-12
+                result.table[event, tolerance], mean_of_event(alone.table, event), atol=1e-12
             )
             expected = alone.interval(event=event)
             assert result.interval(event=event, tolerance=tolerance) == pytest.approx(expected)
@@ -72,7 +73,9 @@ def test_event_that_occurs_in_some_draws_only():
     counts = np.random.default_rng(0).multinomial(2, [0.5, 0.5], size=50)
     expected = np.select([counts[:, 0] == 2, counts[:, 0] == 0], [1.0, 0.0], 0.5)
     np.testing.assert_array_equal(result.samples, expected)
-    np.testing.assert_array_equal(np.isnan(result.per_event["wakeup"]), counts[:, 0] == 2)
+    np.testing.assert_array_equal(
+        np.isnan(mean_of_event(result.table, "wakeup")), counts[:, 0] == 2
+    )
     assert result.interval(event="onset") == (1.0, 1.0)
 
 
