@@ -163,6 +163,7 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
     how = {"tz": data.get("tz") or None, "drop_bad": data.get("drop_bad", False)}
     if (root / MANIFEST).exists():
         return _open_prepared(root, out, how)
+    folder = root
     if uses_simulation(data):
         folder = SIMULATED / Cohort(**simulate).folder_name
         holds = ", ".join(sorted(path.name for path in root.glob("*"))[:5])
@@ -172,8 +173,7 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
             f"Using SIMULATED data in {folder}: its scores say nothing about people."
         )
         simulate_cohort(folder, **simulate, overwrite=True)
-        return prepare(folder, Path(out) if out else folder / "prepared", "train", **how)
-    if not _has_recordings(root):
+    elif not _has_recordings(root):
         try:
             find_files(root, "train")
         except InputError as error:
@@ -181,7 +181,7 @@ def _open_store(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> Store:
                 f"data.root: {error} To train on simulated data leave data.root at "
                 f"{str(DEFAULT_ROOT)!r}."
             ) from None
-    return prepare(root, Path(out) if out else root / "prepared", "train", **how)
+    return prepare(folder, Path(out) if out else folder / "prepared", "train", **how)
 
 
 def _open_prepared(root: Path, out: str, how: Mapping[str, Any]) -> Store:

@@ -26,17 +26,8 @@ NAMES = {
 """What is looked for -> names that mean it, in small letters and without units and marks."""
 RAW = ("time", "x", "y", "z")
 EPOCHS = ("time", "anglez", "enmo")
-_UNITS = {
-    "g": "g",
-    "mg": "mg",
-    "millig": "mg",
-    "m/s2": "m/s2",
-    "m/s^2": "m/s2",
-    "ms2": "m/s2",
-    "ms-2": "m/s2",
-    "deg": "degrees",
-    "degrees": "degrees",
-}
+_UNITS = {"g": "g", "mg": "mg", "millig": "mg"}
+_UNITS |= dict.fromkeys(("m/s2", "m/s^2", "ms2", "ms-2"), "m/s2")
 
 
 @dataclass(frozen=True)

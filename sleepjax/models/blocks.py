@@ -146,7 +146,6 @@ class FrameConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T F"]) -> Float[Array, "B frames {self.features}"]:
-        """Return one value per frame and feature; the last frame may be partly zeros."""
         size = centred_size(self.kernel, self.downsample)
         weights = self.param("kernel", lecun_uniform, (size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))

@@ -15,14 +15,13 @@ NAMED = {"norm": NORMS, "upsample": UPSAMPLES}
 
 
 class Checked(nn.Module):
-    """A module with bounds on its settings.
+    """A module that raises InputError for a setting out of its bounds.
 
     What is a whole number above 0 by default, or a list of them, is a size, ``dropout`` a fraction.
     `NAMED` are names.
     """
 
     def __post_init__(self) -> None:
-        """Raise InputError for a setting out of its bounds."""
         for field in dataclasses.fields(self):
             name, default, value = field.name, field.default, getattr(self, field.name)
             first = default[0] if isinstance(default, tuple) and default else default

@@ -41,7 +41,6 @@ class StopSignal:
         self.outer: StopSignal | None = None
 
     def __bool__(self) -> bool:
-        """Whether a signal has arrived."""
         return bool(self.name)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:

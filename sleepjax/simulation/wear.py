@@ -42,7 +42,7 @@ HABITS = {
 }
 
 
-def draw_wear(rng, n_steps: int, nights: tuple[Night, ...], *, copies: float = 0.1):
+def draw_wear(rng, n_steps: int, nights: tuple[Night, ...], *, copies: float):
     """(name of the habit, stretches without the watch) of a recording at home.
 
     ``copies`` is the chance that all of the person's stretches were filled with copies of other

@@ -124,10 +124,9 @@ def _part(behaviour: Behaviour, first: int, end: int) -> Behaviour:
 
 def _wear(rng, recording: str, clock: Clock, behaviour: Behaviour) -> tuple[str, list[Unworn]]:
     """(habit, stretches without the watch)."""
-    if recording in ("months", "weeks"):
-        return draw_wear(rng, clock.n_steps, behaviour.nights)
-    if recording == "hours":
-        return draw_wear(rng, clock.n_steps, behaviour.nights, copies=0.0)
+    if recording != "laboratory":
+        copies = 0.0 if recording == "hours" else 0.1
+        return draw_wear(rng, clock.n_steps, behaviour.nights, copies=copies)
     rises = [night.rise for night in behaviour.nights if 0 < night.rise < clock.n_steps]
     rise = max(rises, default=clock.n_steps)
     if clock.n_steps - rise > 0.5 * HOUR:

@@ -277,7 +277,6 @@ def mixed_loss(
 
 
 def _next(values: Shaped[Array, "B ..."]) -> Shaped[Array, "B ..."]:
-    """For each sample the next one of the batch."""
     return jnp.roll(values, -1, axis=0)
 
 
