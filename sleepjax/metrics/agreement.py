@@ -28,6 +28,8 @@ QUANTITIES = ("onset", "wakeup", "duration", "midpoint")
 WITHIN = (5, 15, 30)
 """Minutes."""
 WITHOUT_TRUTH = "found windows of series without truth"
+DRAWS = 1000
+"""Of the bootstrap over persons."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,6 @@ def agreement(
     onset: str = "onset_step",
     wakeup: str = "wakeup_step",
     naps: bool = False,
-    draws: int = 1000,
-    seed: int = 0,
 ) -> Agreement:
     """Compare found sleep windows with true ones.
 
@@ -94,11 +94,8 @@ def agreement(
       found: windows with series_id, onset_step and wakeup_step, as scripts/predict.py writes, or
         the table of nights.
       stages: series_id, step and asleep (true, false, or null where nothing was scored).
-      onset: name of the onset column of ``truth``.
-      wakeup: name of its wakeup column.
+      onset, wakeup: names of these columns of ``truth``.
       naps: judge the windows of ``found`` that are not the main sleep of a night, too.
-      draws: of the bootstrap over persons.
-      seed: of the bootstrap.
 
     Raises InputError for missing columns, no true window, or a wakeup that is not after its onset.
     """
@@ -119,9 +116,8 @@ def agreement(
     nights = _nights(true, known, partner)
     extra = known.filter(~pl.Series(np.isin(np.arange(len(known)), partner)))
     names, person = np.unique(nights["person"].to_numpy().astype(str), return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=draws
-    )
+    shares = np.full(len(names), 1 / len(names))
+    drawn = np.random.default_rng(0).multinomial(len(names), shares, size=DRAWS)
     differences = {
         name: _difference(nights[f"{name}_error"].to_numpy(), person, drawn) for name in QUANTITIES
     }

@@ -96,16 +96,11 @@ def bootstrap(
 
 
 def paired_bootstrap(
-    solution: Frame,
-    first: Frame,
-    second: Frame,
-    n: int = 1000,
-    seed: int = 0,
-    tolerances: Tolerances = TOLERANCES,
+    solution: Frame, first: Frame, second: Frame, n: int = 1000, seed: int = 0
 ) -> PairedBootstrap:
     """Whether ``second`` scores better than ``first``, by draws as in `bootstrap`."""
     problems = encode(solution, first), encode(solution, second)
-    by_event = check_tolerances(tolerances, list(problems[0].events))
+    by_event = check_tolerances(TOLERANCES, list(problems[0].events))
     weights = _draw(len(problems[0].series), n, seed)
     weights = np.concatenate([np.ones((1, weights.shape[1]), np.int64), weights])
     a, b = (_mean(_resample(problem, by_event, weights)) for problem in problems)

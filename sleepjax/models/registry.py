@@ -175,12 +175,8 @@ def construct(
 ) -> nn.Module:
     """An instance of a module's class: its fields are the settings that it may be given.
 
-    Args:
-      place: of the settings in a config, ``model`` or ``model.decoder``.
-      name: by which the config chose the class.
-      cls: the class; it checks bounds itself, in ``__post_init__``.
-      settings: values of its fields, of the types of their defaults.
-      shared: values for those of its fields that are no settings of the group.
+    ``place`` is that of the settings in a config, ``model`` or ``model.decoder``; ``shared`` are
+    values of fields that are no settings of the group. The class checks bounds itself.
 
     Raises InputError for a field that does not exist, needs a value or cannot have this one.
     """

@@ -88,7 +88,8 @@ def record(
     warn("\n  ".join([head, *lines]))
     old, new = before["total_steps"], settings["total_steps"]
     if new != old:
-        warn(f"the learning rate continues on the schedule of {new} steps in all, not of {old}.")
+        schedule = f"the schedule of {new} steps in all, not on that of {old}"
+        warn(f"the learning rate continues on {schedule}.")
     return True
 
 

@@ -217,13 +217,8 @@ def cut_and_mix(
 ) -> Batch:
     """Put a piece of the next sample, from the same place, into some samples, with its labels.
 
-    Frames within `SEAM` of a seam are masked.
-
-    Args:
-      batch: windows of whole frames.
-      chosen: which samples get a piece.
-      cuts: the two ends of the piece, in either order, as fractions of the window.
-      downsample: steps per frame.
+    ``cuts`` are the two ends of the piece, in either order, as fractions of the window, which has
+    whole frames. Frames within `SEAM` of a seam are masked.
     """
     n_frames = batch["mask"].shape[1]
     ends = jnp.round(cuts * n_frames).astype(jnp.int32)
