@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import polars as pl
 
-from sleepjax.data.compact import in_runs, true_runs
+from sleepjax.data.compact import true_runs
 from sleepjax.simulation.annotation import HALF_HOUR, NightLabel, Window
 from sleepjax.simulation.behaviour import Behaviour
 from sleepjax.simulation.participant import Participant
@@ -98,9 +98,11 @@ class SimulatedSeries:
 
     def awake_rows(self) -> list[dict[str, object]]:
         """Rows of train_awake.csv: awake within the nights of `psg_labels`."""
-        found = [(one.onset, one.wakeup) for one in self.psg_labels() if one.onset is not None]
-        asleep = self.steps.asleep
-        return self._stretch_rows(in_runs(found, len(asleep)) & ~asleep)
+        nights = np.zeros(len(self.steps.asleep), bool)
+        for label in self.psg_labels():
+            if label.onset is not None:
+                nights[label.onset : label.wakeup] = True
+        return self._stretch_rows(nights & ~self.steps.asleep)
 
     def _stretch_rows(self, which: np.ndarray) -> list[dict[str, object]]:
         """Rows of a file of stretches, where ``which`` [T] is True; without any one row, empty."""

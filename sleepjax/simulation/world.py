@@ -114,10 +114,15 @@ def _one_night(rng, behaviour: Behaviour, sleepers: Sleepers) -> tuple[int, int]
 def _part(behaviour: Behaviour, first: int, end: int) -> Behaviour:
     """Rows ``first`` to ``end`` alone, with every night, which may lie outside them."""
     inside = (behaviour.stirs >= first) & (behaviour.stirs < end)
-    moved = lambda *rows: tuple(row - first for row in rows)
     nights = [
-        Night(*moved(n.bed, n.onset, n.wakeup, n.rise), tuple(moved(*a) for a in n.awakenings))
-        for n in behaviour.nights
+        Night(
+            night.bed - first,
+            night.onset - first,
+            night.wakeup - first,
+            night.rise - first,
+            tuple((start - first, stop - first) for start, stop in night.awakenings),
+        )
+        for night in behaviour.nights
     ]
     return Behaviour(behaviour.mode[first:end], behaviour.stirs[inside] - first, tuple(nights))
 
