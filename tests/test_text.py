@@ -2,7 +2,7 @@
 
 import pytest
 
-from sleepjax.text import columns, counted, markdown
+from sleepjax.text import columns, counted, first_line, markdown
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,9 @@ def test_columns_are_aligned_and_short_rows_filled_up():
 def test_a_table_in_markdown():
     table = markdown(["setting", "a"], [["x|y", 1]])
     assert table.splitlines() == ["| setting | a |", "|---|---|", r"| x\|y | 1 |"]
+
+
+def test_an_error_in_one_line():
+    assert first_line(ValueError(" no such zone\nat line 3")) == "no such zone"
+    assert first_line(ValueError()) == "ValueError"
+    assert len(first_line(ValueError("x" * 900))) == 200

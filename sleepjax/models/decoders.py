@@ -43,7 +43,7 @@ class Decoder(Checked):
         """Features per frame, of which the logits are linear functions, and of every layer."""
         raise NotImplementedError
 
-    def drop(self, x: Float[Array, "..."], train: bool) -> Float[Array, "..."]:
+    def drop(self, x: Float[Array, " ..."], train: bool) -> Float[Array, " ..."]:
         """Features of which training leaves out some."""
         return nn.Dropout(self.dropout)(x, deterministic=not train)
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleepjax.data.compact import runs_of, true_runs
+from sleepjax.data.compact import in_runs, runs_of, true_runs
 from sleepjax.data.labels import compacted, make_labels
 from tests.reference.labels import dense, events_frame
 
@@ -29,6 +29,7 @@ def test_true_runs_cover_what_is_true_and_nothing_else(values):
         assert not again[max(first - 1, 0) : stop].any()
         again[first:stop] = True
     np.testing.assert_array_equal(again, array)
+    np.testing.assert_array_equal(in_runs(true_runs(array), len(array)), array)
 
 
 def test_labels_take_bytes_for_each_night_and_not_for_each_step():
