@@ -115,10 +115,9 @@ def check_user_defined(built: Built, config: Any) -> None:
     with custom.calling_any(names):
         state = built.shapes()
         step = jax.ShapeDtypeStruct((), jnp.int32)
-        scored = jax.eval_shape(built.eval_step, state.variables, batch, step)
+        probabilities, total, count = jax.eval_shape(built.eval_step, state.variables, batch, step)
         key = jax.eval_shape(lambda: jax.random.key(0))
         jax.eval_shape(built.train_step, state, batch, key)
-    probabilities, total, count = scored
     found = probabilities.shape
     if found[:2] != (2, config.data.duration) or found[2] not in (len(CLASSES), len(CLASSES) + 1):
         raise InputError(
