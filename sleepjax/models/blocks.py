@@ -229,10 +229,7 @@ class LinearUpsample(nn.Module):
         return pairs.reshape(x.shape[0], -1, self.width)[:, : shape[0]]  # [B,T,width]
 
 
-UPSAMPLES: dict[str, Callable[..., nn.Module]] = {
-    "transposed": Upsample,
-    "linear": LinearUpsample,
-}
+UPSAMPLES: dict[str, Callable[..., nn.Module]] = {"transposed": Upsample, "linear": LinearUpsample}
 
 
 class SqueezeExcite(nn.Module):

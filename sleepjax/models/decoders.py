@@ -11,16 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sleepjax.models.attention import Patches, TransformerBlock
-from sleepjax.models.blocks import (
-    NORMS,
-    Conv,
-    Dtype,
-    FrameMask,
-    Frames,
-    Outputs,
-    dense,
-    he_uniform,
-)
+from sleepjax.models.blocks import NORMS, Conv, Dtype, FrameMask, Frames, Outputs, dense, he_uniform
 from sleepjax.models.bounds import Checked
 from sleepjax.models.head import CLASS_BIAS, Head
 from sleepjax.models.recurrent import BiLSTM, BiMinGRU

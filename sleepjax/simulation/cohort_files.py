@@ -21,11 +21,7 @@ EVENT_SCHEMA = events.COLUMNS | {"night": pl.UInt32, "step": pl.UInt32}
 TRUTH_SCHEMA = {"series_id": pl.String, "event": pl.String, "step": pl.UInt32}
 STRETCH_SCHEMA = {"series_id": pl.String, "start_step": pl.UInt32, "end_step": pl.UInt32}
 _BED_STEPS = ("bed", "rise", "first_sleep", "last_sleep", "persistent_onset", "persistent_end")
-BED_SCHEMA = {
-    "series_id": pl.String,
-    **dict.fromkeys(_BED_STEPS, pl.UInt32),
-    "whole": pl.Boolean,
-}
+BED_SCHEMA = {"series_id": pl.String, **dict.fromkeys(_BED_STEPS, pl.UInt32), "whole": pl.Boolean}
 PARTICIPANT_SCHEMA = dict.fromkeys(
     ("series_id", "device", "person", "schedule", "recording", "wear"), pl.String
 )
