@@ -194,6 +194,11 @@ def _readable(path: Path) -> Iterator[None]:
                 f"{path.name}: it is not UTF-8 text (is it Latin-1 or Windows-1252?); save it as "
                 "'CSV UTF-8'."
             ) from None
+        if "found more fields" in reason:
+            raise InputError(
+                f"{path.name}: a row has more cells than the first line has names; put a text or "
+                "number that holds a comma in quotes."
+            ) from None
         raise InputError(
             f"{path.name}: the file cannot be read, is it damaged or cut short? ({reason})"
         ) from None

@@ -53,6 +53,14 @@ for name in commands.NAMES:
     assert done.stdout.splitlines() == list(commands.NAMES)
 
 
+def test_the_package_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "sleepjax", "predct"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: 'predct' is not a command, did you mean 'predict'?")
+
+
 def test_a_command_has_its_own_name_in_its_help(monkeypatch, capsys):
     code, out, _ = sleepjax(monkeypatch, capsys, "agreement", "--help")
     assert code == 0 and out.startswith("usage: sleepjax agreement [-h] --truth TRUTH")

@@ -147,6 +147,17 @@ def test_blank_lines_at_the_end_hold_nothing(tmp_path, ending):
     assert tables.read_table(path).height == 2
 
 
+def test_a_row_with_more_cells_than_names_is_said_to_be_one(tmp_path):
+    path = tmp_path / "diary.csv"
+    path.write_text("person,date,notes\np,2018-08-14,late, and tired\n")
+    with pytest.raises(InputError, match=r"diary.csv: a row has more cells .* in quotes\.$"):
+        tables.read_table(path, text=True)
+    path.write_text('person,date,notes\n\np,2018-08-14,"late, and tired"\n')
+    assert tables.read_table(path, text=True, line="n").rows() == [
+        (3, "p", "2018-08-14", "late, and tired")
+    ]
+
+
 def test_old_line_ends_other_encodings_and_long_headers_are_named_in_short(tmp_path):
     path = tmp_path / "x.csv"
     of_columns = (ids, events.read_events)

@@ -28,7 +28,7 @@ SHADES = {
     "nonwear": ("#DDDDDD", "\\\\", "watch not worn"),
     "copied": ("#DDDDDD", "////", "not worn: filled with a copy of another day"),
     "motionless": ("#F0E442", "....", "no movement for 3 h or more: perhaps not worn"),
-    "missing": ("white", "xxxx", "nothing measured"),
+    "missing": ("white", "xxxx", "nothing measured, or masked"),
 }
 """Kind of stretch -> face, hatch, words."""
 
