@@ -1,6 +1,6 @@
 r"""What a teacher is worth to a small network: soft targets on all people against labels of a few.
 
-python benchmarks/distillation.py --out runs/distillation             # about 40 minutes of one core
+python benchmarks/distillation.py --out runs/distillation             # two hours of one core
 python benchmarks/distillation.py --out runs/distillation --people 12 --labelled 6 --held 4 \
     --config configs/distilled.py:tiny --steps 4                      # does it work?
 
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--people", type=int, default=2_000)
+    parser.add_argument("--people", type=int, default=4_000)
     parser.add_argument("--labelled", type=int, default=400, help="people with labels")
     parser.add_argument("--held", type=int, default=120, help="people who are scored")
     parser.add_argument("--config", default="configs/distilled.py")

@@ -4,9 +4,9 @@ python scripts/distill.py --config configs/distilled.py --workdir runs/distilled
 python scripts/release.py --workdir runs/distilled --out distilled --half
 
 The people are simulated, of both worlds that the teacher learned from, and new to it; the network
-has a fifth of the parameters of one of the teacher's. About 16 minutes on one CPU core, and a few
-for what the teacher says. benchmarks/distillation.py compares it with the teacher and with the
-same network on labels (docs/deployment.md).
+has a fifth of the parameters of one of the teacher's. About an hour on one CPU core: with 16,000
+updates and half as many people it stays further from its teacher. benchmarks/distillation.py
+compares it with the teacher and with the same network on labels (docs/deployment.md).
 """
 
 from sleepjax.config import parse_arg
@@ -30,6 +30,6 @@ def get_config(arg=None):
         extractor = dict(height=4, kernels=(24,))
         c.update(model=dict(extractor=extractor, decoder=dict(widths=(8, 16))))
     else:
-        c.simulate.update(series=2_000, days=3)
-        c.update(total_steps=16_000, batch_size=8, eval=dict(every=16_000))
+        c.simulate.update(series=4_000, days=3)
+        c.update(total_steps=40_000, batch_size=8, eval=dict(every=40_000))
     return c
