@@ -113,9 +113,7 @@ def _load(path: Path, place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # user-defined code may raise anything
         del sys.modules[name]
-        raise InputError(
-            f"{place}: {str(path)!r} cannot be loaded: {type(error).__name__}: {error}."
-        ) from error
+        raise InputError(f"{place}: {str(path)!r} cannot be loaded: {_reason(error)}.") from error
     return module
 
 
@@ -187,7 +185,8 @@ def _line(error: Exception, names: Sequence[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"
+    first = str(error).splitlines()[0].rstrip(".") if str(error) else "no reason"
+    return f"{type(error).__name__}: {first}"
 
 
 def names(settings: Any) -> list[str]:

@@ -5,6 +5,7 @@ An evaluator returns a row of numbers for the log, empty where it only saves or 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from sleepjax.figures import curves
 from sleepjax.figures import report as page
 from sleepjax.runs import validation as files
 from sleepjax.runs.log import MetricWriter, reported
+from sleepjax.types import InputError
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,28 @@ def standard(config: Any) -> dict[str, tuple[Evaluator, int]]:
     }
 
 
+TAKEN = ("train/", "valid/loss", "valid/event_ap", "valid/agreement")
+"""Beginnings of the names that the run itself writes."""
+
+
 def user_defined(name: str) -> Evaluator:
     """The evaluator of ``my_parts.py:name``; its faults are printed, and the training continues."""
     function = custom.load(name, "evaluators")
+    try:
+        inspect.signature(function).bind("a validation")
+    except TypeError as error:
+        raise InputError(
+            f"evaluators: {name!r} must be a function of one sleepjax.evaluators.Validation "
+            f"({error})."
+        ) from None
 
     def evaluator(run: Validation) -> Mapping[str, float]:
         with reported(f"evaluator {custom.short(name)}"):
-            return {str(key): float(value) for key, value in dict(function(run)).items()}
+            row = {str(key): float(value) for key, value in dict(function(run)).items()}
+            for key in row:
+                if key == "step" or key.startswith(TAKEN):
+                    raise InputError(f"it returns {key!r}, which the run itself writes")
+            return row
         return {}
 
     return evaluator

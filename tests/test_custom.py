@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from ml_collections import ConfigDict
 
-from sleepjax import custom, release
+from sleepjax import custom, evaluators, release
 from sleepjax.config import load_config
 from sleepjax.evaluation import compare
 from sleepjax.evaluators import standard
@@ -130,7 +130,7 @@ def test_a_loss_of_its_own_settings_reaches_its_model(project, cohort, tmp_path,
 BAD = """
 import jax.numpy as jnp, optax, polars as pl
 from sleepjax.data.features import Feature
-from sleepjax.objectives import Objective
+from sleepjax.objectives import Objective, to_steps
 def half(asleep, distance, sigma): return asleep
 def slips(asleep, distance, sigma): return nothing_of_that_name
 def shorter(batch, key, features): return batch | {"x": batch["x"][:, 1:]}
@@ -138,6 +138,14 @@ def no_objective(*, downsample): return 3
 def vector(*, downsample): return Objective(lambda o, b, s: (b["mask"], b["mask"]), lambda o, n: o[0], 1.0)
 def no_optimiser(): return 3
 def below(*, lr, warmup, total_steps): return lambda step: -1.0
+def climbs(): return optax.adam(1e-3)
+def doubled(asleep, distance, sigma): return 2 - jnp.concatenate([asleep[..., None], abs(distance)], -1)
+def flat(asleep, distance, sigma): return jnp.concatenate([asleep[..., None], 0 * distance], -1)
+def mean(*, downsample): return Objective(lambda o, b, s: o[0].mean(), lambda o, n: o[0], 1.0)
+def logits(*, downsample): return Objective(lambda o, b, s: (o[0].mean(), b["mask"].sum()), lambda o, n: to_steps(o[0], n, downsample), 1.0)
+def unspread(*, downsample): return Objective(lambda o, b, s: (o[0].sum(), b["mask"].sum()), lambda o, n: o[0], float("nan"))
+def highest(onset, wakeup, meta): return onset.keep(onset.score == onset.score.max()), wakeup
+def half_of_it(onset, wakeup): return onset, wakeup
 def backwards(onset, wakeup, meta): return type(onset)(onset.position[::-1], onset.score), wakeup
 gappy = Feature(pl.col("enmo").shift(3))
 plain = Feature(pl.col("enmo"))
@@ -154,6 +162,14 @@ thing = 3
         ({"augment.more": ("shorter",)}, "augment.more=.* turns a batch of .* same arrays"),
         ({"loss": {"name": "no_objective"}}, "it must return a sleepjax.objectives.Ob"),
         ({"loss": {"name": "vector"}}, "bad.py:vector do not work together"),
+        ({"loss": {"name": "mean"}}, "bad.py:mean' gives .*; it must give .sum, count."),
+        ({"loss": {"name": "logits"}}, "logits' reads outputs from -4 to 4 .* from -4 to 4; they"),
+        ({"loss": {"name": "unspread"}}, "event_steps=nan of its Objective must be a number above"),
+        ({"loss.target": "doubled"}, "doubled' gives targets from -718 to 2 within an hour"),
+        ({"loss.target": "flat"}, "those of events at most 0; they must .* above 0 at an event"),
+        ({"optim.name": "climbs"}, "climbs' climbs: .* optax.scale_by_adam.. or optax.trace"),
+        ({"post.more": ("highest",)}, "highest' fails on 0 candidates .* in line 18: ValueError"),
+        ({"post.more": ("half_of_it",)}, "half_of_it' fails .*takes 2 positional arguments but 3"),
         ({"optim.name": "no_optimiser"}, "returns a int; it must return an optax transformation"),
         ({"optim.schedule": "below"}, "gives the learning rates .*; they must be"),
         ({"data.features": ("thing",)}, "features.Feature 'thing'. It has: gappy"),
@@ -183,6 +199,22 @@ def test_what_cannot_be_used_is_refused_before_training(tiny_config, tmp_path, s
     with pytest.raises(InputError, match=message):
         checks.check(config)
         build(config).shapes()
+
+
+def test_evaluators_that_cannot_be_called_or_take_names_of_the_run(tmp_path, tiny_config, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "def nothing(): return {}\n"
+        "def better(run): return {'mine': 1, 'valid/event_ap': 1.0}\n"
+        "def later(run): return {'step': 9}\n"
+    )
+    config: Any = tiny_config({"evaluators": (f"{path}:nothing",)})
+    with pytest.raises(InputError, match="mine.py:nothing' must be a function of one sleepjax.ev"):
+        standard(config)
+    for name, key in (("better", "valid/event_ap"), ("later", "step")):
+        assert evaluators.user_defined(f"{path}:{name}")(None) == {}  # pyright: ignore
+        said = f"evaluator mine.py:{name} failed (InputError: it returns {key!r}, which the run"
+        assert said in capsys.readouterr().err
 
 
 def test_features_without_a_number_at_every_step_and_steps_out_of_order(tmp_path, finished, series):

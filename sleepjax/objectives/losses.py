@@ -62,6 +62,14 @@ def event_steps(name: str, *, sigma: float, decay: int) -> float:
     two = jnp.stack([distance, distance], axis=-1)[None]
     at_the_end = targets(name, sigma=sigma, decay=decay)
     made = at_the_end(jnp.zeros((1, len(distance))), two, jnp.int32(decay))
+    if custom.is_custom(name):
+        low, high, most = float(made.min()), float(made.max()), float(made[..., 1:].max())
+        if not (0 <= low <= high <= 1 and most > 0):
+            raise InputError(
+                f"loss.target={name!r} gives targets from {low:g} to {high:g} within an hour of an "
+                f"event, those of events at most {most:g}; they must lie between 0 and 1, and be "
+                "above 0 at an event."
+            )
     return float(made[..., 1].sum())
 
 

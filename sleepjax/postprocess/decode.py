@@ -20,7 +20,7 @@ from sleepjax.postprocess import candidates, unmeasured
 from sleepjax.postprocess.candidates import Pair
 from sleepjax.postprocess.peaks import check
 from sleepjax.postprocess.submission import SCHEMA as SUBMITTED
-from sleepjax.types import CLASSES, EVENTS, WORN, InputError, SeriesMeta
+from sleepjax.types import CLASSES, EVENTS, STEPS_PER_DAY, WORN, InputError, SeriesMeta
 
 WORN_FROM = 0.5
 """Probability of worn from which the watch counts as worn."""
@@ -135,7 +135,7 @@ def _candidates(
 def _user_defined(name: str, found: Pair, meta: SeriesMeta) -> Pair:
     """What a user-defined step makes of the candidates; raises InputError for anything else."""
     step = custom.load(name, "post.more")
-    with custom.calling("post.more", name):
+    with custom.calling("post.more", name, f" on {len(found[0].score)} candidates for an onset"):
         made = tuple(step(*found, meta))
     fits = len(made) == len(found) and all(isinstance(c, candidates.Candidates) for c in made)
     if not fits:
@@ -150,6 +150,15 @@ def _user_defined(name: str, found: Pair, meta: SeriesMeta) -> Pair:
                 f"{meta.n_steps - 1} of series {meta.series_id!r}, each with a finite score."
             )
     return made
+
+
+def _try_step(name: str) -> None:
+    """Raise InputError where a user-defined step fails: on some candidates, and on none."""
+    rows = np.arange(60, STEPS_PER_DAY, 720)
+    some = candidates.Candidates(rows, np.linspace(0.9, 0.1, len(rows)))
+    meta = SeriesMeta("made up to try it", STEPS_PER_DAY, 0, 0, ((0, 0),), {})
+    for c in (some, some.keep(some.score > 1)):
+        _user_defined(name, (c, c), meta)
 
 
 def with_timestamps(events: pl.DataFrame, meta: SeriesMeta) -> pl.DataFrame:
@@ -208,7 +217,7 @@ def check_post(post: Any) -> dict[str, Any]:
         if not fits[KINDS[name]]:
             raise InputError(f"setting {name}={shown(value)} must be {KINDS[name]}.")
     for name in post.get("more", ()):
-        custom.load(name, "post.more")
+        _try_step(name)
     check_settings(
         **{k: v for k, v in post.items() if k in ("height", "distance", "soft", "daily")}
     )

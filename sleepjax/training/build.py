@@ -96,7 +96,48 @@ def build(config: Any) -> Built:
     built = Built(init, start, update, *steps, lr_at, objective.event_steps)
     if custom.names(config.to_dict()):
         check_user_defined(built, config)
+    if custom.is_custom(config.optim.name):
+        check_descent(config.optim.name, tx, built.shapes().params)
+    if own_loss:
+        check_probabilities(config, model, objective)
     return built
+
+
+def check_descent(name: str, tx: Any, shapes: Any) -> None:
+    """Raise InputError for a user-defined optimiser whose first update climbs.
+
+    Whole optimisers of optax do: they hold a minus sign and a rate of their own. Parameters are
+    0, where weight decay and averages say nothing.
+    """
+    filled = lambda value: jax.tree.map(lambda s: jnp.full(s.shape, value, s.dtype), shapes)
+    zeros, ones = filled(0.0), filled(1.0)
+    with custom.calling("optim.name", name):
+        updates, _ = tx.update(ones, tx.init(zeros), zeros, step=jnp.int32(0))
+    if sum(float(u.sum()) for u in jax.tree.leaves(updates)) > 0:
+        raise InputError(
+            f"optim.name={name!r} climbs: its first update follows the gradient. It must return a "
+            "direction, which is multiplied by minus the learning rate, such as "
+            "optax.scale_by_adam() or optax.trace(0.9); optax.adam(lr) and optax.sgd(lr) are whole "
+            "optimisers, whose minus sign would count twice."
+        )
+
+
+def check_probabilities(config: Any, model: Any, objective: objectives.Objective) -> None:
+    """Raise InputError where a user-defined loss reads outputs as anything but probabilities."""
+    x = jax.ShapeDtypeStruct(
+        (2, config.data.duration, len(subjects.names(config.data))), jnp.float32
+    )
+    apply = lambda key, x: model.init_with_output({"params": key, "dropout": key}, x, train=False)
+    outputs, _ = jax.eval_shape(apply, jax.random.key(0), x)
+    ramp = lambda s: jnp.linspace(-4.0, 4.0, s.size).reshape(s.shape).astype(s.dtype)
+    found = objective.probabilities(jax.tree.map(ramp, outputs), config.data.duration)
+    low, high = float(found.min()), float(found.max())
+    if not jnp.issubdtype(found.dtype, jnp.floating) or not 0 <= low <= high <= 1:
+        raise InputError(
+            f"loss.name={config.loss.name!r} reads outputs from -4 to 4 as probabilities "
+            f"({found.dtype}) from {low:g} to {high:g}; they must be float32 from 0 to 1, such as "
+            "jax.nn.sigmoid of logits."
+        )
 
 
 def check_user_defined(built: Built, config: Any) -> None:
