@@ -184,7 +184,7 @@ def _line(error: Exception, names: Sequence[str]) -> str:
     return f" in line {at[-1].lineno}" if at else ""
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     first = str(error).splitlines()[0].rstrip(".") if str(error) else "no reason"
     return f"{type(error).__name__}: {first}"
 
