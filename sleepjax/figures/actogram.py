@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
@@ -96,8 +99,10 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int) -> None:
     if begin == end:
         return
     base = top - 0.93
-    for low, high in _same_offset(view, begin, end):
-        hour = (view.clock[low:high] - day * DAY) / HOUR + 24 * panel
+    hour_of = lambda rows: (view.clock[rows] - day * DAY) / HOUR + 24 * panel
+    edges = [begin, *(row for row, _ in view.meta.offsets if begin < row < end), end]
+    for low, high in pairwise(edges):  # the UTC offset does not change in between
+        hour = hour_of(slice(low, high))
         for kind, mask in view.stretches.items():
             face, hatch, _ = SHADES[kind]
             bars = [
@@ -109,15 +114,12 @@ def _draw_day(axis: Axes, view: View, day: int, panel: int, top: int) -> None:
                 bars, (base, 0.9), fc=to_rgba(face, 0.6), ec="#BBBBBB", lw=0, hatch=hatch
             )
         _draw_signals(axis, view, low, high, hour, base)
-    _draw_clock_changes(axis, view, day, begin, end, panel, base)
-    _draw_events(axis, view, day, begin, end, panel, base)
+    _draw_clock_changes(axis, view, begin, end, hour_of, base)
+    _draw_events(axis, view, begin, end, hour_of, base)
 
 
-def _same_offset(view: View, begin: int, end: int) -> list[tuple[int, int]]:
-    """The rows from begin to end, cut where the UTC offset changes."""
-    cuts = [row for row, _ in view.meta.offsets if begin < row < end]
-    edges = [begin, *cuts, end]
-    return list(zip(edges, edges[1:], strict=False))
+HourOf = Callable[..., np.ndarray]
+"""Rows -> hours from the left edge of the picture."""
 
 
 def _draw_signals(
@@ -139,41 +141,25 @@ def _draw_signals(
 
 
 def _draw_clock_changes(
-    axis: Axes, view: View, day: int, begin: int, end: int, panel: int, base: float
+    axis: Axes, view: View, begin: int, end: int, hour_of: HourOf, base: float
 ) -> None:
     """A line where the clock was changed, and what was done."""
-    for (_, before), (row, after) in zip(view.meta.offsets, view.meta.offsets[1:], strict=False):
-        if not begin <= row < end:
-            continue
-        hour = (view.clock[row] - day * DAY) / HOUR + 24 * panel
-        was = hour - (after - before) / HOUR
-        axis.vlines([was, hour], base, base + 0.9, color="black", lw=0.8, ls=":")
-        axis.text(
-            max(was, hour) + 0.1, base + 0.84, f"clock {(after - before) / HOUR:+g} h",
-            fontsize=7, va="top",
-        )  # fmt: skip
+    for (_, before), (row, after) in pairwise(view.meta.offsets):
+        if begin <= row < end:
+            hour, change = hour_of(row), (after - before) / HOUR
+            axis.vlines([hour - change, hour], base, base + 0.9, color="black", lw=0.8, ls=":")
+            x = float(max(hour - change, hour)) + 0.1
+            axis.text(x, base + 0.84, f"clock {change:+g} h", fontsize=7, va="top")
 
 
 def _draw_events(
-    axis: Axes,
-    view: View,
-    day: int,
-    begin: int,
-    end: int,
-    panel: int,
-    base: float,
+    axis: Axes, view: View, begin: int, end: int, hour_of: HourOf, base: float
 ) -> None:
     """Labels as lines with a bar from onset to wakeup, found events as triangles."""
-    hour_of = lambda rows: (view.clock[rows] - day * DAY) / HOUR + 24 * panel
-    onsets, _ = view.rows(view.truth, "onset")
-    wakeups, _ = view.rows(view.truth, "wakeup")
-    for onset in np.sort(onsets):
-        after = wakeups[wakeups > onset]
-        if len(after):
-            low, high = max(onset, begin), min(after.min(), end - 1)
-            if low < high:
-                axis.plot(hour_of([low, high]), [base + 0.87] * 2, color=SLEEP, lw=3)
-    for first, last, main in view.spans():
+    onsets, wakeups = (np.sort(view.rows(view.truth, event)[0]) for event in EVENTS)
+    labelled = [(row, wakeups[wakeups > row][:1], True) for row in onsets]
+    spans = [(row, int(after[0]), main) for row, after, main in labelled if len(after)]
+    for first, last, main in spans + view.spans():
         low, high = max(first, begin), min(last, end - 1)
         if low < high:
             colour = SLEEP if main else NAP

@@ -22,16 +22,8 @@ def bland_altman(results: Mapping[str, Agreement]) -> Figure:
     the mean error and the limits of agreement, bands their 95 % intervals. Errors beyond the axis
     lie at its edge, and are counted.
     """
-    reach = 1.15 * max(
-        (
-            abs(x)
-            for r in results.values()
-            for q in SHOWN
-            for x in r.differences[q].limits
-            if x == x
-        ),
-        default=30.0,
-    )
+    limits = np.abs([r.differences[q].limits for r in results.values() for q in SHOWN])
+    reach = 1.15 * max(limits[np.isfinite(limits)], default=30.0)
     figure = picture(9, 0.6 + 2.3 * len(results), layout="constrained")
     axes = figure.subplots(len(results), len(SHOWN), sharex=True, sharey=True, squeeze=False)
     for row, (name, result) in enumerate(results.items()):

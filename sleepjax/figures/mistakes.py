@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,11 @@ from sleepjax.types import STEPS_PER_MINUTE
 SCHEMA = {
     "series_id": pl.String, "event": pl.String, "step": pl.Float64, "detection": pl.Float64,
     "score": pl.Float64, "error": pl.Float64,
+}  # fmt: skip
+
+PARTICIPANTS = {
+    "series_id": pl.String, "events": pl.Int64, "ap": pl.Float64, "median_error": pl.Float64,
+    "missed": pl.Int64, "false_alarms": pl.Int64,
 }  # fmt: skip
 
 
@@ -49,28 +55,17 @@ def offsets(result: APResult) -> pl.DataFrame:
 
 def _unmatched(result: APResult, side: str) -> pl.DataFrame:
     """Detections (``det``) or events (``truth``) left over at the widest tolerance."""
-    series = pl.Series(result.problem.series, dtype=pl.String)
+    series = pl.Series("series_id", result.problem.series, dtype=pl.String)
     parts = []
     for event, tolerance in widest(result):
         arrays, pairs = result.problem.events[event], result.pairs[event, tolerance]
         step = arrays.det_step if side == "det" else arrays.truth_step
         number = arrays.det_series if side == "det" else arrays.truth_series
         left = np.setdiff1d(np.arange(len(step)), getattr(pairs, side))
-        none = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(left))
-        parts.append(
-            pl.DataFrame(
-                {
-                    "series_id": series.gather(number[left]),
-                    "event": pl.Series([event], dtype=pl.String).new_from_index(0, len(left)),
-                    "step": none if side == "det" else step[left],
-                    "detection": step[left] if side == "det" else none,
-                    "score": arrays.det_score[left] if side == "det" else none,
-                    "error": none,
-                },
-                schema=SCHEMA,
-            )
-        )
-    return pl.concat(parts)
+        known = {"detection": step, "score": arrays.det_score} if side == "det" else {"step": step}
+        part = pl.DataFrame({name: values[left] for name, values in known.items()})
+        parts.append(part.with_columns(series.gather(number[left]), event=pl.lit(event)))
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *parts], how="diagonal_relaxed")
 
 
 def participants(solution: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -85,22 +80,11 @@ def participants(solution: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     for (series_id,), truth in labelled.group_by("series_id", maintain_order=True):
         result = evaluate(truth, events.filter(series_id=series_id))
         found, alarms = offsets(result), false_alarms(result)
-        rows.append(
-            {
-                "series_id": series_id,
-                "events": len(truth),
-                "ap": result.ap,
-                "median_error": None
-                if found.is_empty()
-                else found["error"].abs().median() / STEPS_PER_MINUTE,  # type: ignore
-                "missed": len(misses(result)),
-                "false_alarms": None
-                if sure is None
-                else len(alarms.filter(pl.col("score") >= sure)),
-            }
-        )
-    types = {"median_error": pl.Float64, "false_alarms": pl.Int64}
-    return pl.DataFrame(rows, schema_overrides=types).sort("ap", "series_id")
+        error: Any = found["error"].abs().median()  # None of none
+        alarming = None if sure is None else len(alarms.filter(pl.col("score") >= sure))
+        minutes = None if error is None else error / STEPS_PER_MINUTE
+        rows.append((series_id, len(truth), result.ap, minutes, len(misses(result)), alarming))
+    return pl.DataFrame(rows, schema=PARTICIPANTS, orient="row").sort("ap", "series_id")
 
 
 def error_figure(found: pl.DataFrame, event: str) -> Figure:
