@@ -81,16 +81,13 @@ def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNa
         name, has_value, text = item.partition("=")
         setting = f" A setting is given as --config.{item}." if "." in name else ""
         check_known(f"config argument {name!r}", name, values, f".{setting}")
-        values[name] = _typed(name, text, values[name]) if has_value else _flag(name, values[name])
+        if not has_value and not isinstance(values[name], bool):
+            example = f"{name}={values[name]}"
+            raise InputError(f"config argument {name!r} needs a value, for example {example}.")
+        values[name] = _typed(name, text, values[name]) if has_value else True
     if values["demo"] and values["tiny"]:
         raise InputError("demo and tiny are two sizes of a config; give one of them.")
     return SimpleNamespace(**values)
-
-
-def _flag(name: str, default: Any) -> bool:
-    if not isinstance(default, bool):
-        raise InputError(f"config argument {name!r} needs a value, for example {name}={default}.")
-    return True
 
 
 def _typed(name: str, text: str, default: Any) -> Any:

@@ -114,15 +114,19 @@ def check_output(
     if not parent.is_dir():
         raise InputError(f"{folder} does not exist; create it.")
     check_not_input(option, paths, inputs)
-    existing = [str(path) for path in paths if path.exists()]
-    if existing and not overwrite:
-        verb = "exists" if len(existing) == 1 else "exist"
-        raise InputError(f"{', '.join(existing)} {verb}; give another {option}, or --overwrite.")
+    _check_free(option, paths, overwrite)
     try:
         with tempfile.TemporaryFile(dir=parent) as file:
             file.write(bytes(4096))
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror}).") from None
+
+
+def _check_free(option: str, paths: Iterable[Path], overwrite: bool) -> None:
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not overwrite:
+        verb = "exists" if len(existing) == 1 else "exist"
+        raise InputError(f"{', '.join(existing)} {verb}; give another {option}, or --overwrite.")
 
 
 def provenance_path(result: Path) -> Path:
@@ -140,9 +144,7 @@ def reserved(option: str, *paths: Path, overwrite: bool) -> Iterator[None]:
     claim = path.with_name(f".{path.name}.lock")
     with held(claim, state=f"where {path.name} is being written", remedy=f"give another {option}"):
         try:
-            existing = [str(path) for path in paths if path.exists()]
-            if existing and not overwrite:
-                raise InputError(f"{existing[0]} exists; give another {option}, or --overwrite.")
+            _check_free(option, paths, overwrite)
             yield
         finally:
             claim.unlink(missing_ok=True)

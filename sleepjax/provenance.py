@@ -79,9 +79,8 @@ def methods(found: Mapping[str, Any]) -> str:
     kinds = list(dict.fromkeys(_architecture(one["config"]["model"]) for one in weights))
     what = "a model" if len(weights) == 1 else f"an ensemble of {len(weights)} models"
     hashes = ", ".join(one["sha256"][:12] for one in weights)
-    people = "simulated people" if all(w["simulated"] for w in weights) else "recordings of people"
-    if len({one["simulated"] for one in weights}) > 1:
-        people = "simulated people and recordings of people"
+    words = {True: "simulated people", False: "recordings of people"}
+    people = " and ".join(words[of] for of in sorted({one["simulated"] for one in weights})[::-1])
     updates = sorted({one["updates"] for one in weights})
     span = f"{updates[0]:,} to " * (len(updates) > 1) + counted(updates[-1], "update")
     features = dict.fromkeys(f for w in weights for f in w["config"]["data"]["features"])
@@ -118,10 +117,8 @@ def _built(software: Mapping[str, Any]) -> str:
 
 def described(files: Files) -> list[dict[str, Any]]:
     """Name, size and SHA-256 of files; of a mapping, name -> where the file lies now."""
-    if isinstance(files, Mapping):
-        return [_described(str(name), path) for name, path in files.items()]
-    return [_described(path.name, path) for path in files]
-
-
-def _described(name: str, path: Path) -> dict[str, Any]:
-    return {"name": name, "bytes": path.stat().st_size, "sha256": file_hash(path)}
+    named = files.items() if isinstance(files, Mapping) else ((path.name, path) for path in files)
+    return [
+        {"name": name, "bytes": path.stat().st_size, "sha256": file_hash(path)}
+        for name, path in named
+    ]

@@ -25,7 +25,7 @@ def warn(text: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr, flush=True)
 
 
-class Stream(io.RawIOBase):
+class Stream(io.FileIO):
     """A file descriptor that may be closed at its other end: what follows goes nowhere.
 
     The work of a command does not depend on who listens: ``predict.py ... | head -1`` still writes
@@ -33,7 +33,7 @@ class Stream(io.RawIOBase):
     """
 
     def __init__(self, descriptor: int):
-        self.descriptor = descriptor
+        super().__init__(descriptor, "w", closefd=False)
         self.error: OSError | None = None
 
     def write(self, data) -> int:  # type: ignore[override]
@@ -42,22 +42,10 @@ class Stream(io.RawIOBase):
         size = len(rest)
         while rest and self.error is None:
             try:
-                rest = rest[os.write(self.descriptor, rest) :]
+                rest = rest[os.write(self.fileno(), rest) :]
             except OSError as error:
                 self.error = error
         return size
-
-    def writable(self) -> bool:
-        """Always."""
-        return True
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self.descriptor
-
-    def isatty(self) -> bool:
-        """Whether a person may be looking."""
-        return os.isatty(self.descriptor)
 
 
 @contextmanager
@@ -68,24 +56,24 @@ def forgiving() -> Iterator[Stream]:
     the program began is opened on the null device, so that no data file takes its number.
     """
     before = sys.stdout, sys.stderr
-    streams = {"stdout": Stream(1), "stderr": Stream(2)}
-    for name, stream in streams.items():
-        old, descriptor = getattr(sys, name), stream.descriptor
+    for descriptor in (1, 2):
+        _reserve(descriptor)
+    stdout, stderr = Stream(1), Stream(2)
+    for name, stream in (("stdout", stdout), ("stderr", stderr)):
+        old = getattr(sys, name)
         if old is not getattr(sys, f"__{name}__"):  # a notebook or a test listens
             continue
-        if old is None:
-            _reserve(descriptor)
-        else:
+        if old is not None:
             old.flush()
         text = io.TextIOWrapper(
             io.BufferedWriter(stream),
             encoding=getattr(old, "encoding", None) or "utf-8",
             errors="backslashreplace",
-            line_buffering=name == "stderr" or os.isatty(descriptor),
+            line_buffering=name == "stderr" or stream.isatty(),
         )
         setattr(sys, name, text)
     try:
-        yield streams["stdout"]
+        yield stdout
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -100,6 +88,7 @@ def failure(stream: Stream) -> str:
 
 
 def _reserve(descriptor: int) -> None:
+    """Open a descriptor that is closed on the null device."""
     try:
         os.fstat(descriptor)
     except OSError:

@@ -96,7 +96,9 @@ def tune(
             f"{len(series)} validation series have events; tuning needs at least two, so that "
             "one can be held out. Train with fewer folds (data.folds) or more series."
         )
-    decode = _decoder(curves)
+    # The same settings are decoded once.
+    decoded = cache(lambda items: pl.concat([one.events(dict(items)) for one in curves]))
+    decode = lambda post: decoded(tuple(sorted(post.items())))
     choose = partial(_choose, decode, solution, own, trials, seed, advance)
     order = np.random.default_rng(seed).permutation(len(series))
     parts = [[series[i] for i in order[k::n_folds]] for k in range(min(n_folds, len(series)))]
@@ -147,12 +149,6 @@ def _choose(
         if value > best_score:
             best, best_score = own | post, value
     return best, best_score
-
-
-def _decoder(curves: Sequence[Curves]) -> Callable[[Post], pl.DataFrame]:
-    """Settings -> events of all series; the same settings are decoded once."""
-    decoded = cache(lambda items: pl.concat([one.events(dict(items)) for one in curves]))
-    return lambda post: decoded(tuple(sorted(post.items())))
 
 
 def engine() -> str:

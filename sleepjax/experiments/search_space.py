@@ -113,14 +113,13 @@ def random_points(space: Space, n: int, seed: int) -> list[Point]:
     size = math.inf if any(map(_is_range, space.values())) else len(points(space))
     if n > size:
         raise InputError(f"--random {n} asks for more than the {size} points of --grid.")
-    for number in itertools.count():
-        if len(found) == n:
-            return found
-        rng = np.random.default_rng([seed, number])
+    numbers = itertools.count()
+    while len(found) < n:
+        rng = np.random.default_rng([seed, next(numbers)])
         point = {key: _draw(values, rng) for key, values in space.items()}
         if point not in found:
             found.append(point)
-    raise AssertionError
+    return found
 
 
 def contains(space: Space, point: Point) -> bool:

@@ -30,24 +30,12 @@ FORMAT = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 INPUTS = [
-    {
-        "name": "clock",
-        "dtype": "int32",
-        "shape": ["B", "T"],
-        "meaning": "seconds of the local wall clock since 2000-01-01T00:00:00",
-    },
-    {
-        "name": "anglez",
-        "dtype": "float32",
-        "shape": ["B", "T"],
-        "meaning": "angle of the arm in degrees, -90 to 90; NaN where nothing was measured",
-    },
-    {
-        "name": "enmo",
-        "dtype": "float32",
-        "shape": ["B", "T"],
-        "meaning": "movement in g (not mg); NaN where nothing was measured",
-    },
+    {"name": name, "dtype": dtype, "shape": ["B", "T"], "meaning": meaning}
+    for name, dtype, meaning in (
+        ("clock", "int32", "seconds of the local wall clock since 2000-01-01T00:00:00"),
+        ("anglez", "float32", "angle of the arm in degrees, -90 to 90; NaN where not measured"),
+        ("enmo", "float32", "movement in g (not mg); NaN where not measured"),
+    )
 ]
 CALLER = (
     "Rows are 5 seconds apart without gaps: a missing row is NaN, its clock continues. Finer "

@@ -148,7 +148,10 @@ def _compared(
     row: Mapping[str, Any], night: Mapping[str, Any] | None, known: bool
 ) -> dict[str, Any]:
     result: dict[str, Any] = {name: row[name] for name in ("person", "row", "date")}
-    result |= {f"diary_{name}": _shown(row[name]) for name in TIMES}
+    result |= {
+        f"diary_{name}": None if row[name] is None else str(np.datetime64(row[name], "s"))
+        for name in TIMES
+    }
     if night is None:
         given = any(row[end] is not None for end in EVENTS)
         code = "no_night_found" if given else "no_time_given"
@@ -174,7 +177,3 @@ def _compared(
         if after_bed >= 0 >= after_rise:
             result["sleep_efficiency"] = night["tst_min"] / in_bed
     return result | {REASONS: reasons.joined(codes)}
-
-
-def _shown(seconds: int | None) -> str | None:
-    return None if seconds is None else str(np.datetime64(seconds, "s"))

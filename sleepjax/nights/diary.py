@@ -101,23 +101,23 @@ def _row(
     person = _text(cells["person"])
     if person is None:
         raise InputError(f"{where}: the person is empty; name who slept.")
-    given = {name: _text(cells[name]) for name in known}
+    given = {name: text for name in known if (text := _text(cells[name])) is not None}
     evening = _date(_text(cells["date"]), where)
     if evening is not None and dates == "morning":
         evening -= 1
     times: dict[str, int | None] = dict.fromkeys(TIMES)
     before: tuple[str, int] | None = None
-    for name in _given(given):
-        at = _placed(name, str(given[name]), evening, before, where)
+    for name, text in given.items():
+        at = _placed(name, text, evening, before, where)
         if before is not None and (at < before[1] or (name == "wakeup" and at == before[1])):
             raise InputError(
-                f"{where}: {name} {given[name]!r} is not after {before[0]} "
-                f"{given[before[0]]!r}; correct it."
+                f"{where}: {name} {text!r} is not after {before[0]} {given[before[0]]!r}; "
+                "correct it."
             )
         times[name], before = at, (name, at)
     placed = [at for at in times.values() if at is not None]
     if placed and placed[-1] - placed[0] > LONGEST:
-        said = ", ".join(f"{name} {text}" for name, text in given.items() if text)
+        said = ", ".join(f"{name} {text}" for name, text in given.items())
         raise InputError(
             f"{where}: {said} span more than {LONGEST // HOUR} hours; are two of them swapped, or "
             "is am taken for pm?"
@@ -126,11 +126,6 @@ def _row(
         evening = (placed[0] - DAY // 2) // DAY
     shown = None if evening is None else str(date.fromordinal(evening + _EPOCH.toordinal()))
     return {"row": line, "person": person, "date": shown, **times}
-
-
-def _given(given: Mapping[str, str | None]) -> list[str]:
-    """Names of the times that a row has, in the order in which they come."""
-    return [name for name in TIMES if given.get(name) is not None]
 
 
 def _text(cell: str | None) -> str | None:

@@ -79,19 +79,15 @@ def scored(
                 f"{meta.n_steps}; give one for each step."
             )
     steps = windows.select(pl.col("onset_step", "wakeup_step") - meta.first_step)
-    spans, worn = list(steps.iter_rows()), wear(recording, probabilities, nonwear)
-    state = states(recording, probabilities, spans, worn.worn)
-    return Scored(recording, probabilities, windows, spans, worn, state)
-
-
-def wear(recording: Recording, probabilities: np.ndarray, nonwear: np.ndarray | None) -> Wear:
-    """Wear from a recording, probabilities [T,K] and non-wear at the raw rate, bool [T]."""
+    spans = list(steps.iter_rows())
     has_worn = probabilities.shape[1] > len(CLASSES)
-    return Wear(
+    wear = Wear(
         measured=np.asarray(recording.valid),
         model=probabilities[:, len(CLASSES)] >= SURE if has_worn else None,
         raw=None if nonwear is None else ~np.asarray(nonwear, bool),
     )
+    state = states(recording, probabilities, spans, wear.worn)
+    return Scored(recording, probabilities, windows, spans, wear, state)
 
 
 def states(
@@ -102,11 +98,7 @@ def states(
 ) -> np.ndarray:
     """`ASLEEP`, `AWAKE` or `UNKNOWN` at every step, int8 [T].
 
-    Args:
-      recording: T steps.
-      probabilities: [T,K], asleep first.
-      windows: (row of the onset, row of the wakeup) of each.
-      worn: bool [T].
+    ``windows`` are (row of the onset, row of the wakeup), ``worn`` is bool [T].
     """
     anglez = np.where(worn, np.asarray(recording.signals["anglez"]), np.nan)
     still, inside = np.zeros(len(worn), bool), np.zeros(len(worn), bool)
