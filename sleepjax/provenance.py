@@ -20,11 +20,7 @@ Files = Iterable[Path] | Mapping[str, Path]
 
 
 def of_model(predictor: Predictor) -> dict[str, Any]:
-    """What every prediction of a model has in common, as JSON.
-
-    software; weights, of each model sha256, updates, whether trained on simulated people, config;
-    and post_processing.
-    """
+    """What every prediction of a model has in common, as JSON."""
     members = [
         {
             "sha256": release.digest(member.variables),
@@ -57,10 +53,7 @@ def of_prediction(
 def of_work(sentence: str, inputs: Files, results: Files) -> dict[str, Any]:
     """Provenance of what was computed without a model of ours.
 
-    Args:
-      sentence: what was done, for a paper; ``{software}`` stands for sleepjax and its version.
-      inputs: files that were read.
-      results: files that were written.
+    ``sentence`` says for a paper what was done; its ``{software}`` becomes sleepjax and its version.
     """
     software = environment()
     files = {"inputs": described(inputs), "results": described(results)}

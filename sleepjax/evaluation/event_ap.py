@@ -39,14 +39,10 @@ def evaluate(
     windowing: Windowing,
     post: dict[str, Any],
 ) -> Evaluation:
-    """Score a model on labelled series.
+    """Score a model on labelled series, whose true events are ``solution``.
 
-    Args:
-      series: recordings with labels.
-      solution: their true events (series_id, event, step).
-      eval_fn: batch -> (probabilities [B,T,K], loss sum, loss count).
-      windowing: how the recordings are cut.
-      post: arguments of `sleepjax.postprocess.decode`.
+    ``eval_fn`` gives (probabilities [B,T,K], loss sum, loss count) of a batch; ``post`` are
+    arguments of `postprocess.decode_series`.
     """
     sums = []
 

@@ -113,11 +113,7 @@ def read_signature(folder: Path) -> dict[str, Any]:
 
 
 def read(folder: Path, name: str = STABLEHLO) -> Program:
-    """The program of an exported model, as a function of NumPy arrays.
-
-    Args:
-      folder: written by `write`.
-      name: `STABLEHLO` or `ONNX`.
+    """The program (`STABLEHLO` or `ONNX`) of an exported model, as a function of NumPy arrays.
 
     Raises InputError for a folder or file that is foreign, damaged, or too old for this JAX.
     """

@@ -64,12 +64,8 @@ def actogram(view: View, title: str, *, max_days: int = 31) -> Figure:
     """Each row shows two days, its own and the next, so every night is seen whole once.
 
     The place in a row is the local clock: where the clock is put forward an hour does not exist and
-    stays empty, where it is put back two hours share their place; both are marked.
-
-    Args:
-      view: the recording.
-      title: says *simulated* for simulated data.
-      max_days: later days are left out, and the title says so.
+    stays empty, where it is put back two hours share their place; both are marked. Days after the
+    first ``max_days`` are left out, and the title says so.
     """
     first, total = int(view.day[0]), int(view.day[-1] - view.day[0] + 1)
     days = min(total, max_days)

@@ -42,12 +42,8 @@ def nights_figure(view: View, title: str) -> Figure:
 
     All rows are on one axis, a day below the other: a tenth as many parts as with an axis each.
     Days after the first `MOST_DAYS` are left out, and the title says so. Found events are the more
-    solid, the higher their score; those below `MIN_SCORE` are not drawn.
-
-    Args:
-      view: the recording with what was found; of its labels, stretches that the annotators left
-        empty are marked *not labelled*.
-      title: shown above; says *simulated* for simulated data.
+    solid, the higher their score; those below `MIN_SCORE` are not drawn. Stretches that the
+    annotators left empty are marked *not labelled*.
     """
     every = int(_day(view).max()) + 1
     days = min(every, MOST_DAYS)

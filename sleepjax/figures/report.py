@@ -46,15 +46,7 @@ ALONE = 12 * STEPS_PER_HOUR
 def write(
     workdir: Path, data: TrainingData, evaluation: Evaluation, settings: Any, title: str
 ) -> Path:
-    """Write ``report.html`` of a run directory whose figures are drawn.
-
-    Args:
-      workdir: the run directory; its pictures and run.json are taken into the page.
-      data: whose validation series were evaluated.
-      evaluation: what was found in them.
-      settings: the config of the run.
-      title: of the page.
-    """
+    """Write ``report.html`` of a run directory, with its pictures, run.json and ``settings``."""
     recordings = {one.meta.series_id: one for one in data.valid}
     pictures = {name: (workdir / "figures" / f"{name}.png").read_bytes() for name in SHOWN}
     facts = json.loads((workdir / "run.json").read_text(encoding="utf-8"))

@@ -64,11 +64,7 @@ def events(
 ) -> tuple[Given, pl.DataFrame]:
     """The events that are final by now and were not returned before.
 
-    Args:
-      given: before.
-      recording: rows whose probabilities are final.
-      probs: float32 [T,K] at these rows.
-      post: arguments of `postprocess.decode_series`.
+    ``recording`` holds the rows whose probabilities ``probs`` float32 [T,K] are final.
     """
     meta = recording.meta
     low, high = given.events_to - meta.first_step, meta.n_steps - SURROUNDINGS

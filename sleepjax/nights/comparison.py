@@ -77,17 +77,13 @@ class DiaryComparison:
 
 
 def compare_diary(nights: pl.DataFrame, diary: pl.DataFrame) -> DiaryComparison:
-    """Compare the main sleep of nights with a diary.
+    """Compare the main sleep of nights (`nights_table`, of anybody) with a diary (`read_diary`).
 
     A row with both ends belongs to the main sleep that it overlaps most (`metrics.agreement`), a
     row with one end to that whose end is nearest, within six hours. Clock readings are compared,
     so that neither side needs a time zone. Sleep that by the clock ends before it begins, as on a
     flight to the west, belongs to no row, nor does sleep that is there from another recording too
     (``recorded_twice``).
-
-    Args:
-      nights: of `nights_table`, of any number of people.
-      diary: of `read_diary`.
     """
     ends = [_local(end).alias(f"{end}_s") for end in EVENTS]
     twice = pl.col(REASONS).str.split(" ").list.contains(TWICE)  # another row has this sleep

@@ -11,11 +11,7 @@ CODE = "recorded_twice"
 
 
 def overlap_hours(recordings: pl.DataFrame) -> pl.DataFrame:
-    """person, overlap_h: hours that at least two of a person's recordings cover.
-
-    Args:
-      recordings: of `recordings_table`, of any number of people.
-    """
+    """person, overlap_h: hours that at least two recordings (`recordings_table`) of one cover."""
     ends = recordings.select("person", begin=_moment("begin"), end=_moment("end"))
     edges = pl.concat(
         [
@@ -32,11 +28,8 @@ def overlap_hours(recordings: pl.DataFrame) -> pl.DataFrame:
 def recorded_twice(nights: pl.DataFrame) -> pl.DataFrame:
     """series_id, onset_step, also_in: sleep that another recording of the person is used for.
 
-    Of windows that overlap, from different recordings, one stays: a clean one before others, then
-    that of the night with the most hours worn, then the first by name.
-
-    Args:
-      nights: of `nights_table`, of any number of people.
+    Of windows (`nights_table`) that overlap, from different recordings, one stays: a clean one
+    before others, then that of the night with the most hours worn, then the first by name.
     """
     windows = nights.drop_nulls("onset_step").select(
         "person", "series_id", "onset_step", "worn_h", REASONS,

@@ -82,15 +82,10 @@ def write_summary(
     pages: Mapping[str, str],
     made_with: Mapping[str, Any],
 ) -> None:
-    """Write one page about a person of whom there are several recordings.
+    """Write one page about a person of whom there are several ``recordings`` with ``nights``.
 
-    Args:
-      path: the HTML file.
-      nights: of `nights_table`, of this person's recordings.
-      people: of `people_table`; the row of this person is shown.
-      recordings: of `recordings_table`, of this person.
-      pages: series id -> address of the recording's own page.
-      made_with: as of `write_person_report`.
+    ``pages`` is series id -> address of the recording's own page; the other arguments are those
+    of `write_person_report`.
     """
     person = recordings["person"][0]
     row = people.filter(person=person).row(0, named=True)

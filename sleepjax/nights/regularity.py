@@ -58,13 +58,10 @@ def phillips(epoch: np.ndarray) -> tuple[float | None, int]:
 def day_pairs(epoch: np.ndarray, clock: np.ndarray) -> list[tuple[float, float]]:
     """(index, share of the day that was known) of each pair of successive calendar days.
 
+    From the states int8 [E] and the local seconds int64 [E] of epochs.
     As in GGIR's CalcSleepRegularityIndex: a local date is compared with the next one at the same
     clock time. Times that a date does not have are unknown; of an hour that comes twice the first
     pass counts. (GGIR compares the two passes with neighbouring times.)
-
-    Args:
-      epoch: states int8 [E].
-      clock: local seconds of each epoch, int64 [E].
     """
     if not len(epoch):
         return []

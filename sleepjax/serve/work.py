@@ -40,17 +40,10 @@ class Model:
 def of_file(
     model: Model, limits: Limits, file: BinaryIO, name: str, tz: str | None, picture: bool
 ) -> dict[str, Any]:
-    """What is found in the recordings of a file.
+    """What is found in the recordings of a file, and pictures of the nights if asked for.
 
-    Args:
-      model: finds it.
-      limits: of the service.
-      file: the contents.
-      name: what the sender calls it; only its end counts.
-      tz: zone of the wall clock, where the file does not say.
-      picture: whether to draw the nights.
-
-    Raises InputError where no recording can be used.
+    Of its ``name`` only the end counts; ``tz`` is the zone of the wall clock, where the file does
+    not say. Raises InputError where no recording can be used.
     """
     ending = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if ending not in devices.SUFFIXES:
