@@ -53,7 +53,7 @@ def of_prediction(
 def of_work(sentence: str, inputs: Files, results: Files) -> dict[str, Any]:
     """Provenance of what was computed without a model of ours.
 
-    ``sentence`` says for a paper what was done; its ``{software}`` becomes sleepjax and its version.
+    ``sentence`` says for a paper what was done; ``{software}`` in it becomes sleepjax's version.
     """
     software = environment()
     files = {"inputs": described(inputs), "results": described(results)}
