@@ -17,14 +17,10 @@ import argparse
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.text import counted
 from sleepjax.types import InputError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 TIMEOUT = 1800.0
 MIN_HOURS = 16.0
@@ -84,13 +80,22 @@ def main(argv: list[str]) -> int:
 
 
 def process(args: argparse.Namespace) -> int:
+    from sleepjax import nights
     from sleepjax.data import zones
     from sleepjax.processing import run
 
     out = Path(args.out)
-    asked: dict[str, Any] = dict(diary=read_diary(args), people=read_people(args))
+    if args.diary is not None and args.diary_dates is None:
+        raise InputError(
+            "--diary needs --diary_dates evening or morning: which date a night has in the diary."
+        )
+    diary = people = None
+    if args.diary is not None:
+        diary = nights.read_diary(args.diary, dates=args.diary_dates)
+    if args.people is not None:
+        people = nights.read_people(args.people)
     if args.merge:
-        return run.merge(out, **asked)
+        return run.merge(out, diary=diary, people=people)
     if not args.inputs:
         raise InputError("name a file or a folder to process.")
     if args.jobs is not None and args.jobs < 1:
@@ -125,7 +130,7 @@ def process(args: argparse.Namespace) -> int:
     jobs = args.jobs or min(run.cpus(), len(inputs.files))
     start = {"local": lambda: Local(jobs, args.timeout), "ray": lambda: OnRay(args.timeout)}
     with closing(start[args.engine]()) as engine:
-        return run.run(inputs, out, settings, engine, shard, **asked)
+        return run.run(inputs, out, settings, engine, shard, diary=diary, people=people)
 
 
 def renamed(text: str) -> dict[str, str]:
@@ -134,28 +139,6 @@ def renamed(text: str) -> dict[str, str]:
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise InputError(f"--columns {text!r} must be NAME=COLUMN,..., such as time=t,x=ax.")
     return dict(pairs)
-
-
-def read_diary(args: argparse.Namespace) -> pl.DataFrame | None:
-    """The diary that was named; raises InputError where it is not clear."""
-    if args.diary is None:
-        return None
-    if args.diary_dates is None:
-        raise InputError(
-            "--diary needs --diary_dates evening or morning: which date a night has in the diary."
-        )
-    from sleepjax import nights
-
-    return nights.read_diary(args.diary, dates=args.diary_dates)
-
-
-def read_people(args: argparse.Namespace) -> pl.DataFrame | None:
-    """The file of people that was named; raises InputError where it is not clear."""
-    if args.people is None:
-        return None
-    from sleepjax import nights
-
-    return nights.read_people(args.people)
 
 
 def which_shard(text: str | None) -> tuple[int, int]:

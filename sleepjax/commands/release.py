@@ -72,22 +72,19 @@ def check_not_run(out: Path) -> None:
 def card(members: Sequence[Weights], checkpoint: str, notes: str) -> str:
     """The model card: the facts of every member, then what a person wrote."""
     kinds = {True: "simulated people only", False: "recordings of people"}
-    head = ["seed", "model", "features", "trained on", "series", "updates", "sleepjax", "commit"]
-    rows = []
-    for one in members:
-        run = one.run
-        rows.append(
-            (
-                one.config.seed,
-                one.config.model.name,
-                ", ".join(f"`{name}`" for name in one.config.data.features),
-                kinds[run["simulated"]],
-                len(run["train_series"]),
-                f"{run['step']} ({checkpoint})",
-                run["sleepjax"],
-                (run["git_commit"] or "unknown")[:12],
-                run["versions"]["jax"],
-            )
-        )
+    rows = [
+        {
+            "seed": one.config.seed,
+            "model": one.config.model.name,
+            "features": ", ".join(f"`{name}`" for name in one.config.data.features),
+            "trained on": kinds[one.run["simulated"]],
+            "series": len(one.run["train_series"]),
+            "updates": f"{one.run['step']} ({checkpoint})",
+            "sleepjax": one.run["sleepjax"],
+            "commit": (one.run["git_commit"] or "unknown")[:12],
+            "jax": one.run["versions"]["jax"],
+        }
+        for one in members
+    ]
     lines = ["# Model card", "", notes.strip(), "", "## Members", ""]
-    return "\n".join([*lines, markdown([*head, "jax"], rows)]) + "\n"
+    return "\n".join([*lines, markdown([*rows[0]], [[*row.values()] for row in rows])]) + "\n"

@@ -69,6 +69,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, prose: bool = F
     )
 
 
+def bullets(items: Iterable[str]) -> str:
+    """A list of HTML items; nothing without any."""
+    lines = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{lines}</ul>" if lines else ""
+
+
 def image(picture: Figure | bytes, words: str) -> str:
     """A picture with words below, which also stand in for it where it cannot be seen.
 
@@ -85,13 +91,9 @@ def image(picture: Figure | bytes, words: str) -> str:
 
 def row(pictures: Mapping[str, Figure]) -> str:
     """Small pictures beside each other, or below each other where the screen is narrow."""
-    return (
-        '<div class="row">'
-        + "".join(image(picture, words) for words, picture in pictures.items()).replace(
-            '<div class="wide">', "<div>"
-        )
-        + "</div>"
-    )
+    images = "".join(image(picture, words) for words, picture in pictures.items())
+    images = images.replace('<div class="wide">', "<div>")
+    return f'<div class="row">{images}</div>'
 
 
 def page(title: str, lead: str, sections: Sequence[tuple[str, str]]) -> str:

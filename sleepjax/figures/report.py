@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from sleepjax.evaluation.calibration import Reliability, reliability, reliabilit
 from sleepjax.figures import mistakes
 from sleepjax.figures.curves import precision_recall_figure
 from sleepjax.figures.night import stretch_figure
-from sleepjax.figures.page import image, page, row, table
+from sleepjax.figures.page import bullets, image, page, row, table
 from sleepjax.figures.palette import COLOURS, DARK
 from sleepjax.figures.shown import View, of_validation
 from sleepjax.io import write_text
@@ -131,9 +131,7 @@ def _score(result: APResult, boot: Bootstrap) -> str:
         for t in sorted({t for _, t in result.table})
     ]
     rows.append(["mean", *(cell(e, None, result.per_event[e]) for e in events)])
-    left_out = "".join(
-        f"<li>{escape(why)}: {count:,}</li>" for why, count in result.ignored.items()
-    )
+    left_out = bullets(f"{escape(why)}: {count:,}" for why, count in result.ignored.items())
     return (
         "<p>Average precision: 1 is perfect. An event counts as found when a detection lies closer "
         "than the error allowed; in brackets the 95 % interval from resampling participants.</p>"
@@ -141,7 +139,7 @@ def _score(result: APResult, boot: Bootstrap) -> str:
         + f"<p><small>{counted(result.n_detections, 'detection')} scored against "
         f"{counted(sum(result.n_events.values()), 'event')} of {result.n_series} series.</small>"
         + "</p>"
-        + (f"<p><small>Left out of the score:</small></p><ul>{left_out}</ul>" if left_out else "")
+        + (f"<p><small>Left out of the score:</small></p>{left_out}" if left_out else "")
     )
 
 
@@ -204,23 +202,15 @@ def _number(value: float, digits: int = 3) -> str | None:
 def _mistakes(result: APResult, solution: pl.DataFrame, view: Callable[[str], View] | None) -> str:
     most = min(WORST, max(1, sum(result.n_events.values()) // 20))
     labelled = solution.drop_nulls("step")
-    kinds: Sequence[tuple[str, str, pl.DataFrame, str]] = (
-        (
-            "Surest false alarms",
-            "Detections that no label was left for within the widest error allowed, sure or not:",
-            mistakes.false_alarms(result), "detection",
-        ),
-        (
-            "Misses", "Labelled events that nothing was matched to:",
-            mistakes.misses(result), "step",
-        ),
-        (
-            "Largest offsets", "Matched, but far from the label:",
-            mistakes.offsets(result), "step",
-        ),
-    )  # fmt: skip
+    false = "Detections that no label was left for within the widest error allowed, sure or not:"
+    missed = "Labelled events that nothing was matched to:"
+    far = "Matched, but far from the label:"
     parts = []
-    for name, words, rows, place in kinds:
+    for name, words, rows, place in (
+        ("Surest false alarms", false, mistakes.false_alarms(result), "detection"),
+        ("Misses", missed, mistakes.misses(result), "step"),
+        ("Largest offsets", far, mistakes.offsets(result), "step"),
+    ):
         shown = "; the worst are shown" if len(rows) > most else ""
         parts.append(f"<h3>{name}</h3><p>{words} {len(rows)} in all{shown}.</p>")
         for mistake in _spread(rows, most).to_dicts():

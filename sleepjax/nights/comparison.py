@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from sleepjax.metrics.agreement import QUANTITIES, Agreement, agreement
-from sleepjax.nights import reasons
 from sleepjax.nights.columns import REASONS, Column, checked
 from sleepjax.nights.diary import TIMES
 from sleepjax.nights.night_columns import LONGEST
@@ -172,4 +171,4 @@ def _compared(
         result["time_in_bed_min"] = in_bed = after_bed + night["spt_min"] - after_rise
         if after_bed >= 0 >= after_rise:
             result["sleep_efficiency"] = night["tst_min"] / in_bed
-    return result | {REASONS: reasons.joined(codes)}
+    return result | {REASONS: " ".join(codes)}

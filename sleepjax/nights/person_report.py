@@ -15,7 +15,7 @@ from sleepjax.data import qc
 from sleepjax.data.recording import Recording
 from sleepjax.figures.actogram import actogram
 from sleepjax.figures.night import stretch_figure
-from sleepjax.figures.page import image, page, table
+from sleepjax.figures.page import bullets, image, page, table
 from sleepjax.figures.shown import View
 from sleepjax.io import write_text
 from sleepjax.local_time import timestamps
@@ -112,13 +112,12 @@ def _overlap(row: Mapping[str, Any]) -> str:
 
 
 def _recordings(recordings: pl.DataFrame, pages: Mapping[str, str]) -> str:
-    items = [
-        f'<li><a href="{escape(pages[row["series_id"]])}">{escape(row["series_id"])}</a>: '
+    return bullets(
+        f'<a href="{escape(pages[row["series_id"]])}">{escape(row["series_id"])}</a>: '
         f"{words.moment(row['begin'])} to {words.moment(row['end'])}, {row['days']:.1f} days, worn "
-        f"for {row['worn_h']:.1f} hours</li>"
+        f"for {row['worn_h']:.1f} hours"
         for row in recordings.sort("begin").iter_rows(named=True)
-    ]
-    return f"<ul>{''.join(items)}</ul>"
+    )
 
 
 def _lead(recording: Recording, nights: pl.DataFrame, made_with: Mapping[str, Any]) -> str:
@@ -188,20 +187,18 @@ _NIGHT = (
 
 def _quality(recording: Recording, quality: Mapping[str, Any] | None) -> str:
     lines = qc.summary([recording.meta]) or ["Nothing had to be repaired or masked."]
-    parts = [f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"]
+    parts = [bullets(map(escape, lines))]
     if quality:
         rows = [[key, _plain(value)] for key, value in quality.items() if key != "notes"]
         parts.append(table(["of the file", ""], rows, prose=True))
-        notes: Sequence[str] = quality.get("notes") or []
-        parts.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>")
+        parts.append(bullets(map(escape, quality.get("notes") or ())))
     return "".join(parts)
 
 
 def _plain(value: Any) -> str | None:
     if isinstance(value, Mapping):
-        return ", ".join(
-            f"{key}: {_plain(of)}" for key, of in value.items() if of not in (None, "")
-        )
+        known = {key: of for key, of in value.items() if of not in (None, "")}
+        return ", ".join(f"{key}: {_plain(of)}" for key, of in known.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -58,11 +58,6 @@ DIARY = {
 """Code -> what it says, for rows of the comparison with a diary; those of the night follow."""
 
 
-def joined(codes: list[str]) -> str:
-    """The cell of a table: codes with a blank between them."""
-    return " ".join(codes)
-
-
 def listed(cells: Iterable[str], codes: Iterable[str]) -> list[str]:
     """Those of the codes that stand in the cells, each once."""
     given = {code for cell in cells for code in cell.split()}
@@ -71,4 +66,4 @@ def listed(cells: Iterable[str], codes: Iterable[str]) -> list[str]:
 
 def cells(given: Mapping[str, str]) -> dict[str, str]:
     """Both cells of a row of nights, from code -> what was measured and what is needed."""
-    return {REASONS: joined(list(given)), WHY: "; ".join(given.values())}
+    return {REASONS: " ".join(given), WHY: "; ".join(given.values())}

@@ -12,7 +12,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sleepjax.figures.page import Link, page, row, table
+from sleepjax.figures.page import Link, bullets, page, row, table
 from sleepjax.figures.palette import COLOURS, bare, picture
 from sleepjax.io import write_text
 from sleepjax.nights import words
@@ -116,17 +116,17 @@ def _unused(nights: pl.DataFrame) -> str:
     whole = nights.filter(pl.col("kind") != "nap")
     given = whole[REASONS].str.split(" ").explode().value_counts()
     count = dict(given.iter_rows())
-    rows = [[words_of, code, count[code]] for code, words_of in NIGHT.items() if code in count]
-    if not rows:
+    items = [
+        f"<b>{counted(count[code], 'night')}</b>: {escape(text)} <small>({code})</small>"
+        for code, text in NIGHT.items()
+        if code in count
+    ]
+    if not items:
         return f"<p>None of {counted(len(whole), 'night')}.</p>"
-    items = "".join(
-        f"<li><b>{counted(n, 'night')}</b>: {escape(text)} <small>({code})</small></li>"
-        for text, code, n in rows
-    )
     return (
         f"<p>{len(whole) - len(clean(whole))} of {counted(len(whole), 'night')}, the first and the "
         "last day of each recording among them. A night may have several reasons.</p>"
-        f"<ul>{items}</ul>"
+        + bullets(items)
     )
 
 

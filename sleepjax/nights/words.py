@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from sleepjax.figures.page import table
+from sleepjax.figures.page import bullets, table
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY
 from sleepjax.nights.reasons import PERSON, listed
 from sleepjax.text import counted
@@ -65,16 +65,14 @@ def spoken(codes: str) -> str:
 
 def reasons_html(codes: str) -> str:
     """A list of what these codes say."""
-    items = [f"<li>{escape(PERSON[code])} <small>({code})</small></li>" for code in codes.split()]
-    return f"<ul>{''.join(items)}</ul>" if items else ""
+    return bullets(f"{escape(PERSON[code])} <small>({code})</small>" for code in codes.split())
 
 
 def _why_html(row: Mapping[str, Any]) -> str:
     """A list of what speaks against a night, with value and bound."""
     said = [one for one in (row[WHY] or "").split("; ") if one]
     said += [PERSON[IMPOSSIBLE]] if IMPOSSIBLE in row[REASONS].split() else []
-    items = "".join(f"<li>{escape(one[:1].upper() + one[1:])}</li>" for one in said)
-    return f"<ul>{items}</ul>" if items else ""
+    return bullets(escape(one[:1].upper() + one[1:]) for one in said)
 
 
 def night_text(row: Mapping[str, Any]) -> str:
@@ -155,9 +153,8 @@ def nights_html(nights: pl.DataFrame) -> str:
     codes = " ".join(listed(nights[REASONS], PERSON))
     return table(head, rows, prose=True) + (
         "<p><small>Window: from falling asleep to waking up; asleep and awake are parts of it. "
-        "Efficiency: time asleep over the "
-        "window (sleep maintenance efficiency), not over the time in bed. Worn: hours of the "
-        "night's 24 with the watch on.</small></p>" + reasons_html(codes)
+        "Efficiency: time asleep over the window (sleep maintenance efficiency), not over the time "
+        "in bed. Worn: hours of the night's 24 with the watch on.</small></p>" + reasons_html(codes)
     )
 
 

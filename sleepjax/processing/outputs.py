@@ -36,13 +36,6 @@ from sleepjax.types import InputError
 
 AT_ONCE = 500
 """Inputs whose tables are held in memory together."""
-FILES = {
-    "nights": ("nights.parquet", "nights.csv"),
-    "clean": ("nights_clean.csv",),
-    "recordings": ("recordings.csv",),
-    "people": ("people.parquet", "people.csv"),
-}
-"""Name of a table -> files that it is written to."""
 DIGITS = 4
 """Behind the point, in csv files."""
 REPORTS, PEOPLE, DIARY = "reports", "people", "diary.csv"
@@ -78,11 +71,14 @@ def write(
         recordings = pl.read_parquet(sorted((parts / "recordings").iterdir()))
         nights = once(pl.scan_parquet(sorted((parts / "nights").iterdir())), recordings)
         persons = people_table(nights.select(NEEDED).collect(), recordings)
-        tables = dict(nights=nights, clean=clean(nights))
-        tables |= dict(recordings=recordings.lazy(), people=persons.lazy())
-        for name, files in FILES.items():
+        for table, files in (
+            (nights, ("nights.parquet", "nights.csv")),
+            (clean(nights), ("nights_clean.csv",)),
+            (recordings.lazy(), ("recordings.csv",)),
+            (persons.lazy(), ("people.parquet", "people.csv")),
+        ):
             for file in files:
-                _sink(tables[name], out / file)
+                _sink(table, out / file)
         pages = _link_reports(out, used, shared, parts / REPORTS)
         _person_pages(nights, recordings, persons, pages, made_with, parts / REPORTS)
         _replace_folder(parts / REPORTS, out / REPORTS)
