@@ -18,12 +18,7 @@ from scipy.ndimage import median_filter
 from sleepjax.data.compact import true_runs
 from sleepjax.data.rest import stretches
 from sleepjax.local_time import local_seconds
-from sleepjax.types import (
-    STEPS_PER_DAY,
-    STEPS_PER_HOUR,
-    STEPS_PER_MINUTE,
-    SeriesMeta,
-)
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, SeriesMeta
 
 MEDIAN_STEPS = 5 * STEPS_PER_MINUTE
 """The rolling median looks at the changes inside this many successive steps."""

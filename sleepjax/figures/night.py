@@ -13,13 +13,7 @@ from matplotlib.figure import Figure
 from sleepjax.data.compact import true_runs
 from sleepjax.figures.palette import COLOURS, DARK, GREY, NAP, SLEEP, bare, picture
 from sleepjax.figures.shown import DAY, HOUR, MIN_SCORE, SHADES, View
-from sleepjax.types import (
-    CLASSES,
-    EVENTS,
-    STEP_SECONDS,
-    STEPS_PER_MINUTE,
-    InputError,
-)
+from sleepjax.types import CLASSES, EVENTS, STEP_SECONDS, STEPS_PER_MINUTE, InputError
 
 MAX_POINTS = 3000
 _MINUTES = (1, 5, 15, 60, 120, 180, 360, 720, 1440)

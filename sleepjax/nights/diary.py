@@ -28,12 +28,7 @@ MENTIONED = 20
 """Lines that an error names."""
 LONGEST = 20 * HOUR
 """From the first to the last time of a row; more is a slip of the pen."""
-SCHEMA = {
-    "row": pl.Int64,
-    "person": pl.String,
-    "date": pl.String,
-    **dict.fromkeys(TIMES, pl.Int64),
-}
+SCHEMA = {"row": pl.Int64, "person": pl.String, "date": pl.String, **dict.fromkeys(TIMES, pl.Int64)}
 _CLOCK = re.compile(
     r"(\d{1,2})(?::(\d\d)(?::(\d\d))?(?:\.0+)?)?(?:\s*([ap])\.?m\.?)?", re.IGNORECASE
 )

@@ -39,10 +39,7 @@ PROBABILITIES = {
 
 
 def nights_table(
-    scored: Scored,
-    *,
-    quality: Mapping[str, Any] | None = None,
-    min_hours: float = MIN_HOURS,
+    scored: Scored, *, quality: Mapping[str, Any] | None = None, min_hours: float = MIN_HOURS
 ) -> pl.DataFrame:
     """All nights of one recording, in order of time.
 
