@@ -209,15 +209,9 @@ def override_from_text(config: ConfigDict, key: str, text: str) -> None:
         override(config, key, value)
     except InputError:
         # A string setting may look like a number: data.root=2024.
-        if isinstance(value, str) or not isinstance(_value_at(config, key), str):
+        if isinstance(value, str) or not isinstance(flat(config.to_dict()).get(key), str):
             raise
         override(config, key, text)
-
-
-def _value_at(config: ConfigDict, key: str) -> Any:
-    for name in key.split("."):
-        config = config.get(name) if isinstance(config, ConfigDict) else None  # type: ignore
-    return config
 
 
 def flat(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:

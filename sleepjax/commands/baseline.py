@@ -131,6 +131,8 @@ def score(args: argparse.Namespace) -> int:
 
 
 def apply(args: argparse.Namespace) -> int:
+    import polars as pl
+
     from sleepjax import baselines, postprocess
     from sleepjax.data import derived
     from sleepjax.devices.series import iter_recordings
@@ -142,7 +144,9 @@ def apply(args: argparse.Namespace) -> int:
         raise InputError(refused[0])
     if args.name == "clock":
         windows = constant_clock(args, series)
-        events = as_events(windows)
+        ends = ["onset_step", "wakeup_step"]
+        events = windows.unpivot(ends, index="series_id", variable_name="event", value_name="step")
+        events = events.with_columns(pl.col("event").str.strip_suffix("_step"), score=1.0)
     else:
         train, seed = (), 0
         config: Any = load_config(args.config)
@@ -173,20 +177,6 @@ def constant_clock(args: argparse.Namespace, series: list[Recording]) -> pl.Data
     onset, wakeup = (f"{t // 3600:02}:{t % 3600 // 60:02}" for t in times)
     print(f"constant clock time of these nights: {onset} to {wakeup}")
     return pl.concat(baselines.as_windows(constant.periods(times, one.meta), one) for one in series)
-
-
-def as_events(windows: pl.DataFrame) -> pl.DataFrame:
-    """Both ends of each window as events of score 1."""
-    import polars as pl
-
-    from sleepjax.types import EVENTS
-
-    return pl.concat(
-        windows.select(
-            "series_id", pl.col(f"{event}_step").alias("step"), event=pl.lit(event), score=1.0
-        )
-        for event in EVENTS
-    )
 
 
 def open_data(args: argparse.Namespace):

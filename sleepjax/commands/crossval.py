@@ -123,12 +123,13 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     from sleepjax.metrics.summary import as_dict
     from sleepjax.runs import directory, ensemble, validation
 
-    post = directory.read(next(iter(members.values()))[1])[0].post.to_dict()
     folds, seeds = (sorted(set(numbers)) for numbers in zip(*members, strict=True))
     paths = [[members[fold, seed][1] for seed in seeds] for fold in folds]
     directory.check_labels([path for _, path in members.values()])
+    first: Any
+    first, facts = directory.read(paths[0][0])
+    post, simulated = first.post.to_dict(), facts["simulated"]
     found = out_of_fold.evaluate(paths, post)
-    simulated = directory.read(paths[0][0])[1]["simulated"]
     validation.save(workdir, found.curves, found.solution)  # as a run keeps its own
     ensemble.write(workdir, [path for _, path in members.values()], post)
     contents = {

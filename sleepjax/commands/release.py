@@ -47,7 +47,8 @@ def release_runs(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     check_not_run(out)
-    check_not_input("--out", release.files(out), [Path(p) for p in (args.notes, args.post) if p])
+    files = [out / name for name in (release.MODEL, release.CONFIG, release.CARD)]
+    check_not_input("--out", files, [Path(path) for path in (args.notes, args.post) if path])
     if release.is_release(out) and not args.overwrite:
         raise InputError(f"{out} holds a release; give another --out, or --overwrite.")
     if args.notes and not Path(args.notes).is_file():

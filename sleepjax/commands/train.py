@@ -21,13 +21,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from sleepjax import cli
-from sleepjax.config import load_from_arguments
+from sleepjax.config import flat, load_from_arguments
 from sleepjax.runs.stop import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
@@ -57,7 +56,7 @@ def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     longer = [f"--config.{args.extend}"] if args.extend else []
     config: Any = load_from_arguments(args.config, [*rest, *longer])
     if args.print_config:
-        print("\n".join(settings(config)))
+        print(settings(config))
         return 0
     from sleepjax.data.source import default_workdir
 
@@ -65,14 +64,11 @@ def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
     return train(config, str(workdir), args, stop)
 
 
-def settings(config: ConfigDict, prefix: str = "--config") -> Iterator[str]:
-    """Every setting as it is written on a command line, ``--config.optim.lr=0.0005``."""
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            yield from settings(value, f"{prefix}.{name}")
-        else:
-            text = str(value).replace("'", '"')  # the shell's own quotes go around
-            yield shlex.quote(f"{prefix}.{name}={text}")
+def settings(config: ConfigDict) -> str:
+    """A line for each setting as a command line has it, ``--config.optim.lr=0.0005``."""
+    text = lambda value: str(value).replace("'", '"')  # the shell's own quotes go around
+    every = flat(config.to_dict()).items()
+    return "\n".join(shlex.quote(f"--config.{name}={text(value)}") for name, value in every)
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:

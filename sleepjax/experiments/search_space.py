@@ -169,7 +169,10 @@ def next_point(space: Space, told: Sequence[tuple[Point, float]], seed: int) -> 
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for point, score in told:
         value = 0.0 if math.isnan(score) else score
-        params = {key: _coded(space[key], point[key]) for key in space}
+        params = {
+            key: point[key] if _is_range(values) else values.index(point[key])
+            for key, values in space.items()
+        }
         study.add_trial(
             optuna.trial.create_trial(params=params, distributions=distributions, value=value)
         )
@@ -185,7 +188,3 @@ def _distribution(values: tuple[Any, ...], optuna: Any) -> Any:
         low, high = min(values), max(values)
         return optuna.distributions.FloatDistribution(low, high, log=low > 0)
     return optuna.distributions.CategoricalDistribution(range(len(values)))
-
-
-def _coded(values: tuple[Any, ...], value: Any) -> Any:
-    return value if _is_range(values) else values.index(value)

@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -123,10 +122,7 @@ def write_table(trials: Sequence[Trial], path: Path) -> str:
     rows.sort(key=lambda row: -row[len(keys)] if row[len(keys)] == row[len(keys)] else 1.0)
     with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
-    text = markdown(columns, [[_cell(value) for value in row] for row in rows])
+    cell = lambda value: f"{value:.4g}" if isinstance(value, float) else value
+    text = markdown(columns, [[cell(value) for value in row] for row in rows])
     write_text(path.with_suffix(".md"), text + "\n")
     return text
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else f"{value}"

@@ -254,6 +254,13 @@ def turn_range(signals: Signals) -> Rows:
     return jnp.where(known.any(axis=-1), jnp.log1p(high - low), jnp.nan)
 
 
+def share_gone(signals: Signals) -> Rows:
+    """Share of the recording gone by."""
+    size = signals.valid.shape[1]
+    share = jnp.arange(size, dtype=jnp.float32) / jnp.asarray(size, jnp.float32)
+    return jnp.where(signals.valid, share[None], share[None])  # of each recording
+
+
 _HOUR, _DAY, _YEAR = 3600, 24 * 3600, 31_556_952
 
 FEATURES: dict[str, Callable[[Signals], jax.Array]] = {
@@ -268,7 +275,7 @@ FEATURES: dict[str, Callable[[Signals], jax.Array]] = {
     "month_sin": lambda s: jnp.sin(phase(s.clock, _YEAR)),
     "month_cos": lambda s: jnp.cos(phase(s.clock, _YEAR)),
     "repeat": repeat,
-    "step": lambda s: share_gone(s),
+    "step": share_gone,
     "movement": lambda s: scaled(s, movement(s, measured(s, "enmo")), 2.3, 1.7),
     "movement_5min": lambda s: scaled(
         s, movement(s, mean_around(measured(s, "enmo"), FIVE_MINUTES)), 2.7, 1.6
@@ -281,14 +288,6 @@ FEATURES: dict[str, Callable[[Signals], jax.Array]] = {
     "anglez_abs": lambda s: scaled(s, jnp.abs(measured(s, "anglez")), 27.0, 21.0),
 }
 """The features of `data.features`, by the same names."""
-
-
-def share_gone(signals: Signals) -> Rows:
-    """Share of the recording gone by."""
-    size = signals.valid.shape[1]
-    step = jnp.arange(size, dtype=jnp.float32)
-    share = step / jnp.asarray(size, jnp.float32)
-    return jnp.where(signals.valid, share[None], share[None])
 
 
 def stacked(signals: Signals, names: tuple[str, ...]) -> jax.Array:

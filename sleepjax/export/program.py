@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
-import numpy as np
 
 from sleepjax.export import features, int8
 from sleepjax.inference import Windowing
@@ -135,11 +134,3 @@ def stitched(found: Any, starts: Any, length: Any, how: Windowing) -> Any:
         part = features.taken(flat, jnp.maximum(window, 0) * d + place, axis=1)
         total, weight = total + w[None, :, None] * part, weight + w
     return total / weight[None, :, None]
-
-
-def example(predictor: Predictor, length: int) -> tuple[np.ndarray, ...]:
-    """Inputs of a made-up recording of that many steps, B=1."""
-    t = np.arange(length)
-    anglez = (60 * np.sin(t / 97) * (t // 500 % 2) + t * 7919 % 13 / 10).astype(np.float32)
-    enmo = (0.002 + t * 104_729 % 1000 / 5000 * (t // 500 % 2)).astype(np.float32)
-    return (5 * t).astype(np.int32)[None], anglez[None], enmo[None]

@@ -71,7 +71,8 @@ def run(
         warn(facts)
         same = identity(settings, facts.weights)
         mine = inputs.shard(shard.number, shard.count)
-        task = Task(settings, same, facts.simulated, out, workplace, jobs_each(len(mine)))
+        jobs = max(1, cpus() // max(1, len(mine)))  # several for a file where files are few
+        task = Task(settings, same, facts.simulated, out, workplace, jobs)
         outcomes = each(mine, task, engine)
         listed = {
             "identity": asdict(same),
@@ -86,11 +87,6 @@ def run(
         print(f"{shard.name}: {counted(outcomes)}; --merge makes the tables of all shards")
         return exit_code(outcomes)
     return merge(out, diary=diary, people=people)
-
-
-def jobs_each(files: int) -> int:
-    """Processes for one file: several where there are fewer files than processors."""
-    return max(1, cpus() // max(1, files))
 
 
 def cpus() -> int:

@@ -52,11 +52,6 @@ def is_release(folder: Path) -> bool:
     return (folder / MODEL).is_file()
 
 
-def files(folder: Path) -> tuple[Path, ...]:
-    """The three files of a release in a folder."""
-    return tuple(folder / name for name in (MODEL, CONFIG, CARD))
-
-
 def write(
     folder: Path,
     members: Sequence[Weights],
