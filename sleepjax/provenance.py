@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import custom, release
-from sleepjax.io import file_hash
+from sleepjax.io import file_hash, provenance_path, write_json
 from sleepjax.runs.environment import environment
 from sleepjax.text import counted
 
@@ -50,15 +50,17 @@ def of_prediction(
     return {**found, "methods": methods(found)}
 
 
-def of_work(sentence: str, inputs: Files, results: Files) -> dict[str, Any]:
-    """Provenance of what was computed without a model of ours.
+def write_of_work(sentence: str, inputs: Files, results: Sequence[Path], **more: Any) -> None:
+    """Write, beside the first of the results, how they were made without a model of ours.
 
     ``sentence`` says for a paper what was done; ``{software}`` in it becomes sleepjax's version.
+    ``more`` is whatever else there is to say.
     """
     software = environment()
     files = {"inputs": described(inputs), "results": described(results)}
     text = sentence.format(software=f"sleepjax {software['sleepjax']} ({_built(software)})")
-    return {**_dated({"software": software, **files}), "methods": text}
+    facts = {**_dated({"software": software, **files}), "methods": text, **more}
+    write_json(provenance_path(results[0]), facts)
 
 
 def _dated(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleepjax import cli
-from sleepjax.io import check_output, provenance_path, save_figure, write_json
+from sleepjax.io import check_output, provenance_path, save_figure
 from sleepjax.text import counted
 from sleepjax.types import InputError
 
@@ -84,7 +84,7 @@ def compare(args: argparse.Namespace) -> int:
         from sleepjax.figures.agreement import bland_altman
 
         save_figure(outputs[0], bland_altman(results))
-        write_json(outputs[1], provenance.of_work(METHODS, inputs, outputs[:1]))
+        provenance.write_of_work(METHODS, inputs, outputs[:1])
         print(f"figure: {args.figure}", file=sys.stderr)
     return 0
 

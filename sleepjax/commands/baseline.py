@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.config import load_config
-from sleepjax.io import check_output, provenance_path, reserved, write_json, write_table
+from sleepjax.io import check_output, provenance_path, reserved, write_table
 from sleepjax.text import counted
 from sleepjax.types import InputError
 
@@ -66,12 +66,12 @@ def baseline(args: argparse.Namespace) -> int:
     if not args.out:
         return work(args)
     with reserved("--out", *outputs(args), overwrite=args.overwrite):
-        read, (*results, made_with) = inputs(args, every=False), outputs(args)
+        read, results = inputs(args, every=False), outputs(args)[:-1]
         code = work(args)
         from sleepjax import provenance
 
-        facts = provenance.of_work(METHODS[args.name], read, results)
-        write_json(made_with, facts | {"name": args.name, "zone": args.tz})
+        sentence = METHODS[args.name]
+        provenance.write_of_work(sentence, read, results, name=args.name, zone=args.tz)
         return code
 
 

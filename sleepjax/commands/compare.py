@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from sleepjax import cli
-from sleepjax.io import provenance_path, save_figure, write_json, write_text
+from sleepjax.io import save_figure, write_text
 from sleepjax.types import InputError
 
 METHODS = (
@@ -57,8 +57,7 @@ def compare(workdirs: list[Path], out: Path) -> int:
     write_text(out / "comparison.md", text)
     read = {f"{n}/run.json": path / "run.json" for n, path in zip(names, workdirs, strict=True)}
     written = [out / "comparison.md", out / "learning_curves.png"]
-    facts = provenance.of_work(METHODS, read, written)
-    write_json(provenance_path(out / "comparison.md"), facts)
+    provenance.write_of_work(METHODS, read, written)
     print(text)
     print(f"written to {out / 'comparison.md'}", file=sys.stderr)
     return 0

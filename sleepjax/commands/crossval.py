@@ -20,7 +20,7 @@ from typing import Any
 
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
-from sleepjax.io import provenance_path, write_json, write_text
+from sleepjax.io import write_json, write_text
 from sleepjax.runs.stop import resumable
 from sleepjax.text import markdown
 from sleepjax.types import EVENTS, InputError
@@ -147,8 +147,7 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
     write_text(workdir / "crossval.md", text + "\n")
     read = {f"{path.name}/run.json": path / "run.json" for _, path in members.values()}
     written = [workdir / name for name in ("crossval.json", "crossval.md", ensemble.FILE)]
-    facts = provenance.of_work(METHODS.format(n=len(folds)), read, written)
-    write_json(provenance_path(workdir / "crossval.json"), facts)
+    provenance.write_of_work(METHODS.format(n=len(folds)), read, written)
     print(text)
     print(f"\nensemble of {len(members)} members for predict --workdir: {workdir}")
 

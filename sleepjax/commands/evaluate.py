@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from sleepjax import cli
-from sleepjax.io import check_output, provenance_path, write_json, write_text
+from sleepjax.io import check_output, provenance_path, write_text
 from sleepjax.types import InputError
 
 METHODS = (
@@ -61,9 +61,8 @@ def score(args: argparse.Namespace) -> int:
         from sleepjax.figures import report  # imported late: it brings matplotlib
 
         title = f"{Path(args.submission).name} against {Path(args.events).name}"
-        html = report.build(title, solution, submission, result=result)
-        write_text(outputs[0], html)
-        write_json(outputs[1], provenance.of_work(METHODS, inputs, outputs[:1]))
+        write_text(outputs[0], report.build(title, solution, submission, result=result))
+        provenance.write_of_work(METHODS, inputs, outputs[:1])
     for line in doubts(result, submission):
         print(f"WARNING: {line}", file=sys.stderr)
     print(json.dumps(as_dict(result, boot), indent=2) if args.json else as_text(result, boot))
