@@ -16,15 +16,9 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Counts work done and shows it; use as a context manager.
+    """Counts work done, of ``total`` in ``unit``, and shows it; use as a context manager.
 
-    Args:
-      total: amount of work, in ``unit``.
-      label: what is being done.
-      unit: name of one piece of work.
-      initial: work done by an earlier run.
-      every: seconds between two plain lines.
-      quiet: show nothing.
+    ``initial`` is work done by an earlier run, ``every`` the seconds between two plain lines.
     """
 
     def __init__(

@@ -78,13 +78,9 @@ def read_table(
 ) -> pl.DataFrame:
     """Read a parquet or csv file.
 
-    Args:
-      path: the file; its name may have any characters.
-      suffixes: which ends of the name are accepted.
-      text: leave all columns of a csv file as text. Otherwise their types are inferred, but
-        series ids are text even if they look like numbers.
-      line: name of a column in front for the line of each row, from 2. Blank lines are left out,
-        and count.
+    With ``text`` all columns of a csv file stay text. Otherwise their types are inferred, but
+    series ids are text even if they look like numbers. ``line`` names a column in front for the
+    line of each row, from 2; blank lines are left out, and count.
 
     Raises InputError when the file does not exist, is of another kind, or is damaged.
     """

@@ -94,7 +94,6 @@ def check_paths(args: argparse.Namespace) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Path]:
-    """Files that are written."""
     out = Path(args.out)
     return [out, *([windows_path(args.out)] if args.series else []), provenance_path(out)]
 

@@ -102,7 +102,6 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 
 def train(members: Members) -> None:
-    """Train what is not finished."""
     from sleepjax.runs import directory, validation
     from sleepjax.training import input_pipeline, loop
 
@@ -117,7 +116,6 @@ def train(members: Members) -> None:
 
 
 def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
-    """Score the members, write and print what was found."""
     from sleepjax import provenance
     from sleepjax.evaluation import out_of_fold
     from sleepjax.metrics.summary import as_dict
@@ -153,7 +151,6 @@ def report(args: argparse.Namespace, workdir: Path, members: Members) -> None:
 
 
 def table(config: str, seeds: list[int], found: Any, simulated: bool) -> str:
-    """The score as markdown."""
     rows = {f"seed {seed}": score for seed, score in zip(seeds, found.seeds, strict=True)}
     rows |= {f"mean of {len(seeds)} seeds' probabilities": found.mean} if len(seeds) > 1 else {}
     n_series, n_folds = found.mean.result.n_series, len(found.folds)

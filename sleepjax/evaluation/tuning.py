@@ -77,8 +77,7 @@ def tune(
     """Choose settings among `SPACE`, starting from ``own``.
 
     Args:
-      curves: probabilities of labelled series.
-      solution: their true events (series_id, event, step).
+      curves: probabilities of labelled series, whose true events are ``solution``.
       own: settings to beat, arguments of `postprocess.decode_series`.
       trials: settings tried for each choice, ``own`` among them.
       n_folds: parts that the series are dealt into; fewer where there are fewer series.

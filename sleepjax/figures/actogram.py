@@ -192,7 +192,6 @@ def _scale(axis: Axes, first: int, days: int) -> None:
 
 
 def _legend(view: View) -> list[Line2D | Patch]:
-    """One entry for each thing that is drawn."""
     handles: list[Line2D | Patch] = [
         Patch(color=DARK, label="movement (ENMO, root scale to 300 mg)"),
         Line2D([], [], color="#E69F00", lw=1.5, label="arm angle, -90 to 90 degrees"),

@@ -46,14 +46,8 @@ def read(
 ) -> tuple[Samples, Counts]:
     """Samples of a frame in order of time, with unusable values masked, and the new counts.
 
-    Args:
-      frame: timestamp, anglez and enmo, as a polars or pandas frame or an Arrow table.
-      where: the stream's name, for the error text.
-      tz: zone of timestamps without UTC offset.
-      last: the newest sample before.
-      counts: of all samples before.
-
-    Raises InputError for a frame that cannot be used; nothing of it counts then.
+    ``last`` is the newest sample before, ``counts`` is of all samples before. Raises InputError for
+    a frame that cannot be used; nothing of it counts then.
     """
     frame = as_polars(frame, where)
     require_columns(frame.columns, COLUMNS, where)

@@ -44,7 +44,6 @@ def write_person_report(
     """Write the report of one recording.
 
     Args:
-      path: the HTML file.
       scored: the recording and what was found in it, by `scoring.scored`.
       nights: of `nights_table`, of this recording.
       people: of `people_table`; the row of this person is shown.

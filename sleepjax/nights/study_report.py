@@ -55,7 +55,6 @@ def write_study_report(
     """Write the report of a study.
 
     Args:
-      path: the HTML file.
       nights: of `nights_table`, of all recordings; the columns `NEEDED`.
       people: of `people_table`.
       status: one row for each input: ``input`` (its name), ``status`` (of `USED`, or another
@@ -183,7 +182,6 @@ def _everybody(people: pl.DataFrame, named: Named) -> str:
 
 
 def _overlaps(people: pl.DataFrame) -> str:
-    """Whose recordings overlap."""
     both = people.filter(pl.col("overlap_h") > 0)
     if both.is_empty():
         return ""
