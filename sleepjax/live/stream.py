@@ -21,7 +21,6 @@ import numpy as np
 from sleepjax import postprocess
 from sleepjax.data import rest
 from sleepjax.data.plausible import check_degrees
-from sleepjax.data.repair import Samples
 from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing
 from sleepjax.live import arrivals, saved, settled, track
@@ -112,7 +111,9 @@ class Stream:
         if state is None:
             if not len(new.utc):
                 return pieces.update()
-            state, new = self._first(new), new[1:]
+            rows = Rows(start=int(new.utc[0]) // 1000, last=new[:1])
+            empty = np.zeros((0, len(self.columns)), np.float32)
+            state, new = State(rows, (Track(),) * len(self.windowings), empty), new[1:]
         newest, signals, offset = state.rows.placed(new)
         _check_angles(state.rows, signals, where)
         state = replace(state, counts=counts, rows=replace(state.rows, last=newest))
@@ -126,11 +127,6 @@ class Stream:
                 state = self._computed(state, pieces)
         self.state = state
         return pieces.update()
-
-    def _first(self, samples: Samples) -> State:
-        rows = Rows(start=int(samples.utc[0]) // 1000, last=samples[:1])
-        classes = len(self.columns)
-        return State(rows, (Track(),) * len(self.windowings), np.zeros((0, classes), np.float32))
 
     def _computed(self, state: State, pieces: Pieces) -> State:
         """The state after a whole block, of which what is new goes into ``pieces``."""

@@ -3,10 +3,9 @@
 from sleepjax.nights.comparison import DiaryComparison, compare_diary
 from sleepjax.nights.diary import read_diary
 from sleepjax.nights.nights import clean, nights_table
-from sleepjax.nights.people import people_table
+from sleepjax.nights.people import people_table, recordings_table
 from sleepjax.nights.people_file import read_people
 from sleepjax.nights.person_report import write_person_report
-from sleepjax.nights.recordings import recordings_table
 from sleepjax.nights.scoring import scored
 from sleepjax.nights.study_report import write_study_report
 
