@@ -154,10 +154,10 @@ def calling(place: str, name: str, doing: str = "") -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # user-defined code may raise anything
-        line = _line(error, [name])
         if not is_custom(name):
             raise
-        raise InputError(f"{_said(place, name)} fails{doing}{line}: {_reason(error)}") from error
+        where = f"{doing}{_line(error, [name])}"
+        raise InputError(f"{_said(place, name)} fails{where}: {_reason(error)}") from error
 
 
 @contextmanager

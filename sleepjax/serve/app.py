@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
 
+import numpy as np
 import polars as pl
 from fastapi import Body, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -19,13 +20,14 @@ from starlette.exceptions import HTTPException
 from sleepjax import __version__, provenance
 from sleepjax.live.stream import Stream
 from sleepjax.live.update import Update
+from sleepjax.local_time import timestamps
 from sleepjax.predict import Predictor
 from sleepjax.serve import answers, work
 from sleepjax.serve.admission import Admission, Pool
 from sleepjax.serve.limits import Limits
 from sleepjax.serve.observed import Observed, Timed
 from sleepjax.serve.sessions import Sessions
-from sleepjax.types import InputError
+from sleepjax.types import InputError, SeriesMeta
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": answers.Problem} for code in (404, 408, 413, 422, 429, 503, 504)
@@ -59,14 +61,10 @@ class Service:
 
 def warm_up(model: work.Model) -> None:
     """Compile the model, by a made-up hour, and draw a picture."""
-    stamps = [
-        f"2020-01-01T{12 + i // 720:02d}:{i // 12 % 60:02d}:{5 * (i % 12):02d}Z" for i in range(800)
-    ]
-    signals = {
-        "anglez": [i * 7 % 90 / 1 for i in range(800)],
-        "enmo": [0.02 + i % 5 / 100 for i in range(800)],
-    }
-    frame = pl.DataFrame({"series_id": "warm", "step": range(800), "timestamp": stamps} | signals)
+    rows = np.arange(800)
+    stamps = timestamps(SeriesMeta("warm", len(rows), 0, 1_577_880_000, ((0, 0),), {}), rows)
+    signals = {"anglez": rows * 7.0 % 90, "enmo": 0.02 + rows % 5 / 100}
+    frame = pl.DataFrame({"series_id": "warm", "step": rows, "timestamp": stamps} | signals)
     work.of_samples(model, Limits(), frame, None, True)
 
 
