@@ -29,11 +29,6 @@ class Rounded:
     scale: np.ndarray
     """float32, of shape [1,...,1,C]: what 1 stands for in each output channel."""
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the array."""
-        return self.values.shape
-
 
 def rounded(predictor: Predictor) -> Predictor:
     """The predictor with int8 kernels, to export; it cannot predict before `floats`."""

@@ -153,7 +153,7 @@ def test_int8_weights_are_stored_and_nearly_the_same(worn_finished, recording, e
     }
     assert len(kernels) > 3
     for name, one in kernels.items():
-        assert one.values.dtype == np.int8 and one.scale.shape[-1] == one.shape[-1]
+        assert one.values.dtype == np.int8 and one.scale.shape[-1] == one.values.shape[-1]
         error = np.abs(np.asarray(int8.floats(one)) - np.asarray(before[name]))
         assert (error <= one.scale / 2 + 1e-7).all()
 
