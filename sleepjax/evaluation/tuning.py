@@ -105,25 +105,20 @@ def tune(
     for number, part in enumerate(parts):
         post, inner = choose([name for name in series if name not in part])
         truth = solution.filter(pl.col("series_id").is_in(part))
-        before, after = decode(own), decode(post)
-        score = metrics.bootstrap(truth, after, seed=seed + number)
-        beat = metrics.bootstrap(truth, before, seed=seed + number)
-        folds.append(Fold(tuple(part), post, inner, score.ap, beat.ap))
-        draws.append(
-            (score, beat, metrics.paired_bootstrap(truth, before, after, seed=seed + number))
+        score, beat = (
+            metrics.bootstrap(truth, decode(each), seed=seed + number) for each in (post, own)
         )
+        folds.append(Fold(tuple(part), post, inner, score.ap, beat.ap))
+        draws.append((score, beat))
         weights.append(len(truth.filter(steps)))
-    mean = lambda values: np.average(np.array(list(values)), axis=0, weights=weights)
-    score, beat, gain = zip(*draws, strict=True)
-    return Tuned(
-        choose(series)[0],
-        tuple(folds),
-        metrics.Bootstrap(float(mean(b.ap for b in score)), mean(b.samples for b in score), {}),
-        metrics.Bootstrap(float(mean(b.ap for b in beat)), mean(b.samples for b in beat), {}),
-        metrics.PairedBootstrap(
-            float(mean(d.difference for d in gain)), mean(d.samples for d in gain)
-        ),
+    mean = lambda values: np.average(values, axis=0, weights=weights)
+    score, beat = (
+        metrics.Bootstrap(float(mean([b.ap for b in each])), mean([b.samples for b in each]), {})
+        for each in zip(*draws, strict=True)
     )
+    # Both were scored on the same draws, so that their differences are paired.
+    gain = metrics.PairedBootstrap(score.ap - beat.ap, score.samples - beat.samples)
+    return Tuned(choose(series)[0], tuple(folds), score, beat, gain)
 
 
 def _choose(
