@@ -18,7 +18,7 @@ from sleepjax.parallel import sharding
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState
 from sleepjax.training.weights import check_fit
-from sleepjax.types import SeriesMeta
+from sleepjax.types import CLASSES, WORN, SeriesMeta
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def make_member(weights: release.Weights, programs: Programs, source: str) -> Me
         return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
 
     return Member(config, weights.run, weights.variables, predict_fn, spread)
+
+
+def outputs(members: Sequence[Member]) -> tuple[str, ...]:
+    """Names of the K probabilities of their mean: worn only where every member has it."""
+    worn = all(member.config.loss.get("worn", 0) > 0 for member in members)
+    return (*CLASSES, WORN) if worn else CLASSES
 
 
 def predict_together(members: Sequence[Member], batch: windows.Batch) -> jax.Array:

@@ -80,7 +80,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
     from sleepjax.data import teacher
     from sleepjax.data.source import open_training_data
-    from sleepjax.export.program import outputs
+    from sleepjax.member import outputs
     from sleepjax.predict import load
     from sleepjax.progress import Progress
     from sleepjax.release import digest
@@ -88,7 +88,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
 
     use_compilation_cache()
     predictor = load(source)
-    if config.loss.get("worn", 0) > 0 and WORN not in outputs(predictor):
+    if config.loss.get("worn", 0) > 0 and WORN not in outputs(predictor.members):
         raise InputError(
             f"loss.worn={config.loss.worn} learns whether the watch is worn, which the teacher "
             "does not say; set loss.worn=0, or name another --teacher."

@@ -21,6 +21,7 @@ from jax import export
 from sleepjax import __version__
 from sleepjax.export import onnx, program
 from sleepjax.io import replacing, write_json
+from sleepjax.member import outputs
 from sleepjax.predict import Predictor
 from sleepjax.types import InputError
 
@@ -61,7 +62,7 @@ def write(folder: Path, predictor: Predictor, formats: Sequence[str] = (STABLEHL
     for name, content in contents.items():
         with replacing(folder / name) as partial:
             partial.write_bytes(content)
-    names = program.outputs(predictor)
+    names = outputs(predictor.members)
     output = {"name": "probabilities", "dtype": "float32", "shape": ["B", "T", len(names)]}
     signature = {
         "format": FORMAT,

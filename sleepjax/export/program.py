@@ -16,10 +16,11 @@ import jax.numpy as jnp
 
 from sleepjax.export import features, int8
 from sleepjax.inference import Windowing
+from sleepjax.member import Member, outputs
 from sleepjax.postprocess.stitch import centre_weights
-from sleepjax.predict import Member, Predictor
+from sleepjax.predict import Predictor
 from sleepjax.training.build import build
-from sleepjax.types import CLASSES, WORN, InputError
+from sleepjax.types import InputError
 
 Program = Callable[[Any, Any, Any], jax.Array]
 """(clock int32 [B,T], anglez float32 [B,T], enmo float32 [B,T]) -> probabilities [B,T,K]."""
@@ -42,7 +43,7 @@ def of(predictor: Predictor) -> Program:
         partial(probabilities, member, build(member.config).predict_step)
         for member in predictor.members
     ]
-    common = len(outputs(predictor))
+    common = len(outputs(predictor.members))
 
     def program(clock: Any, anglez: Any, enmo: Any) -> jax.Array:
         rows = features.checked(clock, anglez, enmo)
@@ -50,12 +51,6 @@ def of(predictor: Predictor) -> Program:
         return reduce(jnp.add, each) / len(each)
 
     return program
-
-
-def outputs(predictor: Predictor) -> tuple[str, ...]:
-    """Names of the K probabilities: worn only where every member has it."""
-    worn = all(member.config.loss.get("worn", 0) > 0 for member in predictor.members)
-    return (*CLASSES, WORN) if worn else CLASSES
 
 
 def probabilities(member: Member, predict: Callable[..., Any], rows: features.Signals) -> Any:

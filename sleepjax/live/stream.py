@@ -29,16 +29,9 @@ from sleepjax.live.rows import Rows
 from sleepjax.live.saved import State
 from sleepjax.live.track import Moment, Track
 from sleepjax.live.update import Pieces, Update
+from sleepjax.member import outputs
 from sleepjax.predict import Found, Predictor, check_finite
-from sleepjax.types import (
-    CLASSES,
-    STEPS_PER_DAY,
-    STEPS_PER_HOUR,
-    STEPS_PER_MINUTE,
-    WORN,
-    InputError,
-    SeriesMeta,
-)
+from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 
 BLOCK = 5 * STEPS_PER_MINUTE
 """Steps after which a stream computes: how samples are divided into pushes makes no difference."""
@@ -87,8 +80,7 @@ class Stream:
         for member in predictor.members:  # refuses a value that it was not trained with
             member.known(subject, SeriesMeta(series_id, 0, 0, 0, ((0, 0),), {}))
         self.subject = subject
-        worn = all(member.config.loss.get("worn", 0) > 0 for member in predictor.members)
-        self.columns = (*CLASSES, WORN) if worn else CLASSES
+        self.columns = outputs(predictor.members)
         self.state: State | None = None
 
     # ---- in
