@@ -153,9 +153,9 @@ def _draw_events(
 ) -> None:
     """Labels as lines with a bar from onset to wakeup, found events as triangles."""
     onsets, wakeups = (np.sort(view.rows(view.truth, event)[0]) for event in EVENTS)
-    labelled = [(row, wakeups[wakeups > row][:1], True) for row in onsets]
-    spans = [(row, int(after[0]), main) for row, after, main in labelled if len(after)]
-    for first, last, main in spans + view.spans():
+    ends = [(row, wakeups[wakeups > row][:1]) for row in onsets]
+    labelled = [(row, int(after[0]), True) for row, after in ends if len(after)]
+    for first, last, main in labelled + view.spans():
         low, high = max(first, begin), min(last, end - 1)
         if low < high:
             colour = SLEEP if main else NAP
