@@ -11,7 +11,7 @@ CODE = "recorded_twice"
 
 
 def overlap_hours(recordings: pl.DataFrame) -> pl.DataFrame:
-    """person, overlap_h: hours that at least two recordings (`recordings_table`) of one cover."""
+    """person, overlap_h: hours that at least two of their recordings (`recordings_table`) cover."""
     ends = recordings.select("person", begin=_moment("begin"), end=_moment("end"))
     edges = pl.concat(
         [
