@@ -32,7 +32,7 @@ def check(tz: str) -> None:
         ZoneInfo(tz)
         moment = pl.Series([0]).cast(pl.Datetime("ms"))
         moment.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
-    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.PolarsError):
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError, pl.exceptions.PolarsError):
         raise InputError(f"time zone {tz!r} is unknown; name one like 'Europe/London'.") from None
 
 

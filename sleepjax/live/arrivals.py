@@ -51,6 +51,8 @@ def read(
     """
     frame = as_polars(frame, where)
     require_columns(frame.columns, COLUMNS, where)
+    if frame.is_empty():  # its columns may have no type
+        frame = pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Float64) | {"timestamp": pl.String})
     named = frame.select(*COLUMNS, series_id=pl.lit("s"), step=pl.int_range(pl.len()))
     typed = typed_frame(named, where)
     # Where the clock repeats an hour, the pass that continues the newest sample is meant.

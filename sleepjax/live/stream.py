@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from sleepjax import postprocess
-from sleepjax.data import rest
+from sleepjax.config import fits
+from sleepjax.data import rest, zones
 from sleepjax.data.plausible import check_degrees
 from sleepjax.data.subjects import Subject
 from sleepjax.inference import Windowing
@@ -51,7 +52,7 @@ class Stream:
       tz: IANA zone of the wall clock, where timestamps carry no UTC offset or are UTC.
       subject: what is known of the person, see `Predictor.find`.
 
-    Raises InputError for a model or a latency that a stream cannot have.
+    Raises InputError for a model, latency, name or zone that a stream cannot have.
 
     Memory does not grow with the recording: signals and probabilities of the last eight days and of
     what features look back are kept, some 4 MB.
@@ -71,11 +72,15 @@ class Stream:
         self.windowings = [Windowing.of(member.config) for member in predictor.members]
         longest = min(how.duration for how in self.windowings) / STEPS_PER_MINUTE
         lowest = BLOCK / STEPS_PER_MINUTE
-        if latency is not None and not lowest <= latency <= longest:
+        if latency is not None and not (fits(latency, float) and lowest <= latency <= longest):
             raise InputError(
-                f"latency={latency} minutes must lie between {lowest:g} and {longest:g}, the "
+                f"latency={latency!r} minutes must lie between {lowest:g} and {longest:g}, the "
                 "length of the model's window; None for no live probabilities."
             )
+        if not (isinstance(series_id, str) and series_id):
+            raise InputError(f"series_id={series_id!r} must be text: the name of the recording.")
+        if tz:  # refused before the first sample
+            zones.check(tz)
         self.predictor, self.series_id, self.tz, self.latency = predictor, series_id, tz, latency
         for member in predictor.members:  # refuses a value that it was not trained with
             member.known(subject, SeriesMeta(series_id, 0, 0, 0, ((0, 0),), {}))

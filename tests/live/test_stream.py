@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -256,7 +257,9 @@ def test_samples_that_are_not_what_a_stream_takes_are_refused():
     with pytest.raises(InputError, match="degrees vs radians"):
         for part in in_parts(radians, 0, smallest=3_000):
             made.push(part)
-    assert begun().push(later[:0]).live.is_empty()
+    nothing = pl.DataFrame(dict.fromkeys(COLUMNS, []))  # columns without a type
+    for made in (begun(), Stream(MODELS["offline"])):
+        assert made.push(later[:0]).live.is_empty() and made.push(nothing).live.is_empty()
 
 
 def test_a_model_or_a_latency_that_a_stream_cannot_have():
@@ -265,6 +268,16 @@ def test_a_model_or_a_latency_that_a_stream_cannot_have():
         Stream(whole)
     with pytest.raises(InputError, match="latency=4 minutes must lie between 5 and 80"):
         Stream(MODELS["offline"], latency=4)
+    unusable: list[tuple[Any, str]] = [
+        ({"latency": "5"}, "latency='5' minutes must lie between 5 and 80"),
+        ({"tz": "Mars/Base"}, "time zone 'Mars/Base' is unknown"),
+        ({"tz": 5}, "time zone 5 is unknown"),
+        ({"series_id": ""}, "series_id='' must be text: the name of the recording"),
+        ({"series_id": None}, "series_id=None must be text"),
+    ]
+    for wrong, message in unusable:
+        with pytest.raises(InputError, match=message):
+            Stream(MODELS["offline"], **wrong)
     with pytest.raises(InputError, match="post.pair chooses among the events of the whole"):
         Stream(predictor(member(960, 480, 60), pair=True))
 
