@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ def in_turn(rows: list[Rows], predictor: Predictor, clock: Clock) -> int:
     for members in predictor.alike:
         names, how = tuple(members[0].config.data.features), Windowing.of(members[0].config)
         seen = clock("features", lambda: [derived.with_features(one, names) for one in recordings])  # noqa: B023
-        together = partial(predict_together, members)
+        together = predict_together(members)
         found.append(clock("model", lambda: list(predict_series(seen, together, how))))  # noqa: B023
     probs = found[0]
     if len(found) > 1:

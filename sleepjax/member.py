@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from sleepjax import release
-from sleepjax.data import features, subjects, windows
+from sleepjax.data import features, subjects
 from sleepjax.data.subjects import Subject
+from sleepjax.inference import Predict
 from sleepjax.parallel import sharding
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState
@@ -31,7 +31,8 @@ class Member:
     """Contents of run.json, ``step``, the updates it did, and ``unfinished`` (`read_run`)."""
     variables: dict[str, Any]
     """What the model is applied with."""
-    predict_fn: Callable[[windows.Batch], jax.Array]
+    predict_mean: Callable[[Any, jax.Array], jax.Array]
+    """As of `training.step`, compiled; the same for members of one architecture."""
     spread: float
     """Minutes over which its probability of a certain event is spread."""
 
@@ -39,6 +40,11 @@ class Member:
         """Channels of what is known of a person, [T] each; none where the config names none."""
         columns = subjects.parse(self.config.data.get("covariates", ()))
         return subjects.channels(columns, subject, meta.n_steps, f"series {meta.series_id!r}")
+
+    @cached_property
+    def predict_fn(self) -> Predict:
+        """Its probabilities of a batch."""
+        return predict_together([self])
 
 
 Programs = dict[str, tuple[TrainState, float, Callable[..., jax.Array]]]
@@ -54,16 +60,10 @@ def make_member(weights: release.Weights, programs: Programs, source: str) -> Me
     key = f"{config.model.to_json()} {config.loss.to_json()} {seen}"
     if key not in programs:
         built = build(config)
-        programs[key] = built.shapes(), built.spread, jax.jit(built.predict_step)
-    shapes, spread, apply = programs[key]
+        programs[key] = built.shapes(), built.spread, jax.jit(built.predict_mean)
+    shapes, spread, predict_mean = programs[key]
     check_fit(weights.variables, shapes, source)
-    replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    variables = jax.device_put(weights.variables, replicated)
-
-    def predict_fn(batch: windows.Batch) -> jax.Array:
-        return apply(variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"])
-
-    return Member(config, weights.run, weights.variables, predict_fn, spread)
+    return Member(config, weights.run, weights.variables, predict_mean, spread)
 
 
 def outputs(members: Sequence[Member]) -> tuple[str, ...]:
@@ -72,12 +72,12 @@ def outputs(members: Sequence[Member]) -> tuple[str, ...]:
     return (*CLASSES, WORN) if worn else CLASSES
 
 
-def predict_together(members: Sequence[Member], batch: windows.Batch) -> jax.Array:
-    """Mean probabilities [B,T,K] of members that see the same windows."""
-    each = [member.predict_fn(batch) for member in members]
-    return _mean(each) if len(each) > 1 else each[0]
-
-
-@jax.jit
-def _mean(each: Sequence[jax.Array]) -> jax.Array:
-    return reduce(jnp.add, each) / len(each)
+def predict_together(members: Sequence[Member]) -> Predict:
+    """Mean probabilities of a batch by members of one architecture."""
+    replicated, by_batch = sharding.shardings(sharding.data_mesh())
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(one.variables for one in members))
+    variables = jax.device_put(stacked, replicated)
+    predict_mean = members[0].predict_mean
+    return lambda batch: predict_mean(
+        variables, sharding.to_global({"x": batch["x"]}, by_batch)["x"]
+    )

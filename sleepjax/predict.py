@@ -17,7 +17,7 @@ from sleepjax.data.derived import with_features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
-from sleepjax.inference import Windowing, predict_series
+from sleepjax.inference import Predict, Windowing, predict_series
 from sleepjax.member import Member, Programs, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
@@ -70,14 +70,17 @@ class Predictor:
 
     @cached_property
     def alike(self) -> list[list[Member]]:
-        """The members in groups that see the same windows, whose mean is predicted at once."""
+        """The members in groups of one architecture and the same windows."""
         groups: dict[Any, list[Member]] = {}
         for member in self.members:
-            data, worn = member.config.data, member.config.loss.get("worn", 0) > 0
-            inputs = tuple(data.features), tuple(data.get("covariates", ()))
-            key = Windowing.of(member.config), inputs, worn
+            key = Windowing.of(member.config), member.predict_mean
             groups.setdefault(key, []).append(member)
         return list(groups.values())
+
+    @cached_property
+    def _means(self) -> list[Predict]:
+        """For each group the mean probabilities of a batch."""
+        return [predict_together(members) for members in self.alike]
 
     @property
     def spread(self) -> float:
@@ -187,14 +190,13 @@ class Predictor:
         people = people or [None] * len(recordings)
         known = [self._known(*pair) for pair in zip(recordings, people, strict=True)]
         each = []
-        for i, members in enumerate(self.alike):
+        for i, (members, together) in enumerate(zip(self.alike, self._means, strict=True)):
             names = tuple(members[0].config.data.features)
             seen = [
                 of(names).with_features(more[i])
                 for of, more in zip(prepared, known, strict=True)
                 if not isinstance(more, InputError)
             ]
-            together = partial(predict_together, members)
             how = Windowing.of(members[0].config)
             each.append(predict_series(seen, together, how.fitted(seen) if fitted else how))
         answers = zip(*each, strict=True)

@@ -115,7 +115,7 @@ def test_recordings_of_any_length_compile_once(finished, series, caplog):
         for n in (100, 961, len(series)):
             predictor.predict(series.head(n))
     compiled = [record.getMessage() for record in caplog.records]
-    assert sum("Compiling jit(predict_step)" in message for message in compiled) == 1
+    assert sum("Compiling jit(predict_mean)" in message for message in compiled) == 1
 
 
 def test_script_writes_all_and_overwrites_nothing(project, finished, cohort, tmp_path, capsys):

@@ -85,15 +85,16 @@ Conv = partial(nn.Conv, use_bias=False, kernel_init=he_uniform)
 def summed_by_taps(
     x: Float[Array, "B T C"], kernel: Float[Array, "size C D"], *_: Any, **how: Any
 ) -> Float[Array, "B T D"]:
-    """A convolution of odd size, stride 1 and zeros outside, as a sum of matrix products.
+    """A convolution of odd size, stride 1 and zeros outside: one product, whose columns are summed.
 
-    An extractor's image is near +-1 nearly everywhere, so that sums over it are long, large and
-    cancel: XLA's own convolution on a CPU has four times the rounding error, which the layers
-    behind it carried on to 2e-5 of a probability.
+    A column is an output's share of one tap. An extractor's image is near +-1 nearly everywhere, so
+    that sums over it are long, large and cancel: XLA's own convolution on a CPU has four times the
+    rounding error, which the layers behind it carried on to 2e-5 of a probability.
     """
-    steps, size = x.shape[1], kernel.shape[0]
+    (steps, c), (size, _, d) = x.shape[1:], kernel.shape
     x = jnp.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)))
-    return reduce(jnp.add, [x[:, i : i + steps] @ kernel[i] for i in range(size)])
+    each = (x @ kernel.transpose(1, 0, 2).reshape(c, -1)).reshape(*x.shape[:2], size, d)
+    return reduce(jnp.add, [each[:, i : i + steps, i] for i in range(size)])
 
 
 def dense(features: int, dtype: Dtype, *, name: str) -> nn.Module:

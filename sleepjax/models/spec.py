@@ -74,21 +74,30 @@ class Spec1D(nn.Module):
     covariates: int = 0
 
     @nn.compact
-    def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Outputs:
+    def __call__(
+        self, x: Signals, *, train: bool, mask: FrameMask = None, image: Image | None = None
+    ) -> Outputs:
         """Return logits and named intermediates; ``train`` turns dropout on.
 
         ``mask`` [B,T'] is 1 at frames of the recording, 0 where the window was filled up
-        (`real_frames` unless given).
+        (`real_frames` unless given). ``image`` is that of `image_of`, where it is there already.
         """
         check_features(x, self.features, self.covariates)
+        if image is None:
+            image = self.image_of(x, train=train, mask=mask)
         x, subject = split_subject(x, self.covariates)
         mask = real_frames(x, self.downsample) if mask is None else mask
-        image = self.extractor(x, train=train, mask=mask)  # [B,T',H,C]
         frames, seen = self.to_frames(image, train)
         if self.covariates:
             frames = FiLM(name="film")(frames, subject)
         logits, out = self.decoder(frames, train=train, mask=mask)
         return logits, {"image": image, **seen, **prefixed("decoder", out)}
+
+    def image_of(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
+        """What the extractor makes of the signals."""
+        x, _ = split_subject(x, self.covariates)
+        mask = real_frames(x, self.downsample) if mask is None else mask
+        return self.extractor(x, train=train, mask=mask)
 
     def to_frames(self, image: Image, train: bool) -> Outputs:
         """What the decoder sees of the image, [B,T',H*C], and named intermediates."""

@@ -19,7 +19,7 @@ from sleepjax.runs.runtime import Execution
 from sleepjax.training import augment, optim
 from sleepjax.training.input_pipeline import Feed
 from sleepjax.training.state import TrainState, init_state, start_from
-from sleepjax.training.step import eval_step, predict_step, train_step
+from sleepjax.training.step import eval_step, predict_mean, predict_step, train_step
 from sleepjax.types import CLASSES, STEPS_PER_MINUTE, InputError
 
 
@@ -37,6 +37,8 @@ class Built:
     """(variables, batch, step) -> (probabilities, loss sum, loss count); see `step.eval_step`."""
     predict_step: Callable[[Any, jax.Array], jax.Array]
     """(variables, x [B,T,F]) -> probabilities [B,T,K]; see `step.predict_step`."""
+    predict_mean: Callable[[Any, jax.Array], jax.Array]
+    """As ``predict_step``, of members whose variables are stacked; see `step.predict_mean`."""
     lr_at: Callable[[int], Any]
     """Step -> learning rate."""
     event_steps: float
@@ -92,7 +94,7 @@ def build(config: Any) -> Built:
     both = dict(model=model, objective=objective)
     weights = config.model.get("unet2d", {}).get("weights")
     start = partial(start_from, weights) if weights else lambda state: state
-    steps = partial(eval_step, **both), partial(predict_step, **both)
+    steps = (partial(step, **both) for step in (eval_step, predict_step, predict_mean))
     built = Built(init, start, update, *steps, lr_at, objective.event_steps)
     if custom.names(config.to_dict()):
         check_user_defined(built, config)

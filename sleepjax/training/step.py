@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Float, Int, Key
 
+from sleepjax.models.spec import Spec1D
 from sleepjax.objectives import Batch, Objective
 from sleepjax.training.augment import Augment, mixed_loss, unchanged
 from sleepjax.training.guard import guarded
@@ -93,6 +95,34 @@ def predict_step(
 ) -> Float[Array, "B T K"]:
     """Probabilities of the classes, and of worn where the model has it, at every step."""
     return objective.probabilities(model.apply(variables, x, train=False), x.shape[1])
+
+
+def predict_mean(
+    variables: Any, x: Float[Array, "B T F"], *, model: nn.Module, objective: Objective
+) -> Float[Array, "B T K"]:
+    """Mean of `predict_step` over M members; the leaves of their ``variables`` are [M,...].
+
+    The images of all are computed at once: filters of several members are one convolution, and
+    Fourier magnitudes, which have no parameters, are the same for all. What follows is computed for
+    one member after the other: convolutions of other inputs with other kernels would be in groups,
+    which are slow on a CPU.
+    """
+    images = {}
+    if isinstance(model, Spec1D):
+        image_of = partial(model.apply, train=False, method="image_of")
+        images["image"] = jax.vmap(image_of, (0, None))(variables, x)  # [M,B,T',H,C]
+
+    def one(variables: Any, image: dict[str, Array]) -> Array:
+        output = model.apply(variables, x, train=False, **image)
+        return objective.probabilities(output, x.shape[1])
+
+    def add(total: Array, member: tuple[Any, dict[str, Array]]) -> tuple[Array, None]:
+        return total + one(*member), None
+
+    members = variables, images
+    like = jax.eval_shape(one, *jax.tree.map(lambda leaf: leaf[0], members))
+    total, _ = jax.lax.scan(add, jnp.zeros_like(like), members)
+    return total / len(jax.tree.leaves(variables)[0])
 
 
 def eval_step(

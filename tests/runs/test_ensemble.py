@@ -51,7 +51,7 @@ def test_members_share_a_compiled_function(folder, series, caplog):
     with jax.log_compiles(), caplog.at_level("WARNING"):
         load(folder).predict(series)
     compiled = [record.getMessage() for record in caplog.records]
-    assert sum("Compiling jit(predict_step)" in message for message in compiled) == 1
+    assert sum("Compiling jit(predict_mean)" in message for message in compiled) == 1
 
 
 def test_probabilities_are_averaged_each_by_its_own_config(loaded, series):
@@ -60,11 +60,11 @@ def test_probabilities_are_averaged_each_by_its_own_config(loaded, series):
     config.data.duration, config.data.features = 1920, ("hour_sin",)
     seen = set()
 
-    def always(batch):
-        seen.add(batch["x"].shape[1:])
-        return np.full((*batch["x"].shape[:2], 3), 0.25, np.float32)
+    def always(_, x):
+        seen.add(x.shape[1:])
+        return np.full((*x.shape[:2], 3), 0.25, np.float32)
 
-    other = dataclasses.replace(plain, config=config, predict_fn=always)
+    other = dataclasses.replace(plain, config=config, predict_mean=always)
     (recording,) = raw.recordings_from_frame(series)
     alone = Predictor((plain,), {}).find(recording)
     mean = Predictor((plain, other, other), {}).find(recording)

@@ -47,9 +47,9 @@ def test_without_the_watch_there_is_no_event_and_no_window(worn_finished, series
     predictor = load(worn_finished.workdir)
     (member,) = predictor.members
 
-    def predict_fn(batch):
-        any_event = np.random.default_rng(0).random((*batch["x"].shape[:2], 3))
-        first_half = batch["x"][..., -1:] < 0.5  # by the feature step
+    def predict_mean(_, x):
+        any_event = np.random.default_rng(0).random((*x.shape[:2], 3))
+        first_half = x[..., -1:] < 0.5  # by the feature step
         return np.concatenate([any_event, first_half], axis=-1, dtype=np.float32)
 
     config = member.config.copy_and_resolve_references()
@@ -57,7 +57,7 @@ def test_without_the_watch_there_is_no_event_and_no_window(worn_finished, series
         config.data.features = ("enmo", "step")
         config.eval.trim = 0
     half = len(series) // 2
-    other = dataclasses.replace(member, config=config, predict_fn=predict_fn)
+    other = dataclasses.replace(member, config=config, predict_mean=predict_mean)
     found = Predictor((other,), {"height": 0.01}).find(recordings_from_frame(series)[0])
     steps = found.events["step"].to_numpy()
     assert len(steps) and steps.max() < half + 6  # snapping moves an event by up to 6 steps
