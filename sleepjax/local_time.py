@@ -47,7 +47,7 @@ def timestamps(clocked: Clocked, rows: np.ndarray) -> list[str]:
 def texts(local: np.ndarray, offset: np.ndarray) -> list[str]:
     """Text, as of `timestamps`, of local seconds [N] and UTC offsets [N] in seconds."""
     names = {value: offset_text(value) for value in np.unique(offset).tolist()}
-    stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s")
+    stamps = np.datetime_as_string(local.astype("datetime64[s]"), unit="s").tolist()
     return [f"{stamp}{names[value]}" for stamp, value in zip(stamps, offset.tolist(), strict=True)]
 
 

@@ -86,7 +86,8 @@ Parsed = tuple[Int[np.ndarray, " T"], Int[np.ndarray, " T"]]
 
 def _fixed_width(stamps: pl.Series) -> Parsed | None:
     """Read 24-byte stamps ``YYYY-MM-DDTHH:MM:SS+hhmm``; None where any is not exactly that."""
-    words = stamps.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3)).to_numpy()
+    words = stamps.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3))
+    words = words.reshape((-1,)).to_numpy().reshape(-1, 3)
     return _every_step(words) or _by_digits(words)
 
 

@@ -122,8 +122,8 @@ def _candidates(
     soft: float,
 ) -> Pair:
     """Peaks of onset and of wakeup; beside unmeasured time only those that can be believed."""
-    asleep, *curves = probs.T[: len(CLASSES)]
-    curves = np.where(free, curves, -np.inf)  # [2,T]
+    asleep, curves = probs[:, 0], probs.T[1 : len(CLASSES)].copy()  # [2,T]
+    curves[:, ~free] = -np.inf
     found = candidates.pick(curves, height=height, distance=distance, soft=soft)
     onset, wakeup = (
         c.keep(unmeasured.believable(event, c.position, asleep, free))
@@ -242,8 +242,8 @@ def check_probabilities(
             f"series {meta.series_id!r}: valid has shape {np.shape(valid)}; "
             f"it must have one entry for each of {meta.n_steps} rows."
         )
-    n_bad = np.count_nonzero(np.isnan(probs))
-    if n_bad:
+    if np.isnan(probs.min(initial=0.0)):
+        n_bad = np.count_nonzero(np.isnan(probs))
         raise InputError(
             f"series {meta.series_id!r}: {n_bad} probabilities are NaN; "
             "check the model's weights and the series for values that are not finite."

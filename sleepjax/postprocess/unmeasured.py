@@ -58,6 +58,5 @@ def _count(
     mask: Bool[np.ndarray, " T"], first: Int[np.ndarray, " N"], end: Int[np.ndarray, " N"]
 ) -> Int[np.ndarray, " N"]:
     """Number of True among the rows from first to end - 1 that exist."""
-    total = np.zeros(len(mask) + 1, np.int32)
-    np.cumsum(mask, out=total[1:])
-    return total[end.clip(0, len(mask))] - total[first.clip(0, len(mask))]
+    rows = np.flatnonzero(mask)
+    return np.searchsorted(rows, end) - np.searchsorted(rows, first)
