@@ -104,11 +104,18 @@ def main() -> None:
     row("one member until", "the end, no norms", ms(bare, each[0], x["x"]) / BATCH)
     blocks.NORMS["batch"] = norm
 
+    # Of all members: apart, as they are predicted, in one program, and mapped over their weights.
     mapped = jax.jit(lambda v, x: jax.vmap(built.predict_step, (0, None))(v, x).mean(axis=0))
     joined = jax.jit(lambda vs, x: sum(built.predict_step(v, x) for v in vs) / len(vs))
     for batch in (BATCH, 2 * BATCH):
         x = x_of(batch)
-        row("all members in turn", str(batch), ms(predict_together, members, x) / batch)
+        in_turn = lambda x: [member.predict_fn(x) for member in members]
+        row("all members in turn", str(batch), ms(in_turn, x) / batch)
+        row(
+            "all members, their images at once",
+            str(batch),
+            ms(predict_together(members), x) / batch,
+        )
         row("all members in one program", str(batch), ms(joined, each, x["x"]) / batch)
         row("all members mapped", str(batch), ms(mapped, stacked, x["x"]) / batch)
 

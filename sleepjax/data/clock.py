@@ -30,6 +30,7 @@ _TIME = r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 _MAX_RUNS = 20_000
 _RUN = 4000  # stamps; where the regular runs are shorter on average, each stamp is read faster
+_EVERY_STEP = np.arange(0, _DAY_MS, 1000 * STEP_SECONDS)
 _LOW_24 = np.uint64(0xFFFFFF)
 _DIGITS = np.uint64(0x0F0F000F0F000F0F)  # the low halves of the digits of "15:30:00"
 _COLONS = np.uint64(0x30303A30303A3030)  # what is left of it without them
@@ -114,7 +115,8 @@ def _every_step(words: Words) -> Parsed | None:
         breaks = bits[3:] != bits[:-3]
         size = int(breaks.argmax()) // 3 + 1 if breaks.any() else len(rest)
         run = slice(row, row + size)
-        utc[run] = began[0] + 1000 * (seconds + STEP_SECONDS * np.arange(size))
+        utc[run] = _EVERY_STEP[:size]
+        utc[run] += began[0] + 1000 * seconds
         offset[run] = began[1]
         row += size
     return utc, offset

@@ -94,7 +94,8 @@ def build(config: Any) -> Built:
     both = dict(model=model, objective=objective)
     weights = config.model.get("unet2d", {}).get("weights")
     start = partial(start_from, weights) if weights else lambda state: state
-    steps = (partial(step, **both) for step in (eval_step, predict_step, predict_mean))
+    predicts = partial(predict_step, **both), partial(predict_mean, **both)
+    steps = partial(eval_step, **both), *predicts
     built = Built(init, start, update, *steps, lr_at, objective.event_steps)
     if custom.names(config.to_dict()):
         check_user_defined(built, config)

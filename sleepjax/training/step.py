@@ -107,16 +107,16 @@ def predict_mean(
     one member after the other: convolutions of other inputs with other kernels would be in groups,
     which are slow on a CPU.
     """
-    images = {}
+    images: dict[str, Any] = {}
     if isinstance(model, Spec1D):
         image_of = partial(model.apply, train=False, method="image_of")
         images["image"] = jax.vmap(image_of, (0, None))(variables, x)  # [M,B,T',H,C]
 
-    def one(variables: Any, image: dict[str, Array]) -> Array:
+    def one(variables: Any, image: dict[str, Any]) -> Array:
         output = model.apply(variables, x, train=False, **image)
         return objective.probabilities(output, x.shape[1])
 
-    def add(total: Array, member: tuple[Any, dict[str, Array]]) -> tuple[Array, None]:
+    def add(total: Array, member: tuple[Any, dict[str, Any]]) -> tuple[Array, None]:
         return total + one(*member), None
 
     members = variables, images

@@ -14,7 +14,7 @@ from sleepjax.parallel import sharding
 from sleepjax.training import checks
 from sleepjax.training.build import build
 from sleepjax.training.state import eval_variables, init_state
-from sleepjax.training.step import eval_step, predict_step
+from sleepjax.training.step import eval_step, predict_mean, predict_step
 from sleepjax.types import InputError
 from tests.support.runs import leaves_equal
 from tests.support.training import LR_AT, MODEL, OBJECTIVE, SMALL, TX, make_batch, stepper
@@ -136,3 +136,21 @@ def test_validation_loss_is_the_training_loss(fresh):
         eval_variables(state), batch["x"]
     )
     leaves_equal(probs, predicted, rtol=1e-6, atol=1e-7)
+
+
+PANNS = dict(name="panns", height=8, kernels=(16,), sensors=1)
+TOGETHER = {
+    "image": models.build("spec1d", **SMALL | {"extractor": PANNS}, decoder=dict(widths=(8, 16))),
+    "no image": models.build("transformer", width=16, depth=1, heads=2, downsample=4),
+}
+
+
+@pytest.mark.parametrize("model", TOGETHER.values(), ids=TOGETHER)
+def test_the_mean_of_members_is_that_of_each_alone(model):
+    x, how = jnp.asarray(make_batch()["x"]), dict(model=model, objective=OBJECTIVE)
+    members = [jax.jit(partial(model.init, train=False))(jax.random.key(i), x) for i in range(3)]
+    each = [predict_step(one, x, **how) for one in members]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    found = jax.jit(partial(predict_mean, **how))(stacked, x)
+    leaves_equal(found, sum(each) / len(each), rtol=1e-5, atol=1e-6)
+    assert float(jnp.abs(found - each[0]).max()) > 0.01
