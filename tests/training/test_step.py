@@ -1,6 +1,7 @@
 """The compiled step: learns, averages, and is the same in parts and over devices."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -138,16 +139,16 @@ def test_validation_loss_is_the_training_loss(fresh):
     leaves_equal(probs, predicted, rtol=1e-6, atol=1e-7)
 
 
-PANNS = dict(name="panns", height=8, kernels=(16,), sensors=1)
-TOGETHER = {
-    "image": models.build("spec1d", **SMALL | {"extractor": PANNS}, decoder=dict(widths=(8, 16))),
+PANNS: dict[str, Any] = dict(name="panns", height=8, kernels=(16,), sensors=1)
+TOGETHER: dict[str, Any] = {
+    "image": models.build("spec1d", downsample=4, extractor=PANNS, decoder=dict(widths=(8, 16))),
     "no image": models.build("transformer", width=16, depth=1, heads=2, downsample=4),
 }
 
 
 @pytest.mark.parametrize("model", TOGETHER.values(), ids=TOGETHER)
 def test_the_mean_of_members_is_that_of_each_alone(model):
-    x, how = jnp.asarray(make_batch()["x"]), dict(model=model, objective=OBJECTIVE)
+    x, how = jnp.asarray(make_batch()["x"]), {"model": model, "objective": OBJECTIVE}
     members = [jax.jit(partial(model.init, train=False))(jax.random.key(i), x) for i in range(3)]
     each = [predict_step(one, x, **how) for one in members]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
