@@ -63,10 +63,14 @@ class Column:
         try:
             number = float(value)
         except (TypeError, ValueError):
+            number = math.inf
+        if math.isnan(number):  # a text, from a table whose column holds other texts too
+            return [0.0] * len(self.channels)
+        if math.isinf(number):
             raise InputError(
-                f"{self.name}={value!r} of {whose} is not a number; leave the cell empty where it "
-                "is not known."
-            ) from None
+                f"{self.name}={value!r} of {whose} is not a finite number; leave the cell empty "
+                "where it is not known."
+            )
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return [min(max((number - middle) / half, -1.0), 1.0), 1.0]
 
@@ -84,7 +88,7 @@ def _parse(text: str) -> Column:
     name, _, rest = text.partition("=")
     low, dots, high = rest.partition("..")
     try:
-        if dots and name and float(low) < float(high):
+        if dots and name and 0 < float(high) - float(low) < math.inf:
             return Column(name, float(low), float(high))
     except ValueError:
         pass

@@ -28,11 +28,16 @@ def test_values_and_what_is_missing():
     assert subjects.encode(COLUMNS, None, "a") == [0.0] * 4
     with pytest.raises(InputError, match="sex='femal' of a is not one of .* mean 'female'.*empty"):
         encode(sex="femal")
-    with pytest.raises(InputError, match="age='old' of a is not a number"):
-        encode(age="old")
+    assert encode(age="NaN", sex="") == [0.0] * 4  # of a column that holds other texts too
+    for age in ("old", "inf", float("-inf"), "1e400"):
+        with pytest.raises(InputError, match=f"age='?{age}'? of a is not a finite number"):
+            encode(age=age)
 
 
-@pytest.mark.parametrize("text", ["age", "age=9..9", "age=b..c", "sex=female", "=1..2", "sex=a||b"])
+@pytest.mark.parametrize(
+    "text",
+    ["age", "age=9..9", "age=18..inf", "age=nan..9", "age=b..c", "sex=female", "=1..2", "sex=a||b"],
+)
 def test_covariates_that_cannot_be_read(text):
     with pytest.raises(InputError, match="must be a number with its range, like age=18..90"):
         subjects.parse([text])
