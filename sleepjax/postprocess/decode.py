@@ -246,7 +246,8 @@ def check_probabilities(
         n_bad = np.count_nonzero(np.isnan(probs))
         raise InputError(
             f"series {meta.series_id!r}: {n_bad} probabilities are NaN; "
-            "check the model's weights and the series for values that are not finite."
+            "the model's weights (of a training, after too high an optim.lr) or the series hold "
+            "values that are not finite."
         )
     return probs
 
