@@ -15,6 +15,9 @@ EMPTY_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
 """What programs write for a missing value; as the name of a series each is a name."""
 
 
+LINE = "line"
+
+
 def present(column: pl.Series) -> pl.Series:
     """Text without spaces around it, null where it is a word for nothing."""
     text = column.str.strip_chars()
@@ -41,12 +44,14 @@ def cast(column: pl.Series, dtype: type[pl.DataType]) -> tuple[pl.Series, pl.Ser
 
 
 def read_text(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read the csv as text; InputError in one line for anything but a csv with these columns."""
-    table = read_table(path, suffixes=(".csv",), text=True)
-    require_columns(table.columns, columns, path.name)
-    return table.select(
-        table[name] if name == "series_id" else present(table[name]) for name in columns
-    )
+    """Read the csv as text, with ``line``, the line of each row, in front.
+
+    Raises InputError in one line for anything but a csv with these columns.
+    """
+    table = read_table(path, suffixes=(".csv",), text=True, line=LINE)
+    require_columns(table.columns[1:], columns, path.name)
+    texts = (table[name] if name == "series_id" else present(table[name]) for name in columns)
+    return pl.DataFrame([table[LINE], *texts])
 
 
 def read_typed(path: Path) -> tuple[pl.DataFrame, pl.Series]:
@@ -78,8 +83,8 @@ def whole_number_columns(
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise InputError(
-                f"{source}, line {row + 2}: {name} is {table[name][row]!r}; it must be a whole "
-                f"number of 0 or more{empty}."
+                f"{source}, line {table[LINE][row]}: {name} is {table[name][row]!r}; it must be a "
+                f"whole number of 0 or more{empty}."
             )
     return table.with_columns(whole_numbers(table[name]) for name in meaning)
 

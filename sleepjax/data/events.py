@@ -41,7 +41,8 @@ def read_events(
       counts: receives ``n_nights``, ``n_labelled``, ``n_unlabelled``, ``n_one_sided`` and
         ``n_dropped``.
 
-    Returns a frame with the five columns, ``step`` null where unlabelled, sorted as in the file.
+    Returns a frame with the five columns and ``line``, that of the file; ``step`` is null where
+    unlabelled, rows are sorted as in the file.
     Raises InputError naming the file and row.
     """
     path = Path(path)
@@ -99,12 +100,12 @@ def locate_events(
     left out too.
 
     Args:
+      events: as `read_events` returns them.
       drop_bad: leave out events of unknown series, and turn nights with events off the grid or
         outside the recording and nights that overlap into unlabelled ones, instead of raising.
       counts: receives ``n_unknown_series`` and ``n_dropped``.
     """
     counts = Counter() if counts is None else counts
-    events = events.with_row_index("line", offset=2)  # line 1 names the columns
     events = events.filter(~pl.col("series_id").is_in(list(left_out)))
     unknown = [s for s in events["series_id"].unique(maintain_order=True) if s not in metas]
     if unknown and not drop_bad:
@@ -245,7 +246,7 @@ def _check_names(events: pl.DataFrame, source: str) -> None:
             one = events.row(row, named=True)
             near = nearest(str(one["event"]).lower(), EVENTS)
             said = text.format(event=one["event"], near=near, night=_name_night(one))
-            raise InputError(f"{source}, line {row + 2}: {said}")
+            raise InputError(f"{source}, line {one['line']}: {said}")
 
 
 def _overlapping(nights: pl.DataFrame, source: str, drop_bad: bool) -> pl.DataFrame:

@@ -67,8 +67,8 @@ def read_stretches(path: str | Path, kind: str, *, drop_bad: bool = False) -> pl
         table = cells.whole_number_columns(table, dict.fromkeys(steps, empty), path.name)
         if nameless.any():
             row = int(nameless.arg_max() or 0)
-            raise InputError(f"{path.name}, line {row + 2}: series_id is empty.")
-    return table.with_row_index("line", offset=2).filter(~nameless).cast(COLUMNS)  # type: ignore
+            raise InputError(f"{path.name}, line {table[cells.LINE][row]}: series_id is empty.")
+    return table.filter(~nameless).cast(COLUMNS)  # type: ignore
 
 
 def locate_stretches(

@@ -20,8 +20,8 @@ def read(frame, tmp_path, **kwargs):
 def test_null_step_is_an_unlabelled_night(tmp_path):
     counts = Counter()
     found = read(GOOD, tmp_path, counts=counts)
-    assert found.equals(GOOD)
-    assert found.schema == events.COLUMNS
+    assert found.drop("line").equals(GOOD)
+    assert found.drop("line").schema == events.COLUMNS
     assert counts == {"n_nights": 3, "n_labelled": 2, "n_unlabelled": 1, "n_one_sided": 0,
                       "n_dropped": 0}  # fmt: skip
 
@@ -136,13 +136,29 @@ def test_timestamps_that_nobody_can_read_are_no_bad_cells(tmp_path):
         locate(read(naive, tmp_path, drop_bad=True), drop_bad=True)
 
 
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ("a1,1,wakeup,soon,", "line 6: step is 'soon'"),
+        ("a1,1,Wakeup,600,2018-08-14T12:20:00-0400", "line 6: event is 'Wakeup'"),
+        ("a1,1,wakeup,99999,2018-08-14T12:20:00-0400", "line 6: .* night 1 wakeup"),
+    ],
+)
+def test_blank_lines_count(tmp_path, bad, message):
+    path = tmp_path / "train_events.csv"
+    first = "a1,1,onset,120,2018-08-14T11:40:00-0400"
+    path.write_text("\n".join(["series_id,night,event,step,timestamp", "", "", "", first, bad]))
+    with pytest.raises(InputError, match=message):
+        locate(events.read_events(path))
+
+
 def test_file_that_is_no_event_csv(tmp_path):
     with pytest.raises(InputError, match="'event' is missing, did you mean 'events'"):
         read(GOOD.rename({"event": "events"}), tmp_path)
     for write, message in (
         (lambda p: p.mkdir(), "it is a folder"),
         (lambda p: p.touch(), r"empty \(0 bytes\)"),
-        (lambda p: p.write_text("a,b\n1,2,3,4\n"), "the file cannot be read"),
+        (lambda p: p.write_text("a,b\n1,2,3,4\n"), "a row has more cells than"),
         (lambda p: None, "does not exist"),
     ):
         path = tmp_path / message[:5] / "events.csv"

@@ -136,7 +136,9 @@ def test_a_file_cut_short_while_it_is_read_is_an_error_not_a_crash(cohort, tmp_p
     with path.open("r+b") as file:
         file.truncate(size - 400)
     assert len(array[:10]) == 10
-    with pytest.raises(InputError, match="enmo.npy was cut short while it was in use; run prepare"):
+    with pytest.raises(
+        InputError, match="enmo.npy was cut short while it was in use; the same command"
+    ):
         array[10:]
     path.unlink()
     with pytest.raises(InputError, match=r"enmo.npy cannot be read \(No such file"):

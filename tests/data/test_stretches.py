@@ -54,6 +54,9 @@ def test_a_series_worn_throughout_is_known_and_one_without_a_row_is_not(tmp_path
 @pytest.mark.parametrize(
     "lines, message",
     [
+        (["", "a,10,20", "", "c,1,2"], r"line 5: series 'c' has no recording"),
+        (["", "a,ten,20"], r"line 3: start_step is 'ten'"),
+        (["", ",10,20"], r"line 3: series_id is empty"),
         (["a,10,20", "c,1,2"], r"line 3: series 'c' has no recording; correct the row, or"),
         (["a,10,10"], r"line 2: series 'a' is listed .* step 10 to 10; .* steps 0 to 100 .*--drop"),
         (["b,49,60"], r"line 2: series 'b' .* from step 49 to 60; .* steps 50 to 150"),

@@ -14,4 +14,6 @@ def metas(*frames):
 
 
 def locate(frame, known=None, **kwargs):
+    if "line" not in frame.columns:
+        frame = frame.with_row_index("line", offset=2)
     return events.locate_events(frame, known or metas(), source="train_events.csv", **kwargs)
