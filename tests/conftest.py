@@ -3,7 +3,11 @@
 import os
 import tempfile
 
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+from tests.support.project import LONGEST, PROJECT, QUICK
+
+# What tests compile runs for moments, so it is compiled quickly, here and in the scripts and the
+# workers of pytest-xdist, which inherit this environment.
+os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count=4 {QUICK}")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Runs of the same config, in this process, in scripts and in the workers of pytest-xdist (which
 # inherit this environment), compile once.
@@ -18,8 +22,6 @@ import hypothesis
 import jax
 import jaxtyping
 import pytest
-
-from tests.support.project import PROJECT
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Not strict about dtypes too: Optax's schedules multiply floats by the int32 step.
@@ -40,6 +42,12 @@ jaxtyping.install_import_hook(
     ],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no worker has one left when the others are done."""
+    order = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -107,5 +115,8 @@ def finished(tiny_config, tmp_path_factory):
 def worn_finished(tiny_config, tmp_path_factory):
     """The result of a tiny run that learns whether the watch is worn; leave it as it is."""
     from sleepjax.training import loop
+    from tests.support.runs import without_pictures
 
-    return loop.run(tiny_config({"loss.worn": 1.0}), tmp_path_factory.mktemp("runs") / "worn")
+    config = tiny_config({"loss.worn": 1.0})
+    workdir = tmp_path_factory.mktemp("runs") / "worn"
+    return loop.run(config, workdir, evaluators=without_pictures(config))

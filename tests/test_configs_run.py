@@ -9,7 +9,6 @@ import pytest
 import sleepjax
 from sleepjax.training import checks
 from sleepjax.training.build import build
-from tests.support.models import jit
 from tests.support.project import CONFIGS
 
 EVERY = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -39,7 +38,7 @@ def test_two_updates_of_the_tiny_variant(path):
     config = sleepjax.load_config(f"{path}:{arg}")
     checks.check(config)
     built, batch, key = build(config), one_night(config), jax.random.key(0)
-    update, state = jit(built.train_step), jit(built.init)(key)
+    update, state = jax.jit(built.train_step), jax.jit(built.init)(key)
     for _ in range(2):
         state, metrics = update(state, batch, key)
         assert np.isfinite(metrics["loss"]) and not metrics["skipped"]

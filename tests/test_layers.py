@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import PROJECT
+from tests.support.project import LONGEST, PROJECT
 
 PACKAGE = PROJECT / "sleepjax"
 PAGE = (PROJECT / "docs" / "design.md").read_text()
@@ -135,6 +135,11 @@ def test_the_page_points_to_files_and_names_that_exist():
     words = {name for name in named if name.isidentifier()}
     absent |= {word for word in words if not re.search(rf"\b{word}\b", source)}
     assert not absent and len(files) > 30 and len(words) > 10
+
+
+def test_the_longest_test_files_exist():
+    """One that is renamed and not named anew would run last, while other workers wait."""
+    assert [name for name in LONGEST if not (PROJECT / "tests" / name).is_file()] == []
 
 
 def test_the_rule_can_fail():

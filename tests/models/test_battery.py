@@ -23,7 +23,6 @@ from tests.support.models import (
     STEPS,
     apply,
     build,
-    jit,
 )
 
 # What these consist of is in other members too; compiling is most of the time here.
@@ -39,10 +38,10 @@ def tiny(request):
     one = MEMBERS[request.param]
     model = build(one)
     objective = objectives.make(**one.loss, downsample=DOWNSAMPLE)
-    variables = jit(partial(model.init, train=False))(jax.random.key(0), BATCH["x"][:1])
+    variables = jax.jit(partial(model.init, train=False))(jax.random.key(0), BATCH["x"][:1])
     flat, unravel = ravel_pytree(variables["params"])
 
-    @jit
+    @jax.jit
     def train(flat, rest, key):
         def loss(flat):
             output, new = apply(model, rest | {"params": unravel(flat)}, BATCH["x"], None, key)
@@ -51,7 +50,7 @@ def tiny(request):
 
         return jax.value_and_grad(loss, has_aux=True)(flat)
 
-    @jit
+    @jax.jit
     def evaluate(variables, x, mask=ONES):
         return apply(model, variables, x, mask)[0]
 
@@ -161,7 +160,7 @@ def test_bfloat16_has_float32_parameters_and_outputs(name):
 @pytest.mark.parametrize("tiny", PRECISION, indirect=True)
 def test_bfloat16_computes_close_to_float32(tiny):
     model = build(tiny.one, dtype="bfloat16")
-    logits, _ = jit(lambda v, x: apply(model, v, x, None)[0])(tiny.variables, BATCH["x"])
+    logits, _ = jax.jit(lambda v, x: apply(model, v, x, None)[0])(tiny.variables, BATCH["x"])
     exact, _ = tiny.evaluate(tiny.variables, BATCH["x"])
     np.testing.assert_allclose(logits, exact, atol=0.1)
     assert np.abs(np.array(logits - exact)).max() > 0
@@ -173,7 +172,7 @@ OVERFIT_STEPS = 60
 def test_overfits_one_batch(tiny):
     """60 steps of Adam; knowing the share of each class only would give a segmentation 0.47."""
     tx = optax.adam(1e-2)
-    update = jit(lambda grads, state: tx.update(grads, state))
+    update = jax.jit(lambda grads, state: tx.update(grads, state))
     flat, rest, state = tiny.flat, tiny.rest, tx.init(tiny.flat)
     losses = []
     for step in range(OVERFIT_STEPS):

@@ -12,7 +12,7 @@ import pytest
 from sleepjax import models, objectives
 from sleepjax.models.unet2d import ResNetEncoder
 from sleepjax.types import InputError
-from tests.support.models import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit, member
+from tests.support.models import BATCH, DOWNSAMPLE, MEMBERS, apply, build, member
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
@@ -147,7 +147,7 @@ def test_every_pair_learns_in_every_model_that_takes_one(name, extractor, decode
     model, objective = build(one), objectives.make(**like.loss, downsample=DOWNSAMPLE)
     key, tx = jax.random.key(0), optax.adam(1e-2)
 
-    @jit
+    @jax.jit
     def update(params, rest, state):
         def loss(params):
             output, new = apply(model, rest | {"params": params}, BATCH["x"], None, key)
@@ -158,7 +158,7 @@ def test_every_pair_learns_in_every_model_that_takes_one(name, extractor, decode
         change, state = tx.update(grads, state)
         return optax.apply_updates(params, change), rest, state, value
 
-    rest = dict(jit(partial(model.init, train=False))(key, BATCH["x"][:1]))
+    rest = dict(jax.jit(partial(model.init, train=False))(key, BATCH["x"][:1]))
     params = rest.pop("params")
     state, losses = tx.init(params), []
     for _ in range(20):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sleepjax.models.spec import real_frames
-from tests.support.models import BATCH, DOWNSAMPLE, MEMBERS, apply, build, jit, member
+from tests.support.models import BATCH, DOWNSAMPLE, MEMBERS, apply, build, member
 
 X = BATCH["x"]
 PERIOD = {"spec1d": 2, "spec2d": 8, "panns, tcn": 1}
@@ -22,8 +22,8 @@ def tiny(request):
     if request.param == "spec2d":  # two levels below the stem
         one = member("spec2d", **one.settings | dict(unet2d=dict(depths=(1, 1), width=8)))
     model = build(one)
-    variables = jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
-    evaluate = jit(lambda variables, x: apply(model, variables, x, None)[0])
+    variables = jax.jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
+    evaluate = jax.jit(lambda variables, x: apply(model, variables, x, None)[0])
     return SimpleNamespace(name=request.param, variables=variables, evaluate=evaluate)
 
 
@@ -47,8 +47,8 @@ def test_padding_is_seen_without_being_told():
     np.testing.assert_array_equal(real_frames(gap, DOWNSAMPLE), want)
     assert (np.array(real_frames(jnp.zeros((1, 9, 2)), DOWNSAMPLE)) == 1).all()
     model = build(MEMBERS["spec, lstm"])
-    params = jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
-    evaluate = jit(lambda x, mask: apply(model, params, x, mask)[0][0])
+    params = jax.jit(partial(model.init, train=False))(jax.random.key(0), X[:1])
+    evaluate = jax.jit(lambda x, mask: apply(model, params, x, mask)[0][0])
     padded = evaluate(gap, None)
     np.testing.assert_allclose(padded, evaluate(gap, jnp.asarray(want)), atol=1e-6)
     assert np.abs(np.array(padded - evaluate(gap, jnp.ones((3, 101)))))[0, :76].max() > 1e-3

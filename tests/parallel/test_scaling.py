@@ -25,7 +25,7 @@ from sleepjax.training import input_pipeline, loop
 from sleepjax.training.input_pipeline import prefetch
 from sleepjax.training.state import init_state
 from sleepjax.types import InputError, SeriesMeta
-from tests.support.processes import QUICK
+from tests.support.project import QUICK
 from tests.support.runs import final_state, leaves_equal
 from tests.support.training import SMALL, TX, make_batch, stepper
 

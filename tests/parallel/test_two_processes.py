@@ -15,7 +15,7 @@ from sleepjax.parallel import processes
 from sleepjax.runs import log
 from sleepjax.runs.checkpoints import MANIFEST
 from sleepjax.types import InputError
-from tests.support.processes import QUICK
+from tests.support.project import QUICK
 from tests.support.runs import final_state
 
 

@@ -1,10 +1,8 @@
 """The models that the tests of `sleepjax.models` go through: tiny ones that use every part."""
 
 import math
-from functools import partial
 from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -109,16 +107,6 @@ MEMBERS = {
         loss=dict(name="detr", sigma=20.0, weights=(1.0, 1.0, 1.0)),
     ),
 }
-
-
-# Half the compilation, at a speed that is enough here.
-jit = partial(
-    jax.jit,
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-    },
-)
 
 
 def build(one, **more):

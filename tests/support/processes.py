@@ -1,9 +1,6 @@
-"""Processes of their own for a test: how they are started, and how they are done without."""
+"""How tests of commands that start processes do without them."""
 
 from sleepjax.processing.engines import Local
-
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Flags that halve the time of compilation; the sums stay what they are."""
 
 
 class InThisProcess(Local):

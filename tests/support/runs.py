@@ -8,10 +8,17 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from sleepjax import models
+from sleepjax.evaluators import standard
 from sleepjax.parallel import sharding
 from sleepjax.runs import checkpoints
 from sleepjax.training import optim
 from sleepjax.training.state import init_state
+
+
+def without_pictures(config):
+    """The evaluators of a run but for those that draw, which take most of so short a run."""
+    drawing = ("report", "nights")
+    return {name: one for name, one in standard(config).items() if name not in drawing}
 
 
 def leaves_equal(a, b, **tolerance):
