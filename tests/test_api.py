@@ -11,7 +11,9 @@ import pytest
 
 import sleepjax
 from sleepjax.tables import as_polars
+from sleepjax.training import loop
 from sleepjax.types import InputError
+from tests.support.runs import without_pictures
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,8 @@ from sleepjax.types import InputError
     + ["sleepjax.figures.actogram"],
 )
 def test_examples_run(name, project, tmp_path, monkeypatch, finished):
-    """``finished`` has compiled what the examples train."""
+    """``finished`` has compiled what the examples train, and drawn what it draws."""
+    monkeypatch.setattr(loop, "standard", without_pictures)
     (tmp_path / "configs").symlink_to(project / "configs")
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)

@@ -23,6 +23,7 @@ from sleepjax.training import augment, checks, loop
 from sleepjax.training.build import build
 from sleepjax.training.weights import read_run
 from sleepjax.types import InputError
+from tests.support.runs import without_pictures
 
 PARTS = ("Convs", "Strided", "adam_fast", "candidates_per_series", "jitter", "laplace")
 PARTS = (*PARTS, "only_likely", "peak_movement", "triangle")
@@ -51,9 +52,7 @@ def trained(parts, series, tmp_path_factory):
     """A run with a part of every kind, moved, and what it found before its file was lost."""
     path, config = parts
     folder = tmp_path_factory.mktemp("trained")
-    pictures = ("report", "nights", "agreement")
-    wanted = {k: v for k, v in standard(config).items() if k not in pictures}
-    loop.run(config, folder / "run", evaluators=wanted)
+    loop.run(config, folder / "run", evaluators=without_pictures(config))
     before = load(folder / "run").probabilities(series)
     text = path.read_text()
     path.write_text("raise SystemExit")

@@ -12,11 +12,10 @@ import pytest
 from sleepjax import metrics, predict
 from sleepjax.data import raw
 from sleepjax.evaluation import out_of_fold
-from sleepjax.evaluators import saved
 from sleepjax.runs import log, stop, validation
 from sleepjax.training import guard, loop
 from sleepjax.types import InputError
-from tests.support.runs import final_state, leaves_equal
+from tests.support.runs import final_state, leaves_equal, without_pictures
 from tests.support.scripts import script
 
 NAMES = ("fold0-seed0", "fold0-seed1", "fold1-seed0", "fold1-seed1")
@@ -46,9 +45,8 @@ def command(project, cohort):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_pictures():
-    """Members without figures and pages, which take most of the time of so short a run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "standard", lambda config: {"saved": (saved, config.total_steps)})
+        patch.setattr(loop, "standard", without_pictures)
         yield
 
 

@@ -19,7 +19,7 @@ from sleepjax.runs.checkpoints import Checkpoints
 from sleepjax.runs.runtime import Execution
 from sleepjax.training import loop
 from sleepjax.types import InputError
-from tests.support.runs import template
+from tests.support.runs import template, without_pictures
 from tests.support.training import make_state
 
 
@@ -242,7 +242,7 @@ def test_a_run_is_extended(copied, tiny_config, capsys):
     with pytest.raises(InputError, match="total_steps=3 is less than the 4 steps"):
         shorter = tiny_config({"total_steps": 3})
         directory.write(copied, shorter, facts(copied), extend=True)
-    result = loop.run(longer, copied, Execution(extend=True))
+    result = loop.run(longer, copied, Execution(extend=True), without_pictures(longer))
     said = capsys.readouterr().err
     assert "resuming" in said and "at step 4 of 6" in said and "schedule of 6 steps" in said
     assert checkpoints.newest(copied) == 6 and load(copied).unfinished == []

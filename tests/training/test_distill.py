@@ -21,6 +21,7 @@ from sleepjax.predict import load
 from sleepjax.training import checks, loop
 from sleepjax.types import InputError
 from tests.support.project import PROJECT
+from tests.support.runs import without_pictures
 from tests.support.scripts import script
 
 
@@ -42,7 +43,9 @@ def student(project, unlabelled, worn_finished, tmp_path_factory):
     config = ["--config", str(project / "configs" / "distilled.py:tiny")]
     root = f"--config.data.root={unlabelled[0]}"
     teachers = ["--teacher", str(worn_finished.workdir), "--workdir", str(workdir)]
-    assert script(project, "distill").main([*config, *teachers, root]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "standard", without_pictures)
+        assert script(project, "distill").main([*config, *teachers, root]) == 0
     return workdir
 
 

@@ -14,7 +14,7 @@ from sleepjax.runs import log, stop
 from sleepjax.runs.runtime import AS_USUAL
 from sleepjax.training import loop
 from sleepjax.types import InputError
-from tests.support.runs import final_state, leaves_equal
+from tests.support.runs import final_state, leaves_equal, without_pictures
 
 
 def lines_without_speed(workdir):
@@ -69,7 +69,7 @@ def test_a_signal_saves_and_the_resumed_run_equals_the_whole_one(
     assert page.exists() == (at > 2)  # after every validation, not at the end only
     assert at == 2 or "run, step 2, simulated data" in page.read_text()
     monkeypatch.setattr(loop.Profile, "at", original)
-    loop.run(tiny_config(), tmp_path / "run")
+    loop.run(tiny_config(), tmp_path / "run", evaluators=without_pictures(tiny_config()))
 
     for kind in ("latest", "best"):
         step, tree = final_state(tmp_path / "run", kind)
