@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from ml_collections import ConfigDict
 from safetensors import numpy as safetensors
 
 from sleepjax import release
-from sleepjax.config import load_config
+from sleepjax.config import from_json, load_config
 from sleepjax.data import features, identity
 from sleepjax.predict import load
 from sleepjax.training import loop, weights
@@ -180,7 +181,15 @@ def test_every_feature_has_a_probe_that_follows_its_definition(monkeypatch):
 
 
 def fresh(config):
-    return jax.jit(build(config).init)(jax.random.key(5))
+    """A state of random weights, whatever ``init`` and ``seed`` say of others; made once."""
+    plain = config.copy_and_resolve_references()
+    plain.init, plain.seed = "", 0
+    return random_state(plain.to_json())
+
+
+@cache
+def random_state(config):
+    return jax.jit(build(from_json(json.loads(config))).init)(jax.random.key(5))
 
 
 @pytest.mark.parametrize("kind", ["run", "file", "folder"])

@@ -1,6 +1,6 @@
 """The compiled step: learns, averages, and is the same in parts and over devices."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -28,6 +28,7 @@ DETERMINISTIC = models.build(
 
 @pytest.fixture(scope="module")
 def fresh():
+    @cache
     def make(ema=0.0, model=MODEL):
         init = jax.jit(partial(init_state, model=model, tx=TX, ema=ema))
         return init(jax.random.key(0), make_batch()["x"])
@@ -38,6 +39,12 @@ def fresh():
 @pytest.fixture(scope="module")
 def step():
     return stepper()
+
+
+@pytest.fixture(scope="module")
+def deterministic():
+    """The step of the model whose windows do not depend on each other."""
+    return stepper(model=DETERMINISTIC)
 
 
 def test_the_learning_rate_is_that_of_the_state_s_step(fresh, step):
@@ -68,25 +75,22 @@ def test_masked_frames_do_not_matter(fresh, step):
     leaves_equal(step(fresh(), batch), step(fresh(), wild))
 
 
-def test_accumulation_equals_the_large_batch(project):
+def test_accumulation_equals_the_large_batch(fresh, deterministic):
     """With the norm that the refusal of batch norm advises, and no dropout, which draws anew."""
+    state, batch = fresh(model=DETERMINISTIC), make_batch()
+    whole, expected = deterministic(state, batch)
+    parts, found = stepper(model=DETERMINISTIC, accumulate=2)(state, batch)
+    leaves_equal(whole.params, parts.params, rtol=1e-4, atol=1e-6)
+    for name, rel in (("loss", 1e-6), ("grad_norm", 1e-5)):
+        assert float(expected[name]) == pytest.approx(float(found[name]), rel=rel)
+
+
+def test_accumulation_is_a_setting(project):
     spec = str(project / "configs" / "spec1d.py:tiny")
-    settings = {"model.decoder.norm": "layer", "model.decoder.dropout": 0.0}
-    config = load_config(spec, settings)
-    n_frames = config.data.duration // config.data.downsample
-    batch = {name: a[:, :n_frames] for name, a in make_batch(batch=4, steps=4 * n_frames).items()}
-    n_features = len(config.data.features)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(4, config.data.duration, n_features)).astype(np.float32)
-    after = {}
-    for parts in (1, 2):
-        config = load_config(spec, settings | {"accumulate": parts})
-        checks.check_batches(config, 1)
-        built = build(config)
-        state = built.init(jax.random.key(0))
-        after[parts] = jax.jit(built.train_step)(state, batch | {"x": x}, jax.random.key(1))
-    leaves_equal(after[1][0].params, after[2][0].params, rtol=1e-4, atol=1e-6)
-    assert float(after[1][1]["loss"]) == pytest.approx(float(after[2][1]["loss"]), rel=1e-6)
+    config = load_config(spec, {"model.decoder.norm": "layer", "accumulate": 2})
+    checks.check_batches(config, 1)
+    update: Any = build(config).train_step
+    assert update.keywords["accumulate"] == 2
 
 
 def test_accumulation_over_batch_statistics_is_refused(project):
@@ -99,15 +103,14 @@ def test_accumulation_over_batch_statistics_is_refused(project):
     checks.check_batches(config, 1)
 
 
-def test_one_device_equals_four(fresh):
+def test_one_device_equals_four(fresh, deterministic):
     if jax.device_count() < 4:
         pytest.skip("needs four devices")
     replicated, by_batch = sharding.shardings(sharding.data_mesh())
-    model = DETERMINISTIC
-    step = stepper(model=model)
-    one = step(fresh(model=model), make_batch())
-    state = jax.device_put(fresh(model=model), replicated)
-    many = step(state, sharding.to_global(make_batch(), by_batch))
+    state = fresh(model=DETERMINISTIC)
+    one = deterministic(state, make_batch())
+    placed = jax.device_put(state, replicated)
+    many = deterministic(placed, sharding.to_global(make_batch(), by_batch))
     leaves_equal(one[0].params, many[0].params, rtol=1e-4, atol=1e-5)
     assert float(one[1]["loss"]) == pytest.approx(float(many[1]["loss"]), rel=1e-5)
 
@@ -125,10 +128,10 @@ def test_ema_follows_the_parameters_and_is_what_is_evaluated(fresh):
     assert eval_variables(fresh())["params"] is not None
 
 
-def test_validation_loss_is_the_training_loss(fresh):
+def test_validation_loss_is_the_training_loss(fresh, deterministic):
     model = DETERMINISTIC
     state, batch = fresh(model=model), make_batch()
-    _, metrics = stepper(model=model)(state, batch)
+    _, metrics = deterministic(state, batch)
     probs, total, count = jax.jit(
         lambda v, b: eval_step(v, b, state.step, model=model, objective=OBJECTIVE)
     )(eval_variables(state), batch)
