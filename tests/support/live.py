@@ -13,8 +13,8 @@ def member(duration, stride, trim, features=("anglez", "enmo", "hour_sin"), late
     evaluation = {"stride": stride, "trim": trim, "batch_size": 4, "latency": latency}
     config = ConfigDict({"data": data, "eval": evaluation, "loss": {"worn": worn}, "model": {}})
 
-    def predict(batch):
-        x = batch["x"].astype(np.float64)  # [B,T,F]
+    def predict(variables, x):
+        x = np.asarray(x, np.float64)  # [B,T,F]
         place = np.linspace(-1, 1, duration)[None, :, None]
         mixed = np.cumsum(x, axis=1) / duration + x.mean(axis=1, keepdims=True) + 0.3 * place
         logits = 3 * mixed.mean(axis=2, keepdims=True) + x[..., :1] * np.array([2, 1, -1.0, 3])
