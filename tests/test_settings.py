@@ -80,6 +80,6 @@ def test_settings_of_a_user_defined_loss_are_its_own(project):
     checks.check(config)
     with pytest.raises(InputError, match="setting 'weights' of loss .*:focal' is unknown"):
         build(config)
-    config.loss.worn = "yes"
+    config.loss = {**loss, "worn": "yes"}
     with pytest.raises(InputError, match="loss.worn='yes' must be of type float"):
         checks.check(config)

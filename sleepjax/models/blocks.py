@@ -91,7 +91,7 @@ def summed_by_taps(
     that sums over it are long, large and cancel: XLA's own convolution on a CPU has four times the
     rounding error, which the layers behind it carried on to 2e-5 of a probability.
     """
-    (steps, c), (size, _, d) = x.shape[1:], kernel.shape
+    steps, (size, c, d) = x.shape[1], kernel.shape
     x = jnp.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)))
     each = (x @ kernel.transpose(1, 0, 2).reshape(c, -1)).reshape(*x.shape[:2], size, d)
     return reduce(jnp.add, [each[:, i : i + steps, i] for i in range(size)])
