@@ -194,12 +194,12 @@ def test_train_script_says_what_is_wrong(project, cohort, tmp_path, capsys, args
 @pytest.mark.entry
 def test_train_script_without_data_says_simulated(project, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    args = ["--config", f"{project / 'configs' / 'spec2d.py'}:tiny"]
+    args = ["--config", f"{project / 'configs' / 'spec1d.py'}:tiny"]
     assert script(project, "train").main(args) == 0
     printed = capsys.readouterr()
     assert "WARNING: data.root='data/child-mind' holds no recordings" in printed.err
     assert "event AP on held-out SIMULATED participants" in printed.out
-    assert (tmp_path / "runs" / "spec2d-tiny-simulated" / "figures").is_dir()
+    assert (tmp_path / "runs" / "spec1d-tiny-simulated" / "figures").is_dir()
     assert not (tmp_path / "data" / "child-mind").exists()
 
 

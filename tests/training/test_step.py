@@ -152,8 +152,10 @@ TOGETHER: dict[str, Any] = {
 @pytest.mark.parametrize("model", TOGETHER.values(), ids=TOGETHER)
 def test_the_mean_of_members_is_that_of_each_alone(model):
     x, how = jnp.asarray(make_batch()["x"]), {"model": model, "objective": OBJECTIVE}
-    members = [jax.jit(partial(model.init, train=False))(jax.random.key(i), x) for i in range(3)]
-    each = [predict_step(one, x, **how) for one in members]
+    begin = jax.jit(partial(model.init, train=False))
+    members = [begin(jax.random.key(i), x) for i in range(3)]
+    alone = jax.jit(partial(predict_step, **how))
+    each = [alone(one, x) for one in members]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     found = jax.jit(partial(predict_mean, **how))(stacked, x)
     leaves_equal(found, sum(each) / len(each), rtol=1e-5, atol=1e-6)
