@@ -51,6 +51,7 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
+        """Attend; ``mask`` [B,T] is 1 at real tokens."""
         split = lambda name: per_head(name, x, self.heads, self.dtype)
         position = jnp.arange(x.shape[1])
         y = jax.nn.dot_product_attention(
@@ -75,6 +76,7 @@ class LocalAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
+        """Attend; ``mask`` [B,T] is 1 at real tokens."""
         (b, t, width), w, n = x.shape, self.window, self.heads
         chunks = -(-t // w)
         real = jnp.ones((b, t)) if mask is None else mask
@@ -130,6 +132,7 @@ class SummaryAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Tokens, mask: Real = None) -> Tokens:
+        """Attend; ``mask`` [B,T] is 1 at real tokens."""
         (b, t, width), w, n = x.shape, self.window, self.heads
         means, count = chunk_means(x, jnp.ones((b, t)) if mask is None else mask > 0, w)
         split = lambda name, x: per_head(name, x, n, self.dtype)
@@ -150,6 +153,7 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, x: Tokens) -> Tokens:
+        """Transform each token."""
         wide = nn.Dense(4 * x.shape[-1], dtype=self.dtype, kernel_init=he_uniform, name="wide")
         return dense(x.shape[-1], self.dtype, name="narrow")(nn.gelu(wide(x)))
 
@@ -164,6 +168,7 @@ class TransformerBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Tokens, *, train: bool, mask: Real = None) -> Tokens:
+        """Return the tokens with their context."""
         drop = lambda y: nn.Dropout(self.dropout)(y, deterministic=not train)
         norm = lambda name: nn.LayerNorm(dtype=self.dtype, name=name)
         attention = SelfAttention(self.heads, self.dtype, name="attention")

@@ -147,6 +147,7 @@ class FrameConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T F"]) -> Float[Array, "B frames {self.features}"]:
+        """Return one value per frame and feature; the last frame may be partly zeros."""
         size = centred_size(self.kernel, self.downsample)
         weights = self.param("kernel", lecun_uniform, (size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -274,6 +275,7 @@ class DoubleConv(nn.Module):
         train: bool,
         mask: Float[Array, "B T"] | None = None,
     ) -> Float[Array, "B *extent {self.width}"]:
+        """Return a map of the same extent."""
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         conv = partial(Conv, self.width, (3,) * self.ndim, dtype=self.dtype)
         sums = summed_by_taps if self.of_image and not train else None

@@ -52,6 +52,7 @@ class MLPDecoder(DeepDecoder):
     depth: int = 3
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         for i in range(self.depth):
             layer = nn.Dense(self.width, dtype=self.dtype, kernel_init=he_uniform, name=f"layer{i}")
@@ -64,6 +65,7 @@ class LSTMDecoder(DeepDecoder):
     """``depth`` LSTM layers, each in both directions of time: T' serial steps per layer."""
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         for i in range(self.depth):
             x = out[f"lstm{i}"] = BiLSTM(self.width, self.dtype, name=f"lstm{i}")(x, mask)
@@ -78,6 +80,7 @@ class MinGRUDecoder(DeepDecoder):
     depth: int = 4
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`."""
         out = {}
         x = dense(self.width, self.dtype, name="embed")(x)
         for i in range(self.depth):
@@ -105,6 +108,7 @@ class DilatedConvs(nn.Module):
 
     @nn.compact
     def __call__(self, x: Frames, *, train: bool) -> Outputs:
+        """Return features per frame, and those of every block."""
         out = {}
         norm = lambda name: NORMS[self.norm](train=train, dtype=self.dtype, name=name)
         x = dense(self.width, self.dtype, name="embed")(x)
@@ -126,6 +130,7 @@ class TCNDecoder(DeepDecoder):
     norm: str = "batch"
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`."""
         del mask  # the reach is finite
         convs = DilatedConvs(
             self.width, self.depth, self.dropout, self.norm, self.dtype, name="convs"
@@ -146,6 +151,7 @@ class TransformerDecoder(DeepDecoder):
     patch: int = 1
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`; those of the blocks are per token."""
         out, frames = {}, x
         tokens = Patches(self.width, self.patch, self.dtype, name="tokens")
         x, real = tokens(frames, mask)  # [B,T'/p,W]
@@ -165,6 +171,7 @@ class TransformerCNNDecoder(TransformerDecoder):
     """`TransformerDecoder`, then two residual convolutions of three frames before the logits."""
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`."""
         x, out = super().features(x, train, mask)
         for i in range(2):
             conv = Conv(self.width, (3,), use_bias=True, dtype=self.dtype, name=f"conv{i}")

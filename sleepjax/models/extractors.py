@@ -38,6 +38,7 @@ class CNNSpectrogram(Checked):
 
     @nn.compact
     def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
+        """Return the image, T' = ceil(T / downsample)."""
         del train, mask  # the reach is finite
         banks = [
             FrameConv(self.height, kernel, self.downsample, self.dtype, name=f"bank{i}")(x)
@@ -67,6 +68,7 @@ class SpecFeatureExtractor(Checked):
 
     @nn.compact
     def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
+        """Return the spectrogram, T' = ceil(T / downsample)."""
         del train, mask  # the reach is finite
         b, t, f = x.shape
         if self.sensors > f:
@@ -105,6 +107,7 @@ class PANNsFeatureExtractor(Checked):
 
     @nn.compact
     def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
+        """Return the image, T' = ceil(T / downsample)."""
         d, dtype = self.downsample, self.dtype
         learned = CNNSpectrogram(self.height, self.kernels, d, dtype, name="cnn")
         fourier = SpecFeatureExtractor(self.height, self.sensors, d, dtype, name="spec")
@@ -125,6 +128,7 @@ class LSTMFeatureExtractor(Checked):
 
     @nn.compact
     def __call__(self, x: Signals, *, train: bool, mask: FrameMask = None) -> Image:
+        """Return the states, T' = ceil(T / downsample)."""
         del train
         d = self.downsample
         x = jnp.tanh(FrameConv(self.height, d, d, self.dtype, name="frames")(x))

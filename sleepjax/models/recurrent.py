@@ -35,6 +35,7 @@ class BiLSTM(nn.Module):
     def __call__(
         self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None = None
     ) -> Float[Array, "B T {2*self.width}"]:
+        """Return the states of all frames."""
         w = self.width
         forget = lambda key, shape, dtype: jnp.zeros(shape, dtype).at[w : 2 * w].set(1.0)
         project = lambda name: nn.Dense(
@@ -96,6 +97,7 @@ class BiMinGRU(nn.Module):
     def __call__(
         self, x: Float[Array, "B T C"], mask: Float[Array, "B T"] | None = None
     ) -> Float[Array, "B T {2*self.width}"]:
+        """Return the states of all frames."""
         gates = dense(4 * self.width, self.dtype, name="gates")(x).astype(jnp.float32)  # [B,T,4W]
         gates = jnp.moveaxis(gates.reshape(*x.shape[:2], 2, -1), 2, 0)  # [2,B,T,2W]
         gate, candidate = jnp.split(in_order(gates), 2, axis=-1)

@@ -44,6 +44,7 @@ class FiLM(nn.Module):
 
     @nn.compact
     def __call__(self, frames: Frames, subject: Float[Array, "B N"]) -> Frames:
+        """Return the frames of each person as the decoder is to see them."""
         hidden = nn.gelu(nn.Dense(32, name="hidden")(subject))
         both = nn.Dense(
             2 * frames.shape[-1], kernel_init=nn.initializers.zeros_init(), name="scale_shift"

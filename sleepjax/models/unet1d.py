@@ -25,6 +25,7 @@ class UNet1DDecoder(Decoder):
     upsample: str = "transposed"
 
     def features(self, x: Frames, train: bool, mask: FrameMask) -> Outputs:
+        """See `Decoder.features`; a layer is a level."""
         out, skips, masks = {}, [], []
 
         def level(i: int, name: str, x: jax.Array) -> jax.Array:

@@ -40,6 +40,7 @@ class BasicBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "B T H C"], *, train: bool
     ) -> Float[Array, "B rows columns {self.width}"]:
+        """Add the transformed map to the shortcut."""
         norm = lambda name, y: NORMS[self.norm](train=train, dtype=self.dtype, name=name)(y)
         s, pad = self.stride, ((1, 1), (1, 1))
         y = Conv(self.width, (3, 3), (s, s), padding=pad, dtype=self.dtype, name="conv1")(x)
@@ -63,6 +64,7 @@ class Stem(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T H C"]) -> Float[Array, "B rows columns {self.width}"]:
+        """Return [B,ceil(T/2),ceil(H/2),width]."""
         c = x.shape[-1]
         kernel = self.param("kernel", he_uniform, (7, 7, c, self.width))
         # Output i sees pixels 2i-3 to 2i+3: the second of block i-2 up to both of block i+1.
@@ -88,6 +90,7 @@ class ResNetEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T H C"], *, train: bool) -> list[Float[Array, "B _ _ _"]]:
+        """Return the maps from stride 2 to the deepest."""
         x = Stem(self.width, self.dtype, name="conv1")(x)
         x = nn.relu(NORMS[self.norm](train=train, dtype=self.dtype, name="norm1")(x))
         maps = [x]  # [B,T/2,H/2,width]
@@ -119,6 +122,7 @@ class UNet2D(Checked):
     def __call__(
         self, x: Float[Array, "B T H C"], *, train: bool
     ) -> tuple[Float[Array, "B T H"], dict[str, Array]]:
+        """Return one value per pixel, and the maps of every level."""
         image = x
         encoder = ResNetEncoder(self.depths, self.width, self.norm, self.dtype, name="encoder")
         skips = encoder(image, train=train)
