@@ -40,7 +40,9 @@ def main(argv: list[str]) -> int:
 def prepare_store(args: argparse.Namespace) -> int:
     from sleepjax.data.features import PREPARED
     from sleepjax.data.store import prepare
+    from sleepjax.runs.runtime import keep_freed_memory
 
+    keep_freed_memory()
     names = args.features or PREPARED
     print(prepare(args.data, args.out, args.phase, names, tz=args.tz, drop_bad=args.drop_bad))
     return 0

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -208,35 +209,36 @@ def prepare(
             f"{out} holds the recordings that are read, and a store's folder holds nothing else; "
             "give another folder for the store."
         )
-    settings = {
-        "phase": phase,
-        "simulated": files.simulated,
-        "features": definitions(names),
-        "copied": definitions(["repeat"])["repeat"],
-        "repair": repair_code(),
-        "tz": tz,
-        "drop_bad": drop_bad,
-        "inputs": [
-            _describe(p) for p in (*files.series, files.events, *files.stretches.values()) if p
-        ],
-    }
-    # Looked at before locking, and again after waiting for another process that did the same work.
-    if not (store := _finished(out, settings)):
-        with locked(out):
-            if not (store := _finished(out, settings)):
-                return _write(files, out, settings, quiet=quiet)
+    with ThreadPoolExecutor(1) as beside:
+        inputs = beside.submit(_describe, files)  # hashed while their rows are read
+        settings = {
+            "phase": phase,
+            "simulated": files.simulated,
+            "features": definitions(names),
+            "copied": definitions(["repeat"])["repeat"],
+            "repair": repair_code(),
+            "tz": tz,
+            "drop_bad": drop_bad,
+        }
+        # Looked at before locking, and again after waiting for another process that did the same.
+        if not (store := _finished(out, settings, inputs)):
+            with locked(out):
+                if not (store := _finished(out, settings, inputs)):
+                    return _write(files, out, settings, inputs, quiet=quiet)
     qc.say(f"{out}: up to date with {data}, nothing to do.", quiet)
     return store
 
 
-def _write(files: raw.CohortFiles, out: Path, settings: dict, *, quiet: bool) -> Store:
+def _write(
+    files: raw.CohortFiles, out: Path, settings: dict, inputs: Future[list], *, quiet: bool
+) -> Store:
     """Write what is missing or differs, and say what was written and repaired."""
     _check_kind(out, files.simulated)
     try:
         if (out / MANIFEST).exists():
             qc.say(f"{out}: inputs or settings changed, bringing the store up to date.", quiet)
             (out / MANIFEST).unlink()
-        written = writing.write_store(files, out, settings, quiet=quiet)
+        written = writing.write_store(files, out, settings, inputs, quiet=quiet)
     except OSError as error:
         raise InputError(f"cannot write the feature store {str(out)!r}: {error}.") from error
     store = open_store(out)
@@ -249,11 +251,14 @@ def _write(files: raw.CohortFiles, out: Path, settings: dict, *, quiet: bool) ->
     return store
 
 
-def _describe(path: Path) -> dict:
-    """Name, size and content hash of an input file."""
-    if path.is_dir():
-        raise InputError(f"{path}: it is a folder; give the file itself.")
-    return {"name": path.name, "size": path.stat().st_size, "sha256": file_hash(path)}
+def _describe(files: raw.CohortFiles) -> list[dict]:
+    """Name, size and content hash of each input file."""
+    found = []
+    for path in filter(None, (*files.series, files.events, *files.stretches.values())):
+        if path.is_dir():
+            raise InputError(f"{path}: it is a folder; give the file itself.")
+        found.append({"name": path.name, "size": path.stat().st_size, "sha256": file_hash(path)})
+    return found
 
 
 def _check_kind(out: Path, simulated: bool) -> None:
@@ -267,10 +272,10 @@ def _check_kind(out: Path, simulated: bool) -> None:
         )
 
 
-def _finished(out: Path, settings: dict) -> Store | None:
+def _finished(out: Path, settings: dict, inputs: Future[list]) -> Store | None:
     """The store in ``out`` if it is complete, undamaged and made from the same inputs."""
     manifest = read_json(out / MANIFEST)
-    if manifest is None or manifest.get("settings") != settings:
+    if manifest is None or manifest.get("settings") != settings | {"inputs": inputs.result()}:
         return None
     try:
         return open_store(out)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -27,9 +28,12 @@ from sleepjax.threads import in_order
 from sleepjax.types import InputError, SeriesMeta
 
 
-def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: bool) -> int:
+def write_store(
+    files: raw.CohortFiles, out: Path, settings: Mapping, inputs: Future[list], *, quiet: bool
+) -> int:
     """Write what is missing of every series, the events and, last, the manifest.
 
+    ``inputs`` tells the input files apart, once they are hashed.
     Returns the number of series written; the others were there already.
     """
     total, drop_bad = 0 if quiet else raw.count_rows(files.series), settings["drop_bad"]
@@ -76,7 +80,7 @@ def write_store(files: raw.CohortFiles, out: Path, settings: Mapping, *, quiet: 
         "normalisers": features.NORMALISERS,
         "event_counts": dict(counts),
         "skipped": skipped,
-        "settings": settings,
+        "settings": {**settings, "inputs": inputs.result()},
         "bytes": sizes,
         "series": entries,
     }
