@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from sleepjax import stdio
-from sleepjax.types import InputError
+from sleepjax.types import DivergedError, InputError
 
 DEBUG = "SLEEPJAX_DEBUG"
 """Environment variable: when set, an unexpected error keeps its traceback."""
@@ -95,7 +95,9 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def answer(body: Callable[[], int], interrupted: str) -> int:
-    """Exit code of ``body``: 2 where the input cannot be used, 130 after Ctrl-C, 1 for a bug.
+    """Exit code of ``body``: 2 for input that cannot be used, 3 for a training that diverged.
+
+    130 after Ctrl-C, 1 for a bug.
 
     128 + its number after a signal. ``interrupted`` tells the user what Ctrl-C left behind. A bug
     is one line too: it names the command, the error and a file with the traceback.
@@ -110,6 +112,9 @@ def answer(body: Callable[[], int], interrupted: str) -> int:
     except (InputError, OSError) as error:  # OSError: a disk that is full or read-only
         print(f"error: {spoken(str(error))}", file=sys.stderr)
         return 2
+    except DivergedError as error:
+        print(f"error: {spoken(str(error))}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130

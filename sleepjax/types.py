@@ -1,4 +1,4 @@
-"""Definitions that all of sleepjax shares: units, class order, records, the error for bad input.
+"""Definitions that all of sleepjax shares: units, class order, records, errors that end a command.
 
 Shape letters used in every docstring: B batch, T steps, F features, C channels, K classes,
 H height, N events; T' = T / downsample label frames. Channels come last. A *step* is 5 seconds;
@@ -27,6 +27,10 @@ TOLERANCES = (12, 36, 60, 90, 120, 150, 180, 240, 300, 360)
 
 class InputError(ValueError):
     """Something the user gave cannot be used. The text names the place, value, bound and remedy."""
+
+
+class DivergedError(ArithmeticError):
+    """A training has no sound weights to go on with; the text names the steps and a remedy."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ stopped by a signal, all is saved and the same command resumes; 130 stopped at o
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
     # JAX is imported late: a misspelt option is reported at once.
     from sleepjax.data.source import default_workdir
     from sleepjax.runs import runtime
-    from sleepjax.training import checks, guard
+    from sleepjax.training import checks
 
     checks.check(config)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
@@ -68,11 +67,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
         config, workdir, config.data.folds if args.folds is None else args.folds, args.seeds
     )
     runtime.use_compilation_cache()
-    try:
-        train(members)
-    except guard.DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
+    train(members)
     report(args, workdir, members)
     return 0
 
@@ -102,10 +97,14 @@ def plan(config: Any, workdir: Path, n_folds: int, n_seeds: int) -> Members:
 
 
 def train(members: Members) -> None:
-    from sleepjax.runs import directory, validation
+    from sleepjax.runs import checkpoints, directory, validation
     from sleepjax.training import input_pipeline, loop
 
-    finished = [path for config, path in members.values() if validation.is_finished(path, config)]
+    # One whose checkpoint is damaged is continued from the one before.
+    is_over = lambda config, path: (
+        validation.is_finished(path, config) and checkpoints.is_whole(path)
+    )
+    finished = [path for config, path in members.values() if is_over(config, path)]
     todo = [member for member in members.values() if member[1] not in finished]
     if todo:  # the last fold gets the fewest labelled nights: what it has, all have
         data = input_pipeline.open_data(members[max(members)][0])

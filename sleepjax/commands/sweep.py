@@ -26,7 +26,7 @@ from sleepjax.config import load_from_arguments
 from sleepjax.io import write_text
 from sleepjax.runs.stop import resumable
 from sleepjax.text import counted
-from sleepjax.types import InputError
+from sleepjax.types import DivergedError, InputError
 
 if TYPE_CHECKING:
     from sleepjax.experiments.sweep import Trial, Trials
@@ -88,6 +88,9 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
     from sleepjax.runs import directory, runtime
 
     space = search_space.parse(args.grid, config)
+    for key in space:
+        if any(item.startswith(f"--config.{key}=") for item in rest):
+            raise InputError(f"--grid and --config.{key} both set {key}; give one of them.")
     drawn = search_space.random_points(space, args.random, args.seed) if args.random else None
     points = drawn or search_space.points(space)
     # All are built before the first is trained. What Optuna asks for lies between those checked.
@@ -107,6 +110,8 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
         raise InputError(f"{workdir} holds no trial of this --grid yet; run without --table.")
     directory.check_labels([trial.workdir for trial in chosen if trial.is_finished()])
     print(write_table(chosen, workdir / "sweep.csv"))
+    if others := len(trials.points) - len(chosen):
+        print(f"\n{counted(others, 'more trial')} in {workdir} of other grids, not in this table")
     print(f"\nvalidation event AP of the last checkpoint; table: {workdir / 'sweep.csv'}")
     print("The best of many trials looks better than it is: score it with scripts/crossval.py.")
     return 0
@@ -114,14 +119,14 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_all(args: argparse.Namespace, trials: list[Trial]) -> None:
     """Train what is not finished, unless only the table is wanted."""
-    from sleepjax.training import guard, loop
+    from sleepjax.training import loop
 
     todo = [] if args.table else [trial for trial in trials if not trial.is_over()]
     for number, trial in enumerate(todo, 1):
         loop.say(f"trial {number} of {len(todo)} to train, {trial}")
         try:
             loop.run(trial.config, trial.workdir)
-        except guard.DivergedError as error:
+        except DivergedError as error:
             loop.say(f"WARNING: trial {trial} diverged: {error}")
 
 

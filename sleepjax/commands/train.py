@@ -11,16 +11,16 @@ train_events.csv in it; --config.data.tz=Europe/London where timestamps have no 
 --config.data.drop_bad=true to leave out what cannot be used. Data are simulated only where nobody
 gave data.root and the competition's recordings are not there.
 
-Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 too many updates in a
-row were skipped; 75 stopped by SIGTERM, SIGUSR1, SIGHUP or Ctrl-C, all is saved and the same
-command resumes; 130 stopped at once by a second Ctrl-C, without saving.
+Exit codes: 0 finished; 2 the input cannot be used, or the disk is full; 3 the training diverged
+(too many updates in a row were skipped, or the weights predict NaN); 75 stopped by SIGTERM,
+SIGUSR1, SIGHUP or Ctrl-C, all is saved and the same command resumes; 130 stopped at once by a
+second Ctrl-C, without saving.
 """
 
 from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -97,7 +97,7 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: Stop
     # JAX is imported late: a misspelt option is reported at once.
     from sleepjax.parallel import processes
     from sleepjax.runs import runtime
-    from sleepjax.training import guard, loop, profiling
+    from sleepjax.training import loop, profiling
 
     how = runtime.Execution(
         resident=args.resident,
@@ -118,12 +118,8 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: Stop
     if args.distributed or joined != (None, None, None):
         processes.start(*joined)
         stop.defer()
-    try:
-        with processes.failing_together():
-            result = loop.run(config, workdir, how)
-    except guard.DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
+    with processes.failing_together():
+        result = loop.run(config, workdir, how)
     if processes.is_main():
         report(result)
     return 0

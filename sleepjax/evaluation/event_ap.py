@@ -15,7 +15,7 @@ from sleepjax import metrics, postprocess
 from sleepjax.data import windows
 from sleepjax.data.recording import Recording
 from sleepjax.inference import Windowing, predict_series
-from sleepjax.types import EVENTS, TOLERANCES
+from sleepjax.types import EVENTS, TOLERANCES, DivergedError
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def evaluate(
     """Score a model on labelled series, whose true events are ``solution``.
 
     ``eval_fn`` gives (probabilities [B,T,K], loss sum, loss count) of a batch; ``post`` are
-    arguments of `postprocess.decode_series`.
+    arguments of `postprocess.decode_series`. Raises DivergedError where a probability is NaN.
     """
     sums = []
 
@@ -54,6 +54,11 @@ def evaluate(
     windowing = windowing.fitted(series)
     found, probabilities = [], {}
     for one, probs in zip(series, predict_series(series, predict, windowing), strict=True):
+        if np.isnan(probs).any():
+            raise DivergedError(
+                f"the model predicts NaN for validation series {one.meta.series_id!r}: updates "
+                "before were too large. Lower optim.lr, and use another --workdir."
+            )
         valid = np.asarray(one.valid)
         found.append(postprocess.decode_series(probs, one.meta, valid=valid, **post))
         probabilities[one.meta.series_id] = probs

@@ -34,13 +34,16 @@ Space = dict[str, tuple[Any, ...]]
 def parse(text: str, config: ConfigDict) -> Space:
     """Read a grid. Raises InputError for unknown keys, values of another type and repetitions."""
     space: Space = {}
-    for item in _split(text, " "):
+    for item in filter(None, _split(text, " ")):
         key, has_values, values = item.partition("=")
         if not has_values or not values:
             raise InputError(f"--grid {item!r} is not understood; write {EXAMPLE}.")
         if key in space:
             raise InputError(f"--grid names {key!r} twice; give all its values at once.")
-        space[key] = tuple(_read(config, key, value) for value in _split(values, ","))
+        texts = _split(values, ",")
+        if "" in texts:
+            raise InputError(f"--grid {item!r} has an empty value; write {EXAMPLE}.")
+        space[key] = tuple(_read(config, key, value) for value in texts)
         for i, value in enumerate(space[key]):
             if value in space[key][:i]:
                 raise InputError(f"--grid gives {key}={value!r} twice.")
@@ -79,7 +82,7 @@ def as_text(point: Point) -> str:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Parts between separators that are outside brackets and quotes, without empty ones."""
+    """Parts between separators that are outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for character in text:
         if character == separator and not depth and not quote:
@@ -90,7 +93,7 @@ def _split(text: str, separator: str) -> list[str]:
             quote = "" if character == quote else quote or character
         else:
             depth += (character in "([") - (character in ")]")
-    return [part for part in parts if part]
+    return parts
 
 
 def _read(config: ConfigDict, key: str, text: str) -> Any:

@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from sleepjax.config import tuples
 from sleepjax.experiments.search_space import Point, Space, as_text, configured, contains
 from sleepjax.io import replacing, write_json, write_text
-from sleepjax.runs import validation
+from sleepjax.runs import checkpoints, validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.text import markdown
 from sleepjax.training import guard
@@ -45,8 +45,9 @@ class Trial:
         return validation.is_finished(self.workdir, self.config)
 
     def is_over(self) -> bool:
-        """Whether it is finished, or diverged: it would do so again."""
-        return self.is_finished() or (self.workdir / guard.FILE).exists()
+        """Whether it is finished, with its checkpoint, or diverged: it would do so again."""
+        whole = self.is_finished() and checkpoints.is_whole(self.workdir)
+        return whole or (self.workdir / guard.FILE).exists()
 
     def event_ap(self) -> float:
         """Validation event AP of the last checkpoint; NaN while there is none."""

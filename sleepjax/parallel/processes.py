@@ -18,7 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from sleepjax.runs.stop import Interrupted
-from sleepjax.types import InputError
+from sleepjax.types import DivergedError, InputError
 
 HEARTBEAT = 30
 """Seconds without a sign of life after which a process counts as dead and the others end."""
@@ -93,10 +93,11 @@ def failing_together() -> Iterator[None]:
     except BaseException as error:
         if not jax.distributed.is_initialized() or jax.process_count() == 1:
             raise
-        known = isinstance(error, InputError | OSError)
-        text = f"error: {error}" if known else traceback.format_exc()
+        codes = {InputError: 2, OSError: 2, DivergedError: 3}  # as `cli.answer`
+        code = next((n for kind, n in codes.items() if isinstance(error, kind)), 1)
+        text = traceback.format_exc() if code == 1 else f"error: {error}"
         print(f"process {jax.process_index()}: {text}", file=sys.stderr, flush=True)
-        os._exit(2 if known else 1)
+        os._exit(code)
 
 
 def is_main() -> bool:

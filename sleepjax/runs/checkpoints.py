@@ -85,6 +85,18 @@ def restore(workdir: Path, like: TrainState, kind: str = "latest") -> TrainState
                 raise
 
 
+def is_whole(workdir: Path) -> bool:
+    """Whether a run has a newest checkpoint, and its files are as they were saved."""
+    step = newest(workdir)
+    if step is None:
+        return False
+    try:
+        _check_files(_folder(workdir, "latest", step))
+    except DamagedError:
+        return False
+    return True
+
+
 class Checkpoints:
     """The checkpoints of the run whose lock this process holds; use as a context manager."""
 
@@ -209,8 +221,9 @@ def _load(folder: Path, like: TrainState) -> TrainState:
     except DamagedError as error:
         raise DamagedError(
             f"checkpoint {folder} cannot be read into this model ({error}). It was saved by "
-            "another config or version, or is damaged; use the config of the run directory, or "
-            "another --workdir."
+            "another config or version, or is damaged. The command that trained it goes back to "
+            "the checkpoint before; otherwise use the config of the run directory, or another "
+            "--workdir."
         ) from error
     import orbax.checkpoint as ocp
 
@@ -229,6 +242,15 @@ def _load(folder: Path, like: TrainState) -> TrainState:
 
 def _check(folder: Path, like: TrainState) -> None:
     """Raise DamagedError naming a file that changed, or an array that is not the one needed."""
+    arrays, wanted = _check_files(folder), _arrays(like)
+    for name in sorted(arrays.keys() | wanted.keys()):
+        there, here = arrays.get(name, "absent"), wanted.get(name, "absent")
+        if there != here:
+            raise DamagedError(f"array {name} is {there} there and {here} in the model")
+
+
+def _check_files(folder: Path) -> dict[str, str]:
+    """The arrays that the manifest lists; raises DamagedError naming a file that changed."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files, arrays = dict(manifest["files"]), dict(manifest["arrays"])
@@ -236,11 +258,6 @@ def _check(folder: Path, like: TrainState) -> None:
         raise DamagedError(f"{MANIFEST} is missing") from None
     except (ValueError, TypeError, KeyError) as error:
         raise DamagedError(f"{MANIFEST} is damaged: {error!r}") from None
-    wanted = _arrays(like)
-    for name in sorted(arrays.keys() | wanted.keys()):
-        there, here = arrays.get(name, "absent"), wanted.get(name, "absent")
-        if there != here:
-            raise DamagedError(f"array {name} is {there} there and {here} in the model")
     for name, expected in files.items():
         try:
             found = file_hash(folder / name)
@@ -248,6 +265,7 @@ def _check(folder: Path, like: TrainState) -> None:
             raise DamagedError(f"{name} is missing") from None
         if found != expected:
             raise DamagedError(f"{name} has changed")
+    return arrays
 
 
 def _arrays(state: TrainState) -> dict[str, str]:

@@ -68,13 +68,13 @@ def save(
 def is_finished(workdir: Path, config: ConfigDict) -> bool:
     """Whether the run of this config in ``workdir`` came to its end, and its validation is whole.
 
-    Raises InputError, listing the differences, for a run of another config.
+    Raises InputError, listing the differences, for a run of another config, finished or not.
     """
-    if not (workdir / "config.json").exists() or not is_complete(workdir, config.total_steps):
+    if not (workdir / "config.json").exists():
         return False
+    directory.read(workdir)
     # Not the config of `read`: that names the run's own copy of a user-defined model.
     old = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    directory.read(workdir)
     new = json.loads(config.to_json())
     different = resume.training_differences(workdir, old, new)
     if different:
@@ -82,7 +82,8 @@ def is_finished(workdir: Path, config: ConfigDict) -> bool:
             f"{workdir} holds a run of another config: {'; '.join(different)}. "
             "Use the same settings, or another --workdir."
         )
-    return all(old[group] == new[group] for group in ("eval", "post"))  # else validated anew
+    alike = all(old[group] == new[group] for group in ("eval", "post"))  # else validated anew
+    return alike and is_complete(workdir, config.total_steps)
 
 
 def is_complete(workdir: Path, total_steps: int) -> bool:

@@ -23,16 +23,13 @@ from jax import Array
 
 from sleepjax.io import write_json
 from sleepjax.training.state import Guard, TrainState
+from sleepjax.types import DivergedError
 
 FILE = "skipped.json"
 MEMORY = 0.98
 """The running average of the loss looks back over some 1 / (1 - MEMORY) updates."""
 START = 10
 """Losses in the average before one is judged by it: the first alone may be anything."""
-
-
-class DivergedError(ArithmeticError):
-    """Too many updates in a row were skipped; the text names the steps and a file of windows."""
 
 
 def guarded(
@@ -85,14 +82,20 @@ def summary(
 
 def _give_up(metrics: dict[str, Any], last: int, windows_at: Callable, workdir: Path) -> None:
     first = last - int(metrics["skips"]) + 1
-    path = workdir / FILE
-    if jax.process_index() == 0:
-        batches = [{"step": s, "windows": windows_at(s)} for s in range(first, last + 1)]
-        about = "windows: [series_id, first row] of the batch of each skipped step"
-        write_json(path, {"about": about, "batches": batches})
+    batches = [{"step": s, "windows": windows_at(s)} for s in range(first, last + 1)]
+    path = record(workdir, batches)
     raise DivergedError(
         f"the updates of steps {first} to {last} were all skipped: loss {metrics['loss']:.4g}, "
         f"gradient norm {metrics['grad_norm']:.4g} at the last of them. Series and starts of their "
         f"windows are in {path}. The last checkpoint is sound. Lower optim.lr or optim.clip, or "
         "look for impossible values in these windows."
     )
+
+
+def record(workdir: Path, batches: Sequence[dict[str, Any]]) -> Path:
+    """Write the file that says that a run diverged, once in all processes."""
+    path = workdir / FILE
+    if jax.process_index() == 0:
+        about = "windows: [series_id, first row] of the batch of each skipped step"
+        write_json(path, {"about": about, "batches": list(batches)})
+    return path

@@ -26,11 +26,12 @@ from sleepjax.runs.log import MetricWriter, read_metrics
 from sleepjax.runs.runtime import AS_USUAL, Execution
 from sleepjax.runs.stop import Interrupted, StopSignal
 from sleepjax.text import counted
-from sleepjax.training import checks, input_pipeline, weights
+from sleepjax.training import checks, guard, input_pipeline, weights
 from sleepjax.training.build import Compiled, build, compiled
 from sleepjax.training.meter import Meter
 from sleepjax.training.profiling import Profile
 from sleepjax.training.state import TrainState, eval_variables, parameter_table
+from sleepjax.types import DivergedError
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def run(
     Returns the `Result`: scores of the last validation, run directory, figures.
 
     Raises InputError for a config or data that cannot be used, OSError where the disk is full,
-    DivergedError when too many updates in a row had to be skipped, and Interrupted after SIGTERM,
-    SIGUSR1, SIGHUP or Ctrl-C, when the state has been saved.
+    DivergedError when too many updates in a row had to be skipped or the weights predict NaN, and
+    Interrupted after SIGTERM, SIGUSR1, SIGHUP or Ctrl-C, when the state has been saved.
     """
     workdir, total = Path(workdir), config.total_steps
     checks.check(config)
@@ -124,7 +125,7 @@ def run(
 
                 new = due(config.eval.every) and "valid/loss" not in row_at(history, step)
                 if new or last or has_stalled(history, **config.early_stop):
-                    evaluation = validate(config, data, program, state, stop)
+                    evaluation = validate(config, workdir, data, program, state, stop)
                     if new:
                         row = {f"valid/{name}": value for name, value in evaluation.metrics.items()}
                         none = newest(workdir, "best") is None
@@ -171,9 +172,12 @@ def begin(config: Any, workdir: Path, program: Compiled, checkpoints: Checkpoint
 
 
 def validate(
-    config: Any, data: Any, program: Compiled, state: Any, stop: StopSignal
+    config: Any, workdir: Path, data: Any, program: Compiled, state: Any, stop: StopSignal
 ) -> event_ap.Evaluation:
-    """Score the state on the validation series; Interrupted where a signal came in between."""
+    """Score the state on the validation series; Interrupted where a signal came in between.
+
+    DivergedError, and the file of `guard`, where its predictions are no numbers.
+    """
     variables = eval_variables(state)
 
     def score(batch: windows.Batch):
@@ -182,7 +186,11 @@ def validate(
         return program.score(variables, program.to_device(batch), state.step)
 
     windowing, post = Windowing.of(config), dict(config.post)
-    return event_ap.evaluate(data.valid, data.solution, score, windowing=windowing, post=post)
+    try:
+        return event_ap.evaluate(data.valid, data.solution, score, windowing=windowing, post=post)
+    except DivergedError:
+        guard.record(workdir, [])  # no batch is to blame
+        raise
 
 
 def in_words(scores: Mapping[str, float]) -> str:

@@ -13,8 +13,8 @@ from sleepjax import metrics, predict
 from sleepjax.data import raw
 from sleepjax.evaluation import out_of_fold
 from sleepjax.runs import log, stop, validation
-from sleepjax.training import guard, loop
-from sleepjax.types import InputError
+from sleepjax.training import loop
+from sleepjax.types import DivergedError, InputError
 from tests.support.runs import final_state, leaves_equal, without_pictures
 from tests.support.scripts import script
 
@@ -83,18 +83,23 @@ def test_every_member_is_a_run_directory(workdir):
     assert {path.name for path in workdir.iterdir() if path.is_dir()} == {*NAMES, "validation"}
 
 
-def test_only_a_member_that_is_missing_is_trained(main, command, workdir, tmp_path, capsys):
+def test_only_a_member_that_is_missing_or_damaged_is_trained(
+    main, command, workdir, tmp_path, capsys
+):
     again = tmp_path / "again"
     shutil.copytree(workdir, again)
-    shutil.rmtree(again / NAMES[-1])
-    before = {name: os.stat(again / name / "metrics.jsonl").st_mtime_ns for name in NAMES[:-1]}
+    shutil.rmtree(again / NAMES[3])
+    (again / NAMES[2] / "checkpoints" / "latest" / "2" / "manifest.json").unlink()
+    times = lambda: [os.stat(again / name / "metrics.jsonl").st_mtime_ns for name in NAMES[:2]]
+    before = times()
     assert main([*command, "--workdir", str(again)]) == 0
-    after = {name: os.stat(again / name / "metrics.jsonl").st_mtime_ns for name in NAMES[:-1]}
-    assert before == after
-    assert "fold1-seed1: 1 of 1 members to train" in capsys.readouterr().err
-
-    (_, one), (_, other) = (final_state(folder / NAMES[-1]) for folder in (again, workdir))
-    leaves_equal(one, other)
+    assert before == times()
+    said = capsys.readouterr().err
+    assert "fold1-seed0: 1 of 2 members to train" in said and "Going back to step 1" in said
+    assert "fold1-seed1: 2 of 2 members to train" in said
+    for name in NAMES[2:]:
+        (_, one), (_, other) = (final_state(folder / name) for folder in (again, workdir))
+        leaves_equal(one, other)
 
 
 def test_a_fold_without_labelled_nights_is_refused_before_training(
@@ -225,7 +230,7 @@ def test_how_training_ends_is_the_exit_code(main, command, tmp_path, monkeypatch
     assert "stopped by SIGUSR1 while nothing had to be saved" in capsys.readouterr().err
 
     def diverged(config, workdir):
-        raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")
+        raise DivergedError("the updates of steps 3 to 5 were all skipped")
 
     monkeypatch.setattr(loop, "run", diverged)
     assert main(args) == 3

@@ -13,7 +13,7 @@ from sleepjax.experiments import search_space
 from sleepjax.experiments.sweep import Trial, Trials, write_table
 from sleepjax.runs import log, stop
 from sleepjax.training import loop
-from sleepjax.types import InputError
+from sleepjax.types import DivergedError, InputError
 from tests.support.scripts import script
 
 
@@ -167,13 +167,20 @@ def test_a_sweep_trains_what_is_missing_and_makes_a_table(
     assert f"| 0.005 | {float(rows['001']['event_ap']):.4g} |" in printed.out
 
 
-def test_the_table_begins_with_the_best(sweep, fake_run, tmp_path):
+def test_the_table_begins_with_the_best(sweep, fake_run, tmp_path, capsys):
     assert sweep("--grid", "optim.lr=1e-4,3e-3,1e-3") == 0
     assert [row["run"] for row in table(tmp_path)] == ["001", "002", "000"]
-    # A larger grid adds to it.
+    assert "not in this table" not in capsys.readouterr().out
+    # Another grid adds to the folder; its table says what it leaves out.
     assert sweep("--grid", "optim.lr=1e-3,2e-3") == 0
     assert fake_run == ["000", "001", "002", "003"]
     assert [row["run"] for row in table(tmp_path)] == ["003", "002"]
+    assert "2 more trials" in capsys.readouterr().out
+    # Refused before anything is trained, although the run of another config is unfinished.
+    shutil.rmtree(tmp_path / "sweep" / "003" / "validation")
+    assert sweep("--grid", "optim.lr=5e-3,2e-3", "--config.seed=3") == 2
+    assert "003 holds a run of another config: seed: 0 -> 3" in capsys.readouterr().err
+    assert fake_run == ["000", "001", "002", "003"]
 
 
 def test_optuna_goes_on(sweep, fake_run, tmp_path):
@@ -199,7 +206,7 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
         (workdir / guard.FILE).write_text("{}")
         if workdir.name == "000":
             os.kill(os.getpid(), signal.SIGTERM)
-        raise guard.DivergedError("the updates of steps 3 to 5 were all skipped")
+        raise DivergedError("the updates of steps 3 to 5 were all skipped")
 
     monkeypatch.setattr(loop, "run", run)
     assert sweep("--grid", "seed=0,1") == stop.REQUEUE
@@ -215,6 +222,8 @@ def test_a_signal_between_trials_and_a_trial_that_diverges(sweep, tmp_path, monk
     [
         (["--grid", "optim.lr=1e-3,-1.0"], "optim.lr=-1.0: optim.lr=-1.0 must be at least 0"),
         (["--grid", "data.fold=0,7"], "data.fold=7: data.fold=7 must be from 0 to 2"),
+        (["--grid", "seed=0,,1"], "--grid 'seed=0,,1' has an empty value; write 'optim.lr="),
+        (["--grid", "seed=0,1", "--config.seed=2"], "--grid and --config.seed both set seed; give"),
         (["--grid", "seed=0,1", "--seed", "3"], "--seed is for --random and --optuna"),
         (["--grid", "seed=0,1", "--random", "0"], "--random 0 must be at least 1"),
         (["--grid", "seed=0,1", "--optuna", "3", "--slurm"], "use --random with --slurm"),

@@ -9,6 +9,7 @@ import pytest
 
 from sleepjax.runs import log
 from sleepjax.training import guard, loop
+from sleepjax.types import DivergedError
 from tests.support.runs import final_state, leaves_equal
 from tests.support.training import make_state
 
@@ -106,7 +107,7 @@ def test_too_many_in_a_row_end_the_run_and_name_the_windows(tiny_config, tmp_pat
     poisoned(2, 3)
     config = tiny_config({"guard.patience": 2})
     message = r"steps 2 to 3 were all skipped: loss nan, gradient norm nan .*skipped\.json"
-    with pytest.raises(guard.DivergedError, match=message):
+    with pytest.raises(DivergedError, match=message):
         loop.run(config, tmp_path, evaluators={})
     assert final_state(tmp_path)[0] == 2
     found = json.loads((tmp_path / guard.FILE).read_text())["batches"]
@@ -115,6 +116,16 @@ def test_too_many_in_a_row_end_the_run_and_name_the_windows(tiny_config, tmp_pat
     for batch in found:
         assert len(batch["windows"]) == config.batch_size
         assert all(s in series and 0 <= start for s, start in batch["windows"])
+
+
+def test_weights_that_predict_nan_end_the_run_as_diverged(tiny_config, tmp_path):
+    """One sound update may be so large that the weights overflow; no batch is to blame."""
+    config = tiny_config({"optim.lr": 1e6, "optim.clip": 1e6})
+    with pytest.raises(DivergedError, match=r"predicts NaN for validation series 'sim.*optim\.lr"):
+        loop.run(config, tmp_path, evaluators={})
+    assert json.loads((tmp_path / guard.FILE).read_text())["batches"] == []
+    with pytest.raises(DivergedError):  # not after a resume either
+        loop.run(config, tmp_path, evaluators={})
 
 
 def test_the_file_names_the_batch_that_was_trained_on(tiny_config):
