@@ -79,7 +79,13 @@ def _check_text(head: bytes, name: str) -> None:
             f"{name}: its lines end in a carriage return alone, as on old Macintoshes; save it "
             "with line feeds (Unix or Windows line ends)."
         )
-    check_commas(head.split(b"\n", 1)[0].decode(errors="replace"), name)
+    first = head.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
+    if re.fullmatch('"?sep=.?"?', first, re.IGNORECASE):
+        raise InputError(
+            f"{name}: its first line, {first}, is a note for Excel; delete it, so that the names "
+            "of the columns come first."
+        )
+    check_commas(first, name)
 
 
 def check_commas(line: str, name: str) -> None:

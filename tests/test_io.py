@@ -24,6 +24,7 @@ KINDS = [
         "a.csv: columns are separated by ';'; write it with ',' between columns and '.'",
     ),
     ("a.csv", "\t", r"a.csv: columns are separated by '\\t'; write it with ','"),
+    ("a.csv", "sep", "a.csv: its first line, sep=,, is a note for Excel; delete it"),
     ("a.csv", "parquet", "a.csv: it is not a csv file: it is a parquet file; let its name end in"),
     ("a.csv", "gzip", "a.csv: it is not a csv file: it is compressed"),
     ("a.xlsx", "", "a.xlsx: the name must end in .*Excel workbook: save the sheet as 'CSV UTF-8"),
@@ -36,6 +37,8 @@ def write(path, kind: str) -> None:
     """The same table as another program would save it."""
     if kind == "parquet":
         rows(20).write_parquet(path)
+    elif kind == "sep":
+        path.write_text(f"sep=,\n{TEXT}", encoding="utf-8-sig")
     elif kind == "gzip":
         path.write_bytes(gzip.compress(TEXT.encode()))
     elif kind == "utf-16":

@@ -10,6 +10,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import sleepjax
+from sleepjax.evaluation import compare
+
 NAMES = ("quickstart", "ablations")
 
 
@@ -28,6 +31,19 @@ def test_notebooks_are_valid_and_stripped(project, name):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code and all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert sum('VARIANT = "demo"' in cell.source for cell in code) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_call_what_the_modules_define(project, name):
+    """The whole ablations notebook runs among the slow tests only; a function that moved is red."""
+    code = [c.source for c in read(project, name).cells if c.cell_type == "code"]
+    python = "\n".join(text for text in code if not text.startswith("%%"))
+    called = set(re.findall(r"\b(sleepjax|compare)\.(\w+)\(", python))
+    assert called
+    for module, function in called:
+        owner = {"sleepjax": sleepjax, "compare": compare}[module]
+        assert callable(getattr(owner, function))
+        assert owner is sleepjax or getattr(owner, function).__module__ == compare.__name__
 
 
 class Found(Exception):

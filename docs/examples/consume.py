@@ -43,10 +43,14 @@ def load(folder):
 
 def rows_of(path):
     """Local clock, anglez and enmo [1,T] on the 5-second grid; NaN in gaps."""
-    table = list(csv.DictReader(path.read_text().splitlines()))
+    table = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+    table.sort(key=lambda row: datetime.fromisoformat(row["timestamp"]))
     times = [datetime.fromisoformat(row["timestamp"]) for row in table]
+    seconds = np.array([(time - times[0]).total_seconds() for time in times])
+    if len(times) < 2 or abs(np.median(np.diff(seconds)) - 5) > 0.5 or seconds[-1] > 400 * 86400:
+        raise ValueError("it must hold rows that are 5 seconds apart, of at most 400 days")
     clock = [(t.replace(tzinfo=None) - datetime(2000, 1, 1)).total_seconds() for t in times]
-    place = np.array([round((t - times[0]).total_seconds() / 5) for t in times])
+    place = np.round(seconds / 5).astype(int)
     row = np.arange(place[-1] + 1)
     last = np.searchsorted(place, row, "right") - 1  # the measured row that a gap follows
     signals = np.full((2, 1, len(row)), np.nan, np.float32)
@@ -55,6 +59,11 @@ def rows_of(path):
 
 
 if __name__ == "__main__":
-    run, classes = load(Path(sys.argv[1]))
-    found = np.asarray(run(*rows_of(Path(sys.argv[2]))))[0]
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    try:
+        (run, classes), rows = load(Path(sys.argv[1])), rows_of(Path(sys.argv[2]))
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        sys.exit(f"{' or '.join(sys.argv[1:3])} cannot be used: {error!r}")
+    found = np.asarray(run(*rows))[0]
     np.savetxt(sys.argv[3], found, "%.6f", ",", header=",".join(classes), comments="")

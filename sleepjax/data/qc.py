@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from sleepjax.types import SeriesMeta
+from sleepjax.types import STEP_SECONDS, SeriesMeta
 
 COUNTS = {
     "n_nonfinite": "samples empty, NaN or infinite (masked)",
@@ -35,6 +36,32 @@ EVENT_COUNTS = {
 
 _SUSPICIOUS_SHARE = 0.01
 _NAMED = 3
+_UNSET = "clock probably never set (it shows a time before 2000 or more than a year from now)"
+_CORRECT = "correct the times by what is known of the start, or do not use the times of day"
+
+
+def odd_time(meta: SeriesMeta) -> str:
+    """The first or last local time of a recording where no device that was set shows it; or ""."""
+    earliest, latest = datetime(2000, 1, 1), datetime.now() + timedelta(days=365)
+    for row, (_, offset) in ((0, meta.offsets[0]), (meta.n_steps - 1, meta.offsets[-1])):
+        second = meta.start + offset + STEP_SECONDS * row
+        shown = datetime(1970, 1, 1) + timedelta(seconds=second)
+        if not earliest <= shown <= latest:
+            return f"{shown:%Y-%m-%d %H:%M}"
+    return ""
+
+
+def clocks(metas: Sequence[SeriesMeta]) -> list[str]:
+    """One line on all recordings whose clock was hardly ever set, none where there are none."""
+    odd = [f"{meta.series_id} ({time})" for meta in metas if (time := odd_time(meta))]
+    if not odd:
+        return []
+    return [f"WARNING: {_UNSET}: {len(odd):,} series, {_named(odd)}; {_CORRECT}"]
+
+
+def _named(found: Sequence[str]) -> str:
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(found[:_NAMED]) + more
 
 
 def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> list[str]:
@@ -44,9 +71,9 @@ def summary(metas: Sequence[SeriesMeta], manifest: Mapping | None = None) -> lis
         counts = {meta.series_id: int(meta.qc.get(kind, 0)) for meta in metas}
         hit = sorted((s for s in counts if counts[s]), key=lambda s: -counts[s])
         if hit:
-            named = ", ".join(f"{s} ({counts[s]:,})" for s in hit[:_NAMED])
-            more = f" and {len(hit) - _NAMED} more" if len(hit) > _NAMED else ""
-            lines.append(f"  {meaning}: {sum(counts.values()):,}, in {named}{more}")
+            named = _named([f"{s} ({counts[s]:,})" for s in hit])
+            lines.append(f"  {meaning}: {sum(counts.values()):,}, in {named}")
+    lines += [f"  {line}" for line in clocks(metas)]
     for meta in metas:
         seconds = meta.qc.get("sampling_seconds", 5)
         if abs(seconds - 5) > 0.5:

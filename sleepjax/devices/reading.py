@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from sleepjax.data.raw import COLUMNS, iter_rows
+import polars as pl
+
+from sleepjax.data.raw import COLUMNS, Rows, iter_rows, typed_frame
 from sleepjax.devices.convert import series_name
 from sleepjax.devices.converted import Converted
 from sleepjax.devices.device_file import convert_device
@@ -59,7 +61,7 @@ def recordings(
         have = top.names or column_names(path, top.skip)
         if columns is None and is_series(have):
             for rows in iter_rows(path):
-                yield Converted(rows.frame, None, {"format": "5-second series", "notes": []})
+                yield Converted(_typed(rows), None, {"format": "5-second series", "notes": []})
             return
         mapped = map_columns(have, columns, path.name)
         if mapped.holds(RAW if top.rate is None else "xyz"):
@@ -70,6 +72,14 @@ def recordings(
             )
         else:
             raise nothing_known(have, path.name)
+
+
+def _typed(rows: Rows) -> pl.DataFrame:
+    """The rows with numbers as numbers; as text where one is not, which validation says."""
+    try:
+        return typed_frame(rows.frame, rows.path.name)
+    except InputError:
+        return rows.frame
 
 
 def check_name(path: Path) -> None:

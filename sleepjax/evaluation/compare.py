@@ -51,6 +51,16 @@ def read_run(workdir: str | Path, name: str) -> Run:
     return Run(name, flat(named), facts["simulated"], solution, events, history)
 
 
+def same_loss(first: Run, second: Run) -> bool:
+    """Whether the losses of two runs are values of one function."""
+    of = lambda run: {
+        key: value
+        for key, value in run.settings.items()
+        if key.startswith("loss.") or key in ("data.teacher", "data.tail")
+    }
+    return of(first) == of(second)
+
+
 def differences(runs: Sequence[Run]) -> list[list[str]]:
     """[setting, value of each run] of the settings that are not the same in all."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
@@ -60,7 +70,10 @@ def differences(runs: Sequence[Run]) -> list[list[str]]:
 
 
 def scores(runs: Sequence[Run], draws: int = 1000) -> list[list[str]]:
-    """[name, AP with interval, AP of each event, loss, difference to the first run, p] of each."""
+    """[name, AP with interval, AP of each event, loss, difference to the first run, p] of each.
+
+    No loss of a run whose loss function is not that of the first.
+    """
     rows = []
     for run in runs:
         result = evaluate(run.solution, run.events)
@@ -68,7 +81,9 @@ def scores(runs: Sequence[Run], draws: int = 1000) -> list[list[str]]:
         losses = [row["valid/loss"] for row in run.history if row.get("valid/loss") is not None]
         row = [run.name, f"{result.ap:.3f} ({low:.3f} to {high:.3f})"]
         row += [f"{result.per_event[e]:.3f}" if e in result.per_event else "-" for e in EVENTS]
-        row += [f"{losses[-1]:.4f}" if losses else "-", *_against(runs[0], run, draws)]
+        loss = f"{losses[-1]:.4f}" if losses else "-"
+        loss = loss if same_loss(runs[0], run) else "other loss"
+        row += [loss, *_against(runs[0], run, draws)]
         rows.append(row)
     return rows
 
@@ -106,6 +121,8 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
                     *zip(*points, strict=True), label=run.name, color=SERIES[i % len(SERIES)],
                     ls=DASHES[i % len(DASHES)], marker="o", ms=3,
                 )  # fmt: skip
+        if key == "valid/loss" and not all(same_loss(runs[0], run) for run in runs):
+            title += " (of different functions: compare no heights)"
         axis.set_title(title, fontsize=10, color=DARK)
         axis.set_xlabel("step")
         bare(axis)

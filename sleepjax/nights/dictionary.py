@@ -19,8 +19,8 @@ STATUS = (
     Column("path", pl.String, "", "File, relative to the folder that holds all inputs."),
     Column("state", pl.String, "", "done: all of the file was used. partial: some of its series "
            "were. failed: nothing of it was. duplicate: it has the content of another file."),
-    Column("reason", pl.String, "", "What was not used, and why; and series that got another name "
-           "because several files have one of that name."),
+    Column("reason", pl.String, "", "What was not used, and why; clocks that were probably never "
+           "set; series that got another name because several files have one of that name."),
     Column("series", pl.Int64, "", "Number of recordings in it that were used.", "", 0),
     Column("nights", pl.Int64, "", "Rows that it has in nights.", "", 0),
     Column("days", pl.Float64, "d", "Length of its recordings together.", "", 0),

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Outcome:
     name: str
     state: str
     reason: str = ""
-    """Of what was not used; empty where all was."""
+    """Of what was not used, and a warning of what was; empty where there is neither."""
     sha256: str = ""
     """Of the file's bytes; empty where they were not read to the end."""
     key: str = ""
@@ -72,6 +72,11 @@ def read(out: Path, key: str) -> Outcome | None:
     except (ValueError, TypeError, AttributeError):
         shutil.rmtree(place)
         return None
+
+
+def unused(out: Path, keys: Collection[str]) -> int:
+    """Number of stored results that have none of these keys."""
+    return sum(path.name not in keys for path in (out / "results").glob("??/*"))
 
 
 @contextmanager

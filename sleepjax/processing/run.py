@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from sleepjax import provenance
+from sleepjax import provenance, text
 from sleepjax.io import write_json
 from sleepjax.lock import held
 from sleepjax.processing import results
@@ -73,6 +73,9 @@ def run(
         mine = inputs.shard(shard.number, shard.count)
         jobs = max(1, cpus() // max(1, len(mine)))  # several for a file where files are few
         task = Task(settings, same, facts.simulated, out, workplace, jobs)
+        changes = changed(folder / f"{shard.name}.json", same)
+        if changes:
+            print(f"{changes} changed since {out} was made: all files are processed anew.")
         outcomes = each(mine, task, engine)
         listed = {
             "identity": asdict(same),
@@ -102,11 +105,21 @@ def check_folder(out: Path, shard: Shard) -> None:
         raise InputError(f"--out {str(out)!r} holds other files; give a new or an empty folder.")
     for path in (out / "results").glob("shard-*-of-*.json"):
         count = int(path.stem.rpartition("-")[2])
-        if shard.count != count and 1 not in (count, shard.count):
+        if count not in (1, shard.count):
+            this = "this has none" if shard.count == 1 else f"this is one of {shard.count}"
             raise InputError(
-                f"{path} is of {count} shards, this is one of {shard.count}; give --shard "
-                f"N/{count}, or another --out."
+                f"{path} is of {count} shards, {this}; give --shard N/{count} and then --merge, or "
+                "another --out."
             )
+
+
+def changed(listing: Path, now: Identity) -> str:
+    """Which parts of the identity in the list of an earlier run differ, ``"code, weights"``."""
+    try:
+        before = json.loads(listing.read_text(encoding="utf-8"))["identity"]
+        return ", ".join(name for name, value in asdict(now).items() if before[name] != value)
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 def warn(facts: ModelFacts) -> None:
@@ -131,8 +144,8 @@ def each(inputs: Sequence[Input], task: Task, engine: Engine) -> list[Outcome]:
 
 
 def told(outcome: Outcome, progress: Progress) -> None:
-    """Show one outcome: a line where something is wrong, and the count."""
-    if outcome.state != DONE:
+    """Show one outcome: a line where there is something to say, and the count."""
+    if outcome.state != DONE or outcome.reason:
         progress.say(f"{outcome.name}: {outcome.state}: {outcome.reason}")
     progress.advance()
 
@@ -161,6 +174,11 @@ def merge(out: Path, *, diary: pl.DataFrame | None, people: pl.DataFrame | None)
         )
         write_json(out / "provenance.json", facts)
     print(f"{counted(outcomes)}; tables: {out}")
+    if unused := results.unused(out, {one.key for one in outcomes}):
+        print(
+            f"not in these tables: {text.counted(unused, 'earlier result')} in {out / 'results'}, "
+            "of other files, settings, weights or code."
+        )
     return exit_code(outcomes)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sleepjax.data import qc
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
@@ -151,7 +152,7 @@ def _state_of(path: Path) -> tuple[int, ...]:
 
 def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     """Write the tables and reports of one input into a folder."""
-    nights, rows, faults, quality, reports = [], [], [], [], []
+    nights, rows, faults, quality, reports, metas = [], [], [], [], [], []
     for part in _each(one.path, task):
         if isinstance(part, InputError):
             faults.append(_said(str(part), one))
@@ -162,6 +163,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         nights.append(nights_table(of, quality=about, min_hours=task.settings.min_hours))
         rows.append(recordings_table(of, quality=about))
         quality.append(about)
+        metas.append(found.recording.meta)
         if about.get("partial"):
             notes = "; ".join(about.get("notes", []))
             faults.append(printable(f"read in part: {notes}"))
@@ -184,7 +186,7 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     return Outcome(
         one.name,
         PARTIAL if faults else DONE,
-        "; ".join(faults),
+        "; ".join([*faults, *map(printable, qc.clocks(metas))]),
         series=tuple(recordings["series_id"]),
         nights=sum(map(len, nights)),
         days=round(float(recordings["days"].sum()), 4),

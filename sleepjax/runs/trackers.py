@@ -137,8 +137,12 @@ class Trackers:
         if not names:
             return
         config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-        path = workdir / FILE
-        ids = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        path, ids = workdir / FILE, {}
+        if path.is_file():
+            try:
+                ids = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError):
+                warn(f"{path} is damaged, so a new run begins in {' and '.join(names)}.")
         for name in names:
             self._try(name, lambda name=name: self._begin(name, config, ids.get(name)))
         write_json(path, ids | {name: one.id for name, one in self.backends.items()})
@@ -157,8 +161,8 @@ class Trackers:
     def close(self, finished: bool) -> None:
         """The artefacts and the end; says what was missed."""
         step = checkpoints.newest(self.workdir) if self.missed else None
-        newest = self.workdir / checkpoints.FOLDER / "latest" / str(step)
-        files = {"report.html": "report", "run.json": "run", str(newest): "checkpoint"}
+        newest = f"{checkpoints.FOLDER}/latest/{step}"
+        files = {"report.html": "report", "run.json": "run", newest: "checkpoint"}
         for file, kind in files.items():
             if (path := self.workdir / file).exists():
                 self._each(lambda one, path=path, kind=kind: one.artefact(path, kind))

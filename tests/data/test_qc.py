@@ -1,5 +1,7 @@
 """The QC summary: every count is said in words, with the series that has most of it."""
 
+from datetime import datetime
+
 from sleepjax.data import qc, raw
 from tests.reference.series import rows
 
@@ -29,6 +31,22 @@ def test_large_shares_are_warned_of():
     assert "  WARNING: a1: 20% of its steps are not valid" in lines
     assert "  b2: a row every 1 s, averaged to 5-s steps" in lines
     assert "  WARNING: c3: 4% of its rows are duplicates" in lines
+
+
+def test_clocks_that_were_never_set_are_one_line():
+    at = lambda name, date: rows(
+        500, name, start=datetime.fromisoformat(f"{date}T23:00:00+00:00"), offset=0
+    )
+    fine = metas(at("a", "2000-01-01"), at("b", "2024-05-01"))
+    odd = metas(at("c", "1970-01-01"), at("d", "2099-12-31"), at("e", "1999-12-31"))
+    lines = qc.summary(fine + odd[:2])
+    assert lines == [
+        "  WARNING: clock probably never set (it shows a time before 2000 or more than a year from "
+        "now): 2 series, c (1970-01-01 23:00), d (2099-12-31 23:00); correct the times by what is "
+        "known of the start, or do not use the times of day"
+    ]
+    # It may run from one century into the next; local time decides.
+    assert qc.odd_time(odd[2]) == "1999-12-31 23:00" and not qc.odd_time(fine[0])
 
 
 def test_every_count_of_a_recording_is_said():

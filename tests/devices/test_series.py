@@ -9,6 +9,7 @@ from sleepjax.devices import recordings
 from sleepjax.devices.series import count_rows, iter_recordings, iter_rows
 from sleepjax.types import InputError
 from tests.devices.test_damage import WRITERS
+from tests.reference.series import rows, with_value
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,17 @@ def test_series_files_are_read_as_ever(cohort):
     assert [rows.series_id for rows in ours] == [rows.series_id for rows in theirs]
     assert all(a.frame.equals(b.frame) for a, b in zip(ours, theirs, strict=True))
     assert count_rows(path) == sum(rows.frame.height for rows in ours)
+
+
+def test_numbers_of_a_csv_series_are_numbers(tmp_path):
+    """Text only where a cell is no number, which validation says."""
+    path = tmp_path / "two.csv"
+    good, bad = rows(20, "a"), with_value(rows(20, "b").cast({"enmo": pl.String}), "enmo", 3, "x")
+    pl.concat([good.cast({"enmo": pl.String}), bad]).write_csv(path)
+    one, other = recordings(path)
+    assert one.frame.equals(good.cast({"step": pl.Int64})) and one.frame["step"].dtype == pl.Int64
+    with pytest.raises(InputError, match="row 3 .series 'b'.: enmo is 'x'; it must be a number"):
+        raw.recordings_from_frame(other.frame, source="two.csv")
 
 
 def test_a_series_that_cannot_be_used_is_named(tmp_path):

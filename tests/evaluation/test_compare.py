@@ -48,6 +48,11 @@ def test_scores_are_paired_where_the_labels_are_the_same(pair):
     assert loss == f"{last:.4f}"
     shorter = dataclasses.replace(second, solution=second.solution.filter(event="onset"))
     assert compare.scores([first, shorter], draws=5)[1][-2:] == ["other series", "-"]
+    other = dataclasses.replace(second, settings=second.settings | {"loss.sigma": 9.0})
+    assert compare.scores([first, other], draws=5)[1][4] == "other loss"
+    titles = lambda *runs: [axis.get_title() for axis in compare.learning_curves(runs).axes]
+    assert "different functions" in titles(first, other)[0]
+    assert titles(first, second)[0] == "validation loss"
     shuffled = dataclasses.replace(
         second, solution=second.solution.sample(fraction=1, shuffle=True)
     )

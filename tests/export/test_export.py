@@ -16,6 +16,7 @@ from sleepjax.data.raw import iter_recordings
 from sleepjax.export import difference, files, int8
 from sleepjax.predict import load
 from sleepjax.types import InputError
+from tests.reference.series import rows
 from tests.support.scripts import script
 
 EXACT = 1e-5
@@ -108,7 +109,7 @@ def test_the_consumer_needs_no_sleepjax(
     }
     words = [line.split() for line in code.splitlines()]
     assert {w[1] for w in words if w[:1] in (["import"], ["from"])} <= allowed
-    assert len(words) <= 60
+    assert sum(map(bool, words)) <= 60  # lines that are not blank
     (tmp_path / "consume.py").write_text(code)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     command = [sys.executable, "consume.py", str(model), "recording.csv", "found.csv"]
@@ -118,11 +119,7 @@ def test_the_consumer_needs_no_sleepjax(
     np.testing.assert_allclose(found, wanted, atol=2 * EXACT)  # written with six digits
 
 
-def test_the_consumer_places_rows_as_a_recording_does(project, cohort, tmp_path):
-    spec = importlib.util.spec_from_file_location("consume", project / "docs/examples/consume.py")
-    assert spec and spec.loader
-    consume = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(consume)
+def test_the_consumer_places_rows_as_a_recording_does(consume, cohort, tmp_path):
     frame = pl.read_parquet(cohort / "train_series.parquet")
     frame = frame.filter(series_id=frame["series_id"][0]).with_row_index()
     gappy = frame.filter(~pl.col("index").is_between(700, 1_500)).drop("index")
@@ -135,6 +132,45 @@ def test_the_consumer_places_rows_as_a_recording_does(project, cohort, tmp_path)
         known = np.isfinite(theirs)  # a recording masks more than what is missing
         np.testing.assert_array_equal(ours[known], theirs[known])
         assert ours.dtype == np.int32 or np.isnan(ours[0, 700:1_501]).all()
+
+
+@pytest.fixture
+def consume(project):
+    """The module of docs/examples/consume.py."""
+    spec = importlib.util.spec_from_file_location("consume", project / "docs/examples/consume.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_consumer_sorts_rows_and_refuses_what_is_no_recording(consume, project, tmp_path):
+    good = rows(60).select("timestamp", "anglez", "enmo")
+    path = tmp_path / "a.csv"
+    good.write_csv(path)
+    wanted = consume.rows_of(path)
+    text = pl.concat([good[20:40], good[:20], good[40:]]).write_csv()
+    path.write_text(text, encoding="utf-8-sig")  # rows that changed places, as Excel saves them
+    for ours, theirs in zip(consume.rows_of(path), wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for bad, error in (
+        (good.head(0), ValueError),
+        (good.head(1), ValueError),
+        (rows(60, seconds=10).select(good.columns), ValueError),
+        (rows(60, seconds=1).select(good.columns), ValueError),
+        (good.drop("enmo"), KeyError),
+        (good.with_columns(enmo=pl.lit("NA")), ValueError),
+    ):
+        bad.write_csv(path)
+        with pytest.raises(error):
+            consume.rows_of(path)
+    program = str(project / "docs" / "examples" / "consume.py")
+    for damage in ("{", "[]"):
+        (tmp_path / "signature.json").write_text(damage)
+        command = [sys.executable, program, str(tmp_path), str(path), str(tmp_path / "out.csv")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert "a.csv cannot be used: " in done.stderr
 
 
 def test_int8_weights_are_stored_and_nearly_the_same(worn_finished, recording, exported, tmp_path):

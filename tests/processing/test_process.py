@@ -133,6 +133,9 @@ def test_shards_put_together_are_the_whole(data, whole, tmp_path, here, monkeypa
 
     assert command(data, "--out", out, "--shard", "1/2") == 2
     assert "is of 3 shards, this is one of 2" in capsys.readouterr().err
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID")
+    assert command(data, "--out", out) == 2
+    assert "is of 3 shards, this has none; give --shard N/3 and then" in capsys.readouterr().err
     assert command(data, "--out", out, "--shard", "1/3", "--tz", "America/New_York") != 1
     assert command("--out", out, "--merge") == 2
     assert "shard-2-of-3 has other identity than shard-1-of-3" in capsys.readouterr().err
@@ -190,11 +193,20 @@ def test_files_that_come_and_go(data, whole, tmp_path, here, capsys):
     out = tmp_path / "out"
     assert command(more, "--out", out) == 0
     before = tables(out)
+    assert "earlier result" not in (said := capsys.readouterr().out) and "changed" not in said
     (more / "later.csv").write_text("")
     assert command(more, "--out", out) == 3
     assert pl.read_csv(out / "status.csv").height == 6
     (more / "later.csv").unlink()
     assert command(more, "--out", out) == 0 and tables(out) == before
+    next(path for path in sorted(more.rglob("*")) if path.is_file()).unlink()
+    capsys.readouterr()
+    assert command(more, "--out", out) == 0
+    assert "not in these tables: 1 earlier result in" in capsys.readouterr().out
+    listing = out / "results" / f"{run.Shard().name}.json"
+    listing.write_text(listing.read_text().replace('"code": "', '"code": "0'))
+    assert command(more, "--out", out) == 0
+    assert f"code changed since {out} was made: all files" in capsys.readouterr().out
 
 
 def test_exit_codes_and_refusals(data, tmp_path, here, capsys):

@@ -3,7 +3,10 @@
 import os
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import polars as pl
@@ -15,6 +18,7 @@ from sleepjax.processing import results, worker
 from sleepjax.processing.inputs import Input
 from sleepjax.processing.recipe import Settings, identity
 from sleepjax.processing.results import DONE, FAILED, PARTIAL
+from sleepjax.processing.run import told
 from sleepjax.processing.worker import Task, model, model_facts
 from tests.reference.series import rows, with_value
 from tests.support.recordings import nightly
@@ -69,6 +73,17 @@ def test_another_file_name_or_setting_is_another_result(task, day, tmp_path):
     other = replace(task, identity=replace(task.identity, settings="other"))
     keys = {task(an_input(day)).key, task(an_input(copy)).key, other(an_input(day)).key}
     assert len(keys) == 3 == len(stored(task))
+
+
+def test_a_clock_that_was_never_set_is_said_of_a_file_that_is_used(task, tmp_path):
+    path, said = tmp_path / "day.csv", []
+    rows(17_280, start=datetime(1970, 1, 1, tzinfo=UTC), offset=0).write_csv(path)
+    outcome = task(an_input(path))
+    assert outcome.state == DONE and outcome.nights and "a1 (1970-01-01 00:00)" in outcome.reason
+    progress: Any = SimpleNamespace(say=said.append, advance=lambda: None)
+    told(outcome, progress)
+    assert said == [f"day.csv: done: {outcome.reason}"]
+    assert outcome.reason.startswith("WARNING: clock probably never set")
 
 
 def test_series_that_cannot_be_used_leave_the_others(task, tmp_path):

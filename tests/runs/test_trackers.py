@@ -35,14 +35,15 @@ def write_a_run(workdir, *names, steps=(2, 4)):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_mlflow_gets_config_metrics_figures_and_checkpoint(workdir, tmp_path, monkeypatch):
+def test_mlflow_gets_config_metrics_figures_and_checkpoint(workdir, tmp_path, monkeypatch, capsys):
     mlflow = pytest.importorskip("mlflow", reason='pip install "sleepjax[mlflow]"')
     store = f"file://{tmp_path / 'store'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri(store)
     trackers.check(["mlflow"])
-    write_a_run(workdir, "mlflow")
+    monkeypatch.chdir(tmp_path)
+    write_a_run(workdir.relative_to(tmp_path), "mlflow")  # as a command line names it
     client = mlflow.MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name == "sleepjax"]
     (run,) = client.search_runs([experiment.experiment_id])
@@ -53,6 +54,10 @@ def test_mlflow_gets_config_metrics_figures_and_checkpoint(workdir, tmp_path, mo
     assert files == {"config.json", "figures", "report", "run", "checkpoint"}
     write_a_run(workdir, "mlflow", steps=(6, 8))  # a resumed run is the same run there
     assert len(client.search_runs([experiment.experiment_id])) == 1
+    (workdir / trackers.FILE).write_text("{")
+    write_a_run(workdir, "mlflow", steps=(10, 12))
+    assert "trackers.json is damaged, so a new run begins in mlflow" in capsys.readouterr().err
+    assert len(client.search_runs([experiment.experiment_id])) == 2
 
 
 @pytest.mark.filterwarnings("ignore")
