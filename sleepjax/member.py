@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,13 +25,13 @@ from sleepjax.types import CLASSES, WORN, SeriesMeta
 class Member:
     """One trained run, with the settings of its own config."""
 
-    config: Any
+    config: Any = field(repr=False)
     """ConfigDict of config.json."""
-    run: dict[str, Any]
+    run: dict[str, Any] = field(repr=False)
     """Contents of run.json, ``step``, the updates it did, and ``unfinished`` (`read_run`)."""
-    variables: dict[str, Any]
+    variables: dict[str, Any] = field(repr=False)
     """What the model is applied with."""
-    predict_mean: Callable[[Any, jax.Array], jax.Array]
+    predict_mean: Callable[[Any, jax.Array], jax.Array] = field(repr=False)
     """As of `training.step`, compiled; the same for members of one architecture."""
     spread: float
     """Minutes over which its probability of a certain event is spread."""

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import sleepjax
+from sleepjax import release
 from sleepjax.data import raw
 from sleepjax.data.source import open_training_data
 from sleepjax.postprocess.sleep_windows import SCHEMA, find_windows
@@ -207,6 +208,13 @@ def test_names_of_the_package():
     assert sleepjax.load is load
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sleepjax.nothing
+
+
+def test_a_model_is_named_by_its_file_too_and_shown_in_a_line():
+    """As --config.init takes it; a notebook shows what a cell returns, without the weights."""
+    of_file = load(release.FOLDER / release.MODEL)
+    assert len(of_file.members) == len(load().members)
+    assert repr(of_file).startswith("Predictor(members=(Member(") and len(repr(of_file)) < 800
 
 
 def test_a_run_without_checkpoint(finished, tmp_path):
