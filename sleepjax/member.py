@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -64,6 +66,24 @@ def make_member(weights: release.Weights, programs: Programs, source: str) -> Me
     shapes, spread, predict_mean = programs[key]
     check_fit(weights.variables, shapes, source)
     return Member(config, weights.run, weights.variables, predict_mean, spread)
+
+
+def weights_hash(members: Sequence[Member]) -> str:
+    """SHA-256 of the weights of all members."""
+    each = [release.digest(member.variables) for member in members]
+    return hashlib.sha256("".join(each).encode()).hexdigest()
+
+
+def model_hash(members: Sequence[Member], post: Mapping[str, Any]) -> str:
+    """SHA-256 of what members compute together: settings, weights and post-processing."""
+    digest = hashlib.sha256(json.dumps(post, sort_keys=True, default=str).encode())
+    for member in members:
+        config = member.config
+        for group in (config.data, config.model, config.loss, config.eval):
+            digest.update(group.to_json(sort_keys=True).encode())
+        for leaf in jax.tree.leaves(member.variables):
+            digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
 
 
 def outputs(members: Sequence[Member]) -> tuple[str, ...]:

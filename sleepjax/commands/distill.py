@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,10 +79,9 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     """Store what the teacher says of every recording of the config's data."""
     from sleepjax.data import teacher
     from sleepjax.data.source import open_training_data
-    from sleepjax.member import outputs
+    from sleepjax.member import outputs, weights_hash
     from sleepjax.predict import load
     from sleepjax.progress import Progress
-    from sleepjax.release import digest
     from sleepjax.runs.runtime import use_compilation_cache
 
     use_compilation_cache()
@@ -94,7 +92,6 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
             "does not say; set loss.worn=0, or name another --teacher."
         )
     store = open_training_data(config.data, config.simulate).store
-    weights = "".join(digest(member.variables) for member in predictor.members)
     names = dict.fromkeys(n for one in predictor.members for n in one.config.data.features)
 
     def probabilities(some: Sequence[Recording]) -> Iterator[np.ndarray]:
@@ -108,7 +105,7 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     with Progress(len(store.series_ids), "teacher", "series") as progress:
         teacher.write(
             folder,
-            hashlib.sha256(weights.encode()).hexdigest(),
+            weights_hash(predictor.members),
             store.identities(),
             every,
             probabilities,

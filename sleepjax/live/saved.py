@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from safetensors.numpy import load, save
 
@@ -17,7 +16,6 @@ from sleepjax.live.arrivals import Counts
 from sleepjax.live.rows import Rows, Still
 from sleepjax.live.settled import Given
 from sleepjax.live.track import Track
-from sleepjax.predict import Predictor
 from sleepjax.types import InputError
 
 FORMAT = 1
@@ -41,18 +39,6 @@ class State:
     def final(self) -> int:
         """Probabilities of rows before this one are final."""
         return self.tracks[0].first
-
-
-def model_hash(predictor: Predictor) -> str:
-    """Hash of what a predictor computes: settings, weights and post-processing."""
-    digest = hashlib.sha256(json.dumps(predictor.post, sort_keys=True, default=str).encode())
-    for member in predictor.members:
-        config = member.config
-        for group in (config.data, config.model, config.loss, config.eval):
-            digest.update(group.to_json(sort_keys=True).encode())
-        for leaf in jax.tree.leaves(member.variables):
-            digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
 
 
 def to_bytes(facts: Mapping[str, Any], arrays: Arrays, model: str) -> bytes:

@@ -30,7 +30,7 @@ from sleepjax.live.rows import Rows
 from sleepjax.live.saved import State
 from sleepjax.live.track import Moment, Track
 from sleepjax.live.update import Pieces, Update
-from sleepjax.member import outputs
+from sleepjax.member import model_hash, outputs
 from sleepjax.predict import Found, Predictor, check_finite
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 
@@ -246,7 +246,8 @@ class Stream:
         arrays = {}
         if self.state is not None:
             facts["state"], arrays = saved.state_out(self.state)
-        return saved.to_bytes(facts, arrays, saved.model_hash(self.predictor))
+        model = model_hash(self.predictor.members, self.predictor.post)
+        return saved.to_bytes(facts, arrays, model)
 
     @classmethod
     def restore(cls, data: bytes, predictor: Predictor) -> Stream:
@@ -254,7 +255,7 @@ class Stream:
 
         Raises InputError for bytes that are none, damaged, of another format or another model.
         """
-        facts, arrays = saved.from_bytes(data, saved.model_hash(predictor))
+        facts, arrays = saved.from_bytes(data, model_hash(predictor.members, predictor.post))
         try:
             stream = cls(predictor, facts["series_id"], **facts["settings"])
             if facts["state"] is not None:

@@ -39,7 +39,7 @@ class Identity:
     code: str
     """Hash of the package's files."""
     weights: str
-    """Hash of the weights and of their config."""
+    """`member.model_hash`."""
     settings: str
     """As JSON, without where the weights are."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import traceback
@@ -93,7 +92,7 @@ class ModelFacts:
     """What is said of the weights before anything is processed."""
 
     weights: str
-    """Hash of them and of their config."""
+    """`member.model_hash`."""
     simulated: bool
     warnings: tuple[str, ...]
     model: dict[str, Any]
@@ -104,12 +103,11 @@ class ModelFacts:
 def model_facts(workdir: str | None) -> ModelFacts:
     """Facts of the weights; raises InputError where they cannot be loaded."""
     from sleepjax import provenance
-    from sleepjax.release import digest
+    from sleepjax.member import model_hash
 
     predictor = model(workdir)
-    each = [member.config.to_json() + digest(member.variables) for member in predictor.members]
     return ModelFacts(
-        hashlib.sha256("".join(each).encode()).hexdigest(),
+        model_hash(predictor.members, predictor.post),
         bool(predictor.run["simulated"]),
         tuple(predictor.unfinished),
         provenance.of_model(predictor),

@@ -164,11 +164,16 @@ def test_two_processes_with_the_same_result_keep_the_first(task, day):
 def test_the_hash_of_the_weights_is_of_what_is_used(monkeypatch):
     released, first = model_facts(None), model(None).members[0]
     assert released.simulated and not released.warnings
-    longer = ConfigDict(first.config.to_dict() | {"seed": 99})
+    longer: Any = ConfigDict(first.config.to_dict())
+    longer.eval.trim += 1
     bent = jax.tree.map(lambda array: array * (1 + 1e-6), first.variables)
     hashes = {released.weights}
-    for other in (replace(first, variables=bent), replace(first, config=longer)):
-        predictor = replace(model(None), members=(other, *model(None).members[1:]))
+    whole = model(None)
+    for predictor in (
+        replace(whole, members=(replace(first, variables=bent), *whole.members[1:])),
+        replace(whole, members=(replace(first, config=longer), *whole.members[1:])),
+        replace(whole, post=whole.post | {"height": 0.5}),
+    ):
         monkeypatch.setattr(worker, "model", lambda _, predictor=predictor: predictor)
         hashes.add(model_facts.__wrapped__(None).weights)
-    assert len(hashes) == 3
+    assert len(hashes) == 4
