@@ -13,6 +13,7 @@ import numpy as np
 from sleepjax.data import windows
 from sleepjax.data.recording import Recording
 from sleepjax.postprocess.stitch import centre_weights, latest, stitch
+from sleepjax.types import InputError, SeriesMeta
 
 Predict = Callable[[windows.Batch], jax.Array]
 """This process's share of a batch, x [B,duration,F] -> probabilities [B,duration,K] of it all."""
@@ -128,3 +129,15 @@ def _stitched(found: list[Part], one: Recording, how: Windowing) -> np.ndarray:
             np.stack(parts), starts, one.meta.n_steps, stride=how.stride, latency=how.latency
         )
     return stitch(parts, starts, one.meta.n_steps, trim=how.trim)
+
+
+def check_finite(probs: np.ndarray, meta: SeriesMeta) -> None:
+    """Raise InputError for probabilities [T,K] that are NaN or infinite at any step."""
+    if not np.isfinite([probs.min(initial=0.0), probs.max(initial=0.0)]).all():
+        bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
+        raise InputError(
+            f"series {meta.series_id!r}: the model gives NaN or infinite probabilities "
+            f"at {len(bad)} of {len(probs)} steps, the first at step "
+            f"{meta.first_step + bad[0]}. Look at the signals there "
+            "(scripts/plot.py --series), or predict with --checkpoint best or another run."
+        )

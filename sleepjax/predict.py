@@ -17,18 +17,19 @@ from sleepjax.data.derived import with_features
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.data.subjects import Subject
-from sleepjax.inference import Predict, Windowing, predict_series
+from sleepjax.inference import Predict, Windowing, check_finite, predict_series
 from sleepjax.member import Member, Programs, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
 from sleepjax.training.weights import read_run
-from sleepjax.types import CLASSES, WORN, InputError, SeriesMeta
+from sleepjax.types import CLASSES, WORN, InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 People = Mapping[str, Subject]
 """Series id -> what is known of the person, column -> value."""
+SIMULATED = "model trained on SIMULATED data"
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,19 @@ class Predictor:
     @property
     def unfinished(self) -> list[str]:
         """A line for each member whose training has not come to its end."""
-        lines = [member.run.get("unfinished", "") for member in self.members]
-        return [line for line in lines if line]
+        return [line for member in self.members if (line := member.run.get("unfinished"))]
+
+    @property
+    def note(self) -> str:
+        """What pictures say of the training; empty where there is nothing to know of it."""
+        unfinished = ["training unfinished"] * bool(self.unfinished)
+        return ", ".join([SIMULATED] * self.run["simulated"] + unfinished)
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each thing to know before what is found is believed."""
+        simulated = f"{SIMULATED}; do not draw conclusions about people."
+        return [simulated] * self.run["simulated"] + self.unfinished
 
     def predict(
         self, series: pl.DataFrame, *, tz: str | None = None, subjects: People | None = None
@@ -234,18 +246,6 @@ class Predictor:
         events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
         events = postprocess.with_timestamps(events, recording.meta)
         return Found(recording, probs, events, self.spread)
-
-
-def check_finite(probs: np.ndarray, meta: SeriesMeta) -> None:
-    """Raise InputError for probabilities [T,K] that are NaN or infinite at any step."""
-    if not np.isfinite([probs.min(initial=0.0), probs.max(initial=0.0)]).all():
-        bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
-        raise InputError(
-            f"series {meta.series_id!r}: the model gives NaN or infinite probabilities "
-            f"at {len(bad)} of {len(probs)} steps, the first at step "
-            f"{meta.first_step + bad[0]}. Look at the signals there "
-            "(scripts/plot.py --series), or predict with --checkpoint best or another run."
-        )
 
 
 def load(

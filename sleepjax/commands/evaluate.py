@@ -10,11 +10,11 @@ the metric. With --html also a report, and beside it with what it was made.
 import argparse
 import json
 import re
-import sys
 from pathlib import Path
 
 from sleepjax import cli
 from sleepjax.io import check_output, provenance_path, write_text
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 METHODS = (
@@ -64,6 +64,6 @@ def score(args: argparse.Namespace) -> int:
         write_text(outputs[0], report.build(title, solution, submission, result=result))
         provenance.write_of_work(METHODS, inputs, outputs[:1])
     for line in doubts(result, submission):
-        print(f"WARNING: {line}", file=sys.stderr)
+        warn(line)
     print(json.dumps(as_dict(result, boot), indent=2) if args.json else as_text(result, boot))
     return 0

@@ -14,13 +14,13 @@ Exit codes: 0 every series was drawn; 2 none could be; 3 some were left out, and
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.io import check_not_input, save_figure
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ def views(
     from sleepjax.predict import load
 
     predictor = load(args.workdir)
-    note = "model trained on SIMULATED data" if predictor.run["simulated"] else ""
     for line in predictor.unfinished:
-        print(f"WARNING: {line}", file=sys.stderr)
+        warn(line)
     for recording in recordings:
         try:
             found = predictor.find(recording)
@@ -119,7 +118,7 @@ def views(
             continue
         known = {"found": found.events, "probabilities": found.probabilities}
         given = shown.given(events, recording.meta.series_id)
-        yield shown.View(recording, **known | given), note
+        yield shown.View(recording, **known | given), predictor.note
 
 
 def views_of_run(workdir: Path, events: pl.DataFrame | None) -> Iterator[tuple[View, str]]:

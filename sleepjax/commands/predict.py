@@ -15,7 +15,6 @@ Exit codes: 0 every series was predicted; 2 none could be, nothing is written; 3
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -34,6 +33,7 @@ from sleepjax.io import (
     write_json,
     write_table,
 )
+from sleepjax.stdio import warn
 from sleepjax.text import counted
 from sleepjax.types import STEPS_PER_DAY, InputError
 
@@ -112,13 +112,14 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
     use_compilation_cache()
     predictor = load(args.workdir, args.checkpoint, post)
     people = predictor.people(args.subjects) if args.subjects else {}
-    note = warned(predictor)
+    for line in predictor.warnings:
+        warn(line)
     with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as scratch:
         drawn, curves = Path(scratch) / "drawn", Path(scratch) / "curves"
         drawn.mkdir()
         curves.mkdir()
         asked = (None if args.no_figures else drawn, curves if args.probabilities else None)
-        events, windows, faults = find(args, predictor, people, n_rows, note, *asked)
+        events, windows, faults = find(args, predictor, people, n_rows, *asked)
         if not events:
             raise InputError(faults[0])
         found, slept = pl.concat(events), pl.concat(windows)
@@ -157,19 +158,6 @@ def predict_into(args: argparse.Namespace, outputs: tuple[Path, ...], figures_pa
 def inputs_of(args: argparse.Namespace) -> list[Path]:
     """The files that are read."""
     return [Path(path) for path in (args.series, args.post, args.subjects) if path]
-
-
-def warned(predictor: Predictor) -> str:
-    """Print the warnings about the weights; returns them in the few words that pictures show."""
-    notes = []
-    if predictor.run["simulated"]:
-        notes.append("model trained on SIMULATED data")
-        print(f"WARNING: {notes[0]}; do not draw conclusions about people.", file=sys.stderr)
-    if predictor.unfinished:
-        notes.append("training unfinished")
-    for line in predictor.unfinished:
-        print(f"WARNING: {line}", file=sys.stderr)
-    return ", ".join(notes)
 
 
 def replace_pictures(folder: Path, pictures: list[Path]) -> None:
@@ -247,7 +235,6 @@ def find(
     predictor: Predictor,
     people: People,
     n_rows: int,
-    note: str,
     figures: Path | None,
     curves: Path | None,
 ) -> tuple[list[pl.DataFrame], list[pl.DataFrame], list[str]]:
@@ -282,7 +269,7 @@ def find(
                 progress.say(line)
             if figures:
                 picture = figures / f"{folder_name(meta.series_id)}.png"
-                save_figure(picture, figure(found, note))
+                save_figure(picture, figure(found, predictor.note))
             if curves:
                 write_table(curves / f"{len(events):09d}.parquet", found.curves)
             events.append(found.events)

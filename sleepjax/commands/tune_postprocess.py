@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from sleepjax import cli, custom
 from sleepjax.io import check_output, write_json
+from sleepjax.stdio import warn
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +49,7 @@ def tune(args: argparse.Namespace) -> int:
     simulated, own = describe(workdir)
     curves, solution = validation.load(workdir)
     if simulated:
-        print("WARNING: the run is of SIMULATED data; so is what is found here.", file=sys.stderr)
+        warn("the run is of SIMULATED data; so is what is found here.")
     folds = min(4, len(curves))
     with Progress((folds + 1) * max(args.trials, 1), f"tune ({tuning.engine()})", "try") as bar:
         tuned = tuning.tune(

@@ -23,7 +23,7 @@ from sleepjax.config import fits
 from sleepjax.data import rest, zones
 from sleepjax.data.plausible import check_degrees
 from sleepjax.data.subjects import Subject
-from sleepjax.inference import Windowing
+from sleepjax.inference import Windowing, check_finite
 from sleepjax.live import arrivals, saved, settled, track
 from sleepjax.live.arrivals import Counts
 from sleepjax.live.rows import Rows
@@ -31,7 +31,7 @@ from sleepjax.live.saved import State
 from sleepjax.live.track import Moment, Track
 from sleepjax.live.update import Pieces, Update
 from sleepjax.member import model_hash, outputs
-from sleepjax.predict import Found, Predictor, check_finite
+from sleepjax.predict import Found, Predictor
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError, SeriesMeta
 
 BLOCK = 5 * STEPS_PER_MINUTE

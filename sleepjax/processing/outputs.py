@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from sleepjax.nights.study_report import NEEDED as STUDY_NEEDS
 from sleepjax.processing import results
 from sleepjax.processing.results import DUPLICATE, Outcome
 from sleepjax.processing.worker import NIGHTS_FILE, RECORDINGS_FILE
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 AT_ONCE = 500
@@ -120,7 +120,7 @@ def _check_people(people: pl.DataFrame | None, recordings: pl.DataFrame) -> None
     ):
         if len(missing):
             first = ", ".join(missing[key].sort().head(5)) + (" ..." if len(missing) > 5 else "")
-            print(f"WARNING: {key} {words} ({len(missing)}): {first}", file=sys.stderr)
+            warn(f"{key} {words} ({len(missing)}): {first}")
 
 
 def _study(

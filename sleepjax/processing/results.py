@@ -1,6 +1,6 @@
 """Results of single inputs: a folder each, named after all that the result depends on.
 
-    results/3f/3f0c...      nights.parquet, recordings.parquet, quality.json, reports, result.json
+    results/3f/3f0c...      nights.parquet, recordings.parquet, reports, result.json
     results/shard-3-of-100.json   what became of the inputs of one shard
 
 A folder is made under another name and renamed, so that it is there whole or not at all. The same

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,8 +25,9 @@ from sleepjax.processing.engines import Engine
 from sleepjax.processing.inputs import LOCK, Input, Inputs
 from sleepjax.processing.recipe import Identity, Settings, identity, made_with
 from sleepjax.processing.results import DONE, DUPLICATE, FAILED, Outcome
-from sleepjax.processing.worker import ModelFacts, Task, model_facts
+from sleepjax.processing.worker import Task, model_facts
 from sleepjax.progress import Progress
+from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
 
@@ -68,7 +68,8 @@ def run(
         workplace = folder / f".{shard.name}"
         shutil.rmtree(workplace, ignore_errors=True)  # of a run that was killed
         facts = engine.ask(partial(model_facts, settings.workdir))
-        warn(facts)
+        for line in facts.warnings:
+            warn(line)
         same = identity(settings, facts.weights)
         mine = inputs.shard(shard.number, shard.count)
         jobs = max(1, cpus() // max(1, len(mine)))  # several for a file where files are few
@@ -120,14 +121,6 @@ def changed(listing: Path, now: Identity) -> str:
         return ", ".join(name for name, value in asdict(now).items() if before[name] != value)
     except (OSError, ValueError, TypeError, KeyError):
         return ""
-
-
-def warn(facts: ModelFacts) -> None:
-    """Say what is to be known of the weights."""
-    if facts.simulated:
-        print("WARNING: the model was trained on SIMULATED data.", file=sys.stderr)
-    for line in facts.warnings:
-        print(f"WARNING: {line}", file=sys.stderr)
 
 
 def each(inputs: Sequence[Input], task: Task, engine: Engine) -> list[Outcome]:

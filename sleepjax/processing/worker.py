@@ -18,7 +18,7 @@ from sleepjax.data import qc
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
-from sleepjax.io import file_hash, write_json, write_table
+from sleepjax.io import file_hash, write_table
 from sleepjax.nights import (
     nights_table,
     people_table,
@@ -109,7 +109,7 @@ def model_facts(workdir: str | None) -> ModelFacts:
     return ModelFacts(
         model_hash(predictor.members, predictor.post),
         bool(predictor.run["simulated"]),
-        tuple(predictor.unfinished),
+        tuple(predictor.warnings),
         provenance.of_model(predictor),
     )
 
@@ -150,7 +150,7 @@ def _state_of(path: Path) -> tuple[int, ...]:
 
 def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     """Write the tables and reports of one input into a folder."""
-    nights, rows, faults, quality, reports, metas = [], [], [], [], [], []
+    nights, rows, faults, reports, metas = [], [], [], [], []
     for part in _each(one.path, task):
         if isinstance(part, InputError):
             faults.append(_said(str(part), one))
@@ -160,7 +160,6 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
         about = converted.quality
         nights.append(nights_table(of, quality=about, min_hours=task.settings.min_hours))
         rows.append(recordings_table(of, quality=about))
-        quality.append(about)
         metas.append(found.recording.meta)
         if about.get("partial"):
             notes = "; ".join(about.get("notes", []))
@@ -180,7 +179,6 @@ def _tables(one: Input, task: Task, folder: Path) -> Outcome:
     recordings = pl.concat(rows)
     write_table(folder / NIGHTS_FILE, pl.concat(nights))
     write_table(folder / RECORDINGS_FILE, recordings)
-    write_json(folder / "quality.json", quality)
     return Outcome(
         one.name,
         PARTIAL if faults else DONE,

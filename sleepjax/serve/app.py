@@ -130,7 +130,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         """The model is loaded and compiled."""
         if not service.ready:
             raise HTTPException(503, "the model is being loaded, or the service stops.")
-        return {"status": "ready", "model": work.model_note(service.model.predictor)}
+        return {"status": "ready", "model": " ".join(service.model.predictor.warnings)}
 
     @app.get("/metrics")
     async def metrics() -> Response:

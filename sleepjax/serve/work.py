@@ -113,7 +113,7 @@ def _of_frames(
         raise InputError(refused[0] if refused else f"{name}: it holds no recording.")
     inputs = provenance.described(files)
     facts = provenance.of_prediction(model.facts, zone=tz, series=len(found), inputs=inputs)
-    note = model_note(predictor)
+    note = " ".join(predictor.warnings)
     return {"model": note, "recordings": found, "refused": refused, "provenance": facts}
 
 
@@ -145,14 +145,8 @@ def answer(predictor: Predictor, found: Found, picture: bool) -> dict[str, Any]:
         "notes": [line.strip() for line in qc.summary([meta])],
         "windows": found.windows.to_dicts(),
         "events": found.events.to_dicts(),
-        "picture": drawn(found, model_note(predictor)) if picture else None,
+        "picture": drawn(found, predictor.note) if picture else None,
     }
-
-
-def model_note(predictor: Predictor) -> str:
-    """What to know of the model before its answers are believed; empty where there is nothing."""
-    simulated = predictor.run.get("simulated")
-    return "trained on SIMULATED data; do not draw conclusions about people" if simulated else ""
 
 
 def drawn(found: Found, note: str) -> str:

@@ -163,7 +163,7 @@ def test_two_processes_with_the_same_result_keep_the_first(task, day):
 
 def test_the_hash_of_the_weights_is_of_what_is_used(monkeypatch):
     released, first = model_facts(None), model(None).members[0]
-    assert released.simulated and not released.warnings
+    assert released.simulated and "trained on SIMULATED data" in released.warnings[0]
     longer: Any = ConfigDict(first.config.to_dict())
     longer.eval.trim += 1
     bent = jax.tree.map(lambda array: array * (1 + 1e-6), first.variables)
