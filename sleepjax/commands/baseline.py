@@ -123,7 +123,7 @@ def score(args: argparse.Namespace) -> int:
     result = metrics.evaluate(data.solution, events)
     kind = "SIMULATED participants" if data.simulated else "series"
     print(f"{args.name} on {len(data.valid)} held-out {kind}, fold {config.data.fold}")
-    print(as_text(result, metrics.bootstrap(data.solution, events)))
+    print(as_text(result, metrics.resample(result)))
     if args.out:
         print(f"submission: {postprocess.write_submission(events, args.out)}")
     return 0

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def score(args: argparse.Namespace) -> int:
-    from sleepjax.metrics import bootstrap, evaluate
+    from sleepjax.metrics import evaluate, resample
     from sleepjax.metrics.summary import as_dict, as_text, doubts
     from sleepjax.tables import read_table
 
@@ -52,7 +52,7 @@ def score(args: argparse.Namespace) -> int:
     solution, submission = read_table(args.events), read_table(args.submission)
     try:
         result = evaluate(solution, submission)
-        boot = bootstrap(solution, submission)
+        boot = resample(result)
     except InputError as error:
         what = re.split(r"[ :]", str(error))[0]
         raise InputError(f"{files[what]}: {error}" if what in files else str(error)) from None
@@ -61,7 +61,7 @@ def score(args: argparse.Namespace) -> int:
         from sleepjax.figures import report  # imported late: it brings matplotlib
 
         title = f"{Path(args.submission).name} against {Path(args.events).name}"
-        write_text(outputs[0], report.build(title, solution, submission, result=result))
+        write_text(outputs[0], report.build(title, solution, result, boot))
         provenance.write_of_work(METHODS, inputs, outputs[:1])
     for line in doubts(result, submission):
         warn(line)

@@ -4,9 +4,7 @@ python scripts/tune_postprocess.py --workdir runs/spec2d --out runs/spec2d/post.
 python scripts/predict.py --workdir runs/spec2d --post runs/spec2d/post.json --series ...
 
 The model is not touched. Settings are chosen on some series and scored on others, so that the score
-printed is not the one that was tuned; docs/postprocess.md says how. With Optuna installed
-(pip install -e ".[tune]") its sampler proposes what to try, otherwise one setting is varied at a
-time.
+printed is not the one that was tuned; docs/postprocess.md says how.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ def tune(args: argparse.Namespace) -> int:
     if simulated:
         warn("the run is of SIMULATED data; so is what is found here.")
     folds = min(4, len(curves))
-    with Progress((folds + 1) * max(args.trials, 1), f"tune ({tuning.engine()})", "try") as bar:
+    with Progress((folds + 1) * max(args.trials, 1), "tune", "try") as bar:
         tuned = tuning.tune(
             curves, solution, own,
             trials=args.trials, n_folds=folds, seed=args.seed, advance=bar.advance,

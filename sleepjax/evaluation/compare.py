@@ -14,7 +14,8 @@ from sleepjax import custom
 from sleepjax.config import flat
 from sleepjax.figures.palette import DARK, SERIES, bare, picture
 from sleepjax.io import file_hash
-from sleepjax.metrics import bootstrap, evaluate, paired_bootstrap
+from sleepjax.metrics import Bootstrap, evaluate, resample
+from sleepjax.metrics.bootstrap import difference
 from sleepjax.runs import directory, validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.text import markdown
@@ -75,26 +76,27 @@ def scores(runs: Sequence[Run], draws: int = 1000) -> list[list[str]]:
     No loss of a run whose loss function is not that of the first.
     """
     rows = []
-    for run in runs:
-        result = evaluate(run.solution, run.events)
-        low, high = bootstrap(run.solution, run.events, n=draws).interval()
+    results = [evaluate(run.solution, run.events) for run in runs]
+    boots = [resample(result, draws) for result in results]
+    for run, result, boot in zip(runs, results, boots, strict=True):
+        low, high = boot.interval()
         losses = [row["valid/loss"] for row in run.history if row.get("valid/loss") is not None]
         row = [run.name, f"{result.ap:.3f} ({low:.3f} to {high:.3f})"]
         row += [f"{result.per_event[e]:.3f}" if e in result.per_event else "-" for e in EVENTS]
         loss = f"{losses[-1]:.4f}" if losses else "-"
         loss = loss if same_loss(runs[0], run) else "other loss"
-        row += [loss, *_against(runs[0], run, draws)]
+        row += [loss, *_against(runs[0], run, boots[0], boot)]
         rows.append(row)
     return rows
 
 
-def _against(first: Run, run: Run, draws: int) -> tuple[str, str]:
-    """(difference with its interval, p) of a paired bootstrap; dashes where it has no meaning."""
+def _against(first: Run, run: Run, boot: Bootstrap, own: Bootstrap) -> tuple[str, str]:
+    """(difference with its interval, p) on the same draws; dashes where it has no meaning."""
     if run is first:
         return "-", "-"
     if not same_labels(first, run):
         return "other series", "-"
-    pair = paired_bootstrap(first.solution, first.events, run.events, n=draws)
+    pair = difference(boot, own)
     low, high = pair.interval()
     return f"{pair.difference:+.3f} ({low:+.3f} to {high:+.3f})", f"{pair.p:.3f}"
 

@@ -66,7 +66,7 @@ def evaluate(folds: Sequence[Sequence[Path]], post: Mapping[str, Any]) -> OutOfF
         raise InputError(f"series {twice!r} is in the validation of two folds; train them again.")
     solution = pl.concat(solutions)
     score = lambda events: Score(
-        metrics.evaluate(solution, events), metrics.bootstrap(solution, events)
+        result := metrics.evaluate(solution, events), metrics.resample(result)
     )
     return OutOfFold(
         tuple(curves),

@@ -12,12 +12,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from sleepjax import metrics
+from sleepjax.metrics.bootstrap import difference
 from sleepjax.runs.validation import Curves
 from sleepjax.types import InputError
 
@@ -117,7 +119,7 @@ def tune(
         for each in zip(*draws, strict=True)
     )
     # Both were scored on the same draws, so that their differences are paired.
-    gain = metrics.PairedBootstrap(score.ap - beat.ap, score.samples - beat.samples)
+    gain = difference(beat, score)
     return Tuned(choose(series)[0], tuple(folds), score, beat, gain)
 
 
@@ -130,65 +132,30 @@ def _choose(
     advance: Callable[[], None],
     names: Sequence[str],
 ) -> tuple[Post, float]:
-    """The settings that score best on some series, and their score there."""
+    """The settings that score best on some series, and their score there.
+
+    After ``own`` one setting is varied at a time, in random order, until no value improves; then
+    come points of `SPACE` at random.
+    """
     truth = solution.filter(pl.col("series_id").is_in(names))
-    score = lambda post: metrics.event_detection_ap(truth, decode(post))
-    best, best_score = own, score(own)
-    advance()
-    search = {"sweep": _sweep, "optuna": _optuna}[engine()]
-    for post, tell in search(trials - 1, seed, own, best_score):
-        value = score(own | post)
-        tell(value)
+    best, best_score = own, -math.inf
+
+    def points() -> Iterator[Post]:
+        yield own
+        rng, before = np.random.default_rng(seed), None
+        while best != before:
+            before = best
+            for name in rng.permutation(list(SPACE)).tolist():
+                base = best
+                yield from (base | {name: v} for v in SPACE[name] if base | {name: v} != base)
+        sizes = [len(values) for values in SPACE.values()]
+        for number in rng.permutation(math.prod(sizes)):
+            at = zip(SPACE.items(), np.unravel_index(number, sizes), strict=True)
+            yield own | {name: values[i] for (name, values), i in at}
+
+    for post in islice(points(), trials):
+        value = metrics.event_detection_ap(truth, decode(post))
         advance()
         if value > best_score:
-            best, best_score = own | post, value
+            best, best_score = post, value
     return best, best_score
-
-
-def engine() -> str:
-    """``optuna`` where it is installed, ``sweep`` otherwise."""
-    try:
-        import optuna  # type: ignore  # noqa: F401
-    except ImportError:
-        return "sweep"
-    return "optuna"
-
-
-Trials = Iterator[tuple[Post, Callable[[float], object]]]
-"""Settings to try, each with a function that takes their score before the next are asked for."""
-
-
-def _sweep(n: int, seed: int, own: Post, own_score: float) -> Trials:
-    """One setting at a time, in random order, until no value improves; then points at random."""
-    rng = np.random.default_rng(seed)
-    best, best_score, sweep_score = own, own_score, -np.inf
-    while best_score > sweep_score:
-        sweep_score = best_score
-        for name in rng.permutation(list(SPACE)).tolist():
-            base = best
-            for post in (base | {name: value} for value in SPACE[name]):
-                if post == base:
-                    continue
-                if not n:
-                    return
-                n, told = n - 1, []
-                yield post, told.append
-                if told[0] > best_score:
-                    best, best_score = post, told[0]
-    sizes = [len(values) for values in SPACE.values()]
-    for at in zip(*np.unravel_index(rng.permutation(math.prod(sizes))[:n], sizes), strict=True):
-        yield {k: v[i] for (k, v), i in zip(SPACE.items(), at, strict=True)}, lambda score: None
-
-
-def _optuna(n: int, seed: int, own: Post, own_score: float) -> Trials:
-    """Points of the grid `SPACE` that Optuna's TPE sampler asks for, told of ``own`` first."""
-    import optuna  # type: ignore
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-    at = {k: v.index(own[k]) for k, v in SPACE.items() if own.get(k) in v and k in own}
-    study.enqueue_trial(at)
-    for _ in range(n):
-        trial = study.ask()
-        post = {k: v[trial.suggest_categorical(k, range(len(v)))] for k, v in SPACE.items()}
-        yield post, lambda score, trial=trial: study.tell(trial, score)

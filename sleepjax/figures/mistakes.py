@@ -10,7 +10,8 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from sleepjax.figures.palette import COLOURS, DARK, bare, picture
-from sleepjax.metrics import APResult, evaluate
+from sleepjax.metrics import APResult
+from sleepjax.metrics.bootstrap import of_each_series
 from sleepjax.types import STEPS_PER_MINUTE
 
 SCHEMA = {
@@ -68,22 +69,23 @@ def _unmatched(result: APResult, side: str) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=SCHEMA), *parts], how="diagonal_relaxed")
 
 
-def participants(solution: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+def participants(result: APResult) -> pl.DataFrame:
     """One row per series with labels, the lowest score first.
 
     Columns: series_id, events, ap, median_error (minutes, over both kinds), missed, false_alarms
     (at least as sure as half of the detections that are right; null without a right one).
     """
     rows = []
-    labelled = solution.drop_nulls("step")
-    sure = offsets(evaluate(solution, events))["score"].median() if len(labelled) else None
-    for (series_id,), truth in labelled.group_by("series_id", maintain_order=True):
-        result = evaluate(truth, events.filter(series_id=series_id))
-        found, alarms = offsets(result), false_alarms(result)
-        error: Any = found["error"].abs().median()  # None of none
-        alarming = None if sure is None else len(alarms.filter(pl.col("score") >= sure))
+    found, missed, alarms = offsets(result), misses(result), false_alarms(result)
+    sure = found["score"].median()
+    labels = np.sum([arrays.n_truth for arrays in result.problem.events.values()], axis=0)
+    each = zip(result.problem.series, labels, of_each_series(result), strict=True)
+    for series_id, n, ap in each:
+        own, left, other = (one.filter(series_id=series_id) for one in (found, missed, alarms))
+        error: Any = own["error"].abs().median()  # None of none
+        alarming = None if sure is None else len(other.filter(pl.col("score") >= sure))
         minutes = None if error is None else error / STEPS_PER_MINUTE
-        rows.append((series_id, len(truth), result.ap, minutes, len(misses(result)), alarming))
+        rows.append((series_id, n, ap, minutes, len(left), alarming))
     return pl.DataFrame(rows, schema=PARTICIPANTS, orient="row").sort("ap", "series_id")
 
 

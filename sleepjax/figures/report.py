@@ -20,7 +20,7 @@ from sleepjax.figures.page import bullets, image, page, row, table
 from sleepjax.figures.palette import COLOURS, DARK
 from sleepjax.figures.shown import View, of_validation
 from sleepjax.io import write_text
-from sleepjax.metrics import APResult, Bootstrap, bootstrap, evaluate
+from sleepjax.metrics import APResult, Bootstrap, resample
 from sleepjax.text import counted
 from sleepjax.types import CLASSES, STEPS_PER_HOUR, STEPS_PER_MINUTE
 
@@ -53,8 +53,8 @@ def write(
     html = build(
         title,
         data.solution,
-        evaluation.events,
-        result=evaluation.result,
+        evaluation.result,
+        resample(evaluation.result),
         simulated=data.simulated,
         view=lambda name: of_validation(recordings[name], data.solution, evaluation),
         asleep=_asleep_reliability(data, evaluation),
@@ -70,9 +70,9 @@ def write(
 def build(
     title: str,
     solution: pl.DataFrame,
-    events: pl.DataFrame,
+    result: APResult,
+    boot: Bootstrap,
     *,
-    result: APResult | None = None,
     simulated: bool = False,
     view: Callable[[str], View] | None = None,
     asleep: Reliability | None = None,
@@ -85,8 +85,8 @@ def build(
     Args:
       title: heading.
       solution: true events (series_id, event, step).
-      events: what was found (series_id, event, step, score).
-      result: `metrics.evaluate` of the two, where it is known already.
+      result: `metrics.evaluate` of them and what was found.
+      boot: `metrics.resample` of that.
       simulated: says so at the top.
       view: series id -> what to draw of it around mistakes.
       asleep: reliability of P(asleep) over all steps.
@@ -94,8 +94,6 @@ def build(
       config: of the run.
       facts: contents of run.json.
     """
-    result = result or evaluate(solution, events)
-    boot = bootstrap(solution, events)
     drawn = pictures or {"precision_recall": precision_recall_figure(result, title)}
     sections = [("Score", _score(result, boot))]
     for name, picture in drawn.items():
@@ -104,7 +102,7 @@ def build(
     sections.append(("Calibration", _calibration(result, asleep)))
     sections.append(("How far off", _errors(result)))
     sections.append(("Worst mistakes", _mistakes(result, solution, view)))
-    sections.append(("Participants", _participants(solution, events)))
+    sections.append(("Participants", _participants(result)))
     if config:
         sections.append(("Settings", _settings(config, facts or {})))
     low, high = boot.interval()
@@ -253,11 +251,10 @@ def _mistake(
     return f"<p>{escape(words)}.</p>" if figure is None else image(figure, words + ".")
 
 
-def _participants(solution: pl.DataFrame, events: pl.DataFrame) -> str:
-    frame = mistakes.participants(solution, events)
+def _participants(result: APResult) -> str:
     rows = [
         [series_id, n, f"{ap:.3f}", None if error is None else f"{error:.1f}", missed, alarms]
-        for series_id, n, ap, error, missed, alarms in frame.iter_rows()
+        for series_id, n, ap, error, missed, alarms in mistakes.participants(result).iter_rows()
     ]
     return (
         "<p>The lowest score first. A false alarm counts here when it is at least as sure as half "

@@ -2,7 +2,13 @@
 
 from sleepjax.metrics.agreement import Agreement, agreement
 from sleepjax.metrics.ap import APResult, Curve, Errors, evaluate, event_detection_ap
-from sleepjax.metrics.bootstrap import Bootstrap, PairedBootstrap, bootstrap, paired_bootstrap
+from sleepjax.metrics.bootstrap import (
+    Bootstrap,
+    PairedBootstrap,
+    bootstrap,
+    paired_bootstrap,
+    resample,
+)
 
 __all__ = [
     "APResult",
@@ -16,4 +22,5 @@ __all__ = [
     "evaluate",
     "event_detection_ap",
     "paired_bootstrap",
+    "resample",
 ]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from sleepjax.metrics.ap import Tolerances, score_problem
-from sleepjax.metrics.arrays import EventArrays, Problem, check_tolerances, encode
+from sleepjax.metrics.ap import APResult, Tolerances, evaluate
+from sleepjax.metrics.arrays import EventArrays
 from sleepjax.metrics.matching import Pairs
 from sleepjax.tables import Frame
 from sleepjax.types import TOLERANCES, InputError
@@ -87,32 +87,33 @@ def bootstrap(
 
     A series drawn twice counts as two series. Arguments otherwise as `event_detection_ap`.
     """
-    problem = encode(solution, submission)
-    weights = _draw(len(problem.series), n, seed)
-    by_event = check_tolerances(tolerances, list(problem.events))
-    whole = _resample(problem, by_event, np.ones((1, len(problem.series)), np.int64))
-    table = _resample(problem, by_event, weights)
-    return Bootstrap(float(_mean(whole)[0]), _mean(table), table)
+    return resample(evaluate(solution, submission, tolerances), n, seed)
+
+
+def resample(result: APResult, n: int = 1000, seed: int = 0) -> Bootstrap:
+    """As `bootstrap`, of what is scored already."""
+    if n < 1:
+        raise InputError(f"n={n} draws; it must be at least 1.")
+    size, rng = result.n_series, np.random.default_rng(seed)
+    table = _weighted(result, rng.multinomial(size, np.full(size, 1 / size), size=n))
+    return Bootstrap(result.ap, _mean(table), table)
 
 
 def paired_bootstrap(
     solution: Frame, first: Frame, second: Frame, n: int = 1000, seed: int = 0
 ) -> PairedBootstrap:
     """Whether ``second`` scores better than ``first``, by draws as in `bootstrap`."""
-    problems = encode(solution, first), encode(solution, second)
-    by_event = check_tolerances(TOLERANCES, list(problems[0].events))
-    weights = _draw(len(problems[0].series), n, seed)
-    weights = np.concatenate([np.ones((1, weights.shape[1]), np.int64), weights])
-    a, b = (_mean(_resample(problem, by_event, weights)) for problem in problems)
-    return PairedBootstrap(float(b[0] - a[0]), b[1:] - a[1:])
+    return difference(*(bootstrap(solution, answer, n, seed) for answer in (first, second)))
 
 
-def _draw(n_series: int, n: int, seed: int) -> Counts:
-    """Draws of as many series as there are, with replacement."""
-    if n < 1:
-        raise InputError(f"n={n} draws; it must be at least 1.")
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_series, np.full(n_series, 1 / n_series), size=n)
+def difference(first: Bootstrap, second: Bootstrap) -> PairedBootstrap:
+    """Second minus first; of the same draws: as many, of the same series, by the same seed."""
+    return PairedBootstrap(second.ap - first.ap, second.samples - first.samples)
+
+
+def of_each_series(result: APResult) -> Float[np.ndarray, " S"]:
+    """Event AP of each series of ``result.problem.series`` alone."""
+    return _mean(_weighted(result, np.eye(result.n_series, dtype=np.int64)))
 
 
 def mean_of_event(table: Table, event: str) -> Draws:
@@ -128,22 +129,19 @@ def _mean(table: Table) -> Draws:
     return np.where(occurs, per_event, 0).sum(axis=1) / occurs.sum(axis=1)
 
 
-def _resample(
-    problem: Problem, tolerances: dict[str, Float[np.ndarray, " tolerances"]], weights: Counts
-) -> Table:
+def _weighted(result: APResult, weights: Counts) -> Table:
     """AP of each event and tolerance for each row of weights."""
-    _, pairs = score_problem(problem, tolerances)
     table = {}
-    for event, arrays in problem.events.items():
-        of_event = {key: p for key, p in pairs.items() if key[0] == event}
+    for event, arrays in result.problem.events.items():
+        of_event = {key: p for key, p in result.pairs.items() if key[0] == event}
         size = max(1, BLOCK // max(1, len(arrays.det_score)))
         blocks = (weights[i : i + size] for i in range(0, len(weights), size))
-        parts = [_weighted(arrays, list(of_event.values()), block) for block in blocks]
+        parts = [_weighted_event(arrays, list(of_event.values()), block) for block in blocks]
         table |= dict(zip(of_event, np.concatenate(parts, axis=1), strict=True))
     return table
 
 
-def _weighted(
+def _weighted_event(
     arrays: EventArrays, of_event: list[Pairs], weights: Counts
 ) -> Float[np.ndarray, "tolerances draws"]:
     """AP at each tolerance with each series counted ``weights`` times."""

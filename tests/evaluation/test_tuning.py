@@ -103,12 +103,6 @@ def test_unusable_input(problem):
         tuning.tune(curves, solution.filter(pl.col("series_id") == "s1"), OWN, trials=2)
 
 
-@pytest.mark.skipif(tuning.engine() != "optuna", reason="optuna is not installed")
-def test_optuna_finds_it_too(problem):
-    curves, solution = problem
-    assert finds_true_onsets(tuning.tune(curves, solution, OWN, trials=30).post)
-
-
 def test_every_point_of_the_space_can_be_decoded(problem):
     post = dict.fromkeys(tuning.SPACE)
     for name, values in tuning.SPACE.items():

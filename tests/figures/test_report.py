@@ -17,8 +17,13 @@ from matplotlib.image import imread
 
 from sleepjax.evaluation.calibration import reliability
 from sleepjax.figures import mistakes, report
-from sleepjax.metrics import bootstrap, evaluate
+from sleepjax.metrics import bootstrap, evaluate, resample
 from tests.reference import calibration as oracle
+
+
+def build(title, solution, events, **more):
+    result = evaluate(solution, events)
+    return report.build(title, solution, result, resample(result), **more)
 
 
 class Page(HTMLParser):
@@ -80,12 +85,12 @@ def test_a_page_from_events_alone_and_hostile_names():
     events = pl.DataFrame(
         {"series_id": ["<b>&"], "event": ["onset"], "step": [1012], "score": [0.5]}
     )
-    text = report.build("a <script>", solution, events)
+    text = build("a <script>", solution, events)
     page = Page(text)
     assert not {"script", "b"} & set(page.tags)
     assert "a <script>" in page.words and any("<b>&" in word for word in page.words)
     assert not any("Simulated" in word for word in page.words)
-    nothing = Page(report.build("empty", solution, events.clear()))
+    nothing = Page(build("empty", solution, events.clear()))
     assert "2 in all" in " ".join(nothing.words)
 
 
@@ -120,7 +125,7 @@ def test_mistakes_are_those_of_the_metric():
         ("b", "onset", 500.0, None, None, None),
     ]
     assert mistakes.offsets(result)["error"].to_list() == [300, 100]
-    people = mistakes.participants(*SCORED)
+    people = mistakes.participants(result)
     assert people["series_id"].to_list() == ["b", "a"]
     alone = evaluate(SCORED[0].filter(series_id="a"), SCORED[1].filter(series_id="a"))
     assert people["ap"].to_list() == [0, alone.ap]
@@ -129,7 +134,7 @@ def test_mistakes_are_those_of_the_metric():
 
 
 def test_the_interval_of_the_report_is_that_of_the_metric():
-    text = report.build("one", *SCORED)
+    text = build("one", *SCORED)
     low, high = bootstrap(*SCORED).interval()
     assert f"{low:.3f} to {high:.3f}" in text
 
@@ -174,7 +179,7 @@ def test_in_a_browser(html, tmp_path, width):
 @pytest.mark.parametrize("event", ["onset", "wakeup"])
 def test_labels_of_one_kind_only(event):
     solution, events = (frame.filter(event=event) for frame in SCORED)
-    text = " ".join(Page(report.build("one kind", solution, events)).words)
+    text = " ".join(Page(build("one kind", solution, events)).words)
     assert f"{evaluate(solution, events).ap:.3f}" in text
     nobody = reliability(np.zeros(0), np.zeros(0, bool))
-    report.build("nothing known", solution, events, asleep=nobody)
+    build("nothing known", solution, events, asleep=nobody)

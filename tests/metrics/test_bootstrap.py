@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sleepjax.metrics import bootstrap, event_detection_ap, paired_bootstrap
-from sleepjax.metrics.bootstrap import mean_of_event
+from sleepjax.metrics import bootstrap, evaluate, event_detection_ap, paired_bootstrap
+from sleepjax.metrics.bootstrap import mean_of_event, of_each_series
 from sleepjax.types import TOLERANCES, InputError
 from tests.reference import ap as oracle
 
@@ -64,6 +64,12 @@ def test_draws_equal_scoring_from_scratch():
             )
             expected = alone.interval(event=event)
             assert result.interval(event=event, tolerance=tolerance) == pytest.approx(expected)
+
+
+def test_each_series_is_scored_as_if_it_were_alone():
+    solution, dets = frames(*problem(2))
+    alone = [event_detection_ap(solution.filter(series_id=name), dets) for name in SERIES]
+    np.testing.assert_allclose(of_each_series(evaluate(solution, dets)), alone, atol=1e-12)
 
 
 def test_event_that_occurs_in_some_draws_only():
