@@ -1,7 +1,5 @@
 """Commands: their parser of arguments, and one line and an exit code when they cannot continue."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -4,8 +4,6 @@ A config file is loaded by path, so that it works from scripts, notebooks and a 
 argument and every override are checked: an unknown name raises with the names that exist.
 """
 
-from __future__ import annotations
-
 import ast
 import difflib
 import importlib.util

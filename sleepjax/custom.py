@@ -6,8 +6,6 @@ with its hash in run.json, and loads its parts from there. What kind of object a
 checked where that kind is used; docs/how-to/own-parts.md has an example of each.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib.util
 import inspect

@@ -4,8 +4,6 @@ A file in ``configs/`` starts from these and shows what differs: its model, and 
 its own. ``scripts/train.py --config configs/NAME.py --print_config`` prints all settings.
 """
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -3,8 +3,6 @@
 An evaluator returns a row of numbers for the log, empty where it only saves or draws.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Local seconds are seconds since 1970-01-01 00:00 as the wall clock shows them; t
 clock is changed.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

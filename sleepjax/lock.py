@@ -4,8 +4,6 @@ The lock belongs to an open file, not to the file's existence: the operating sys
 the process ends, however it ends, so what a killed process leaves is no obstacle.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

@@ -1,7 +1,5 @@
 """Members: trained runs, each ready to predict with, and several of them at once."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence

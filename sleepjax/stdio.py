@@ -1,7 +1,5 @@
 """Standard output and error: written as long as somebody reads them, in any encoding."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

@@ -1,7 +1,5 @@
 """Table files: what is no parquet or comma-separated table is refused, with what to do instead."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

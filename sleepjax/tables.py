@@ -1,7 +1,5 @@
 """Tables: parquet, csv and frames of other libraries, read in one way or refused with a remedy."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Text of results: counts and errors in words, tables as plain text and as markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

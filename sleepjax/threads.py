@@ -1,7 +1,5 @@
 """Threads that work on the next few items while the first is waited for."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor

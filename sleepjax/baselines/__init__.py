@@ -4,8 +4,6 @@ A baseline is fitted to recordings and then turns a recording into probabilities
 onset and wakeup at every step, as a model does; `sleepjax.postprocess` makes events of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -8,8 +8,6 @@ defines both today. Periods are half-open [onset, wakeup) in rows of the recordi
 nothing was measured is no rest (GGIR: ``HASPT.ignore.invalid = TRUE``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

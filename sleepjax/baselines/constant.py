@@ -4,8 +4,6 @@ The two times are medians over the true windows of the same nights, so this is w
 without looking at a recording, with the best constants in hindsight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

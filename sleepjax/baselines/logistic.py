@@ -4,8 +4,6 @@ One regression per class, fitted by Newton's method in a trust region to the sof
 training, on at most `MAX_FRAMES` random minutes with known labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Signals as the baselines see them: NaN where nothing was measured."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.data.recording import Recording

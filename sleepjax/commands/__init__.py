@@ -1,7 +1,5 @@
 """Commands: ``sleepjax NAME ...``, and in a clone ``python scripts/NAME.py ...``, a file each."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from pathlib import Path

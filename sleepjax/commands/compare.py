@@ -7,8 +7,6 @@ Prints markdown for a paper or a pull request, and writes it with its figure int
 Every run is compared with the first; that needs the same validation series.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

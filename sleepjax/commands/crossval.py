@@ -11,8 +11,6 @@ Exit codes are those of train.py: 0 finished; 2 the input cannot be used; 3 a me
 stopped by a signal, all is saved and the same command resumes; 130 stopped at once.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

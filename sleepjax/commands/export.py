@@ -9,8 +9,6 @@ out. docs/examples/consume.py runs it with NumPy and the runtime alone (docs/dep
 --check predicts the recordings of a file with each format as well, and says how far they agree.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -11,8 +11,6 @@ there of the same files, settings, weights and version. docs/process.md has the 
 Exit codes: 0 every file was used; 2 none could be; 3 some could not be, wholly or in part.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 from contextlib import closing

@@ -10,8 +10,6 @@ use the service: put a proxy with TLS and a login in front of it where others co
 Exit codes: 0 stopped on request; 2 the model or the port cannot be used.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import socket

@@ -10,8 +10,6 @@ truth_steps.parquet), participants.csv, and simulation.json, which marks the fol
 See docs/simulation.md for what is modelled.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from pathlib import Path

@@ -17,8 +17,6 @@ SIGUSR1, SIGHUP or Ctrl-C, all is saved and the same command resumes; 130 stoppe
 second Ctrl-C, without saving.
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from typing import Any

@@ -7,8 +7,6 @@ The model is not touched. Settings are chosen on some series and scored on other
 printed is not the one that was tuned; docs/postprocess.md says how.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

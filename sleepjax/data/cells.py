@@ -1,7 +1,5 @@
 """Cells of csv files: which words stand for nothing, and which text is a whole number."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -9,8 +9,6 @@ what they must be; others of that width are read from the numbers, and anything 
 parser, tens of times slower. All give the same answer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import date

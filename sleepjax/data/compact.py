@@ -3,8 +3,6 @@
 Each behaves as a NumPy array where it is sliced or handed to ``np.asarray``.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ is not the same as a night without sleep. A night with only one of the two event
 counts as unlabelled: nobody knows where it ends.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ are continuous in time. Samples that are not valid hold the mean of their signal
 z-scored value is exactly 0.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 No comment changes them, and nobody has to remember to raise a number.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import inspect

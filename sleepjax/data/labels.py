@@ -4,8 +4,6 @@ A night the annotators left empty says nothing: its steps are unknown and carry 
 are functions of the signed distance, computed inside the jitted step (`objectives.losses`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Plausible values of anglez and enmo: what a watch can measure, and what to say of the others."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.types import STEPS_PER_DAY, InputError

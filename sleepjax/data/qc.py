@@ -1,7 +1,5 @@
 """Reports of what validation masked, repaired and left out, with the series named."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

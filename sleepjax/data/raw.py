@@ -6,8 +6,6 @@ is wrong with a file as such is an error at once; a value that cannot be used is
 series, and the others are still read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

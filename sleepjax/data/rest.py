@@ -1,7 +1,5 @@
 """Rest: stretches in which the arm never turns, and when they say that the watch was not worn."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.types import STEPS_PER_HOUR, STEPS_PER_MINUTE

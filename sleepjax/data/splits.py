@@ -1,7 +1,5 @@
 """Seeded, grouped and stratified K-folds over whole series."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Mapping

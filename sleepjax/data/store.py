@@ -16,8 +16,6 @@ writes what is missing; after a change of inputs or features it writes what diff
 the same, byte for byte, as that of one uninterrupted run.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Names and safe writing of the files of a feature store; `store` describes the layout."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

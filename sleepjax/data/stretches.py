@@ -5,8 +5,6 @@ with a single row whose steps are empty has no such stretch; of a series without
 known. Steps are those of the series file.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

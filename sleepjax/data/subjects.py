@@ -10,8 +10,6 @@ are 0 where nothing is known, which is how a model sees a person without a table
 follow the features in x; models take them at a window's first step (`sleepjax.models.spec`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ teacher.json     whose they are, and of which recordings
 <series>.npy     float16 [T,K]: asleep, onset, wakeup, and worn where the teacher has it
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice

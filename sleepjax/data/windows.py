@@ -4,8 +4,6 @@ A training batch is a function of (seed, step) alone: resuming needs no iterator
 number of processes does not change the data.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

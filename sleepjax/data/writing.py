@@ -3,8 +3,6 @@
 A series counts as done once its ``series.json`` stands, the store once its manifest stands.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

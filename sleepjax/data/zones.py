@@ -1,7 +1,5 @@
 """Wall clocks of named zones: naive times are placed, UTC is converted, offsets are checked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

@@ -4,8 +4,6 @@ van Hees et al. 2014, doi 10.1152/japplphysiol.00421.2014, as in GGIR's ``g.cali
 term for temperature.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

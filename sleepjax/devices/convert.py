@@ -1,7 +1,5 @@
 """Segments of samples -> recordings on the 5-second grid, everything doubtful counted."""
 
-from __future__ import annotations
-
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor

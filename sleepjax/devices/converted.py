@@ -1,7 +1,5 @@
 """Converted: one recording of a file on the 5-second grid, with what is known of its quality."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

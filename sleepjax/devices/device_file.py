@@ -1,7 +1,5 @@
 """A device file -> recordings: pieces are decoded one after the other, or in several processes."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """Epochs that GGIR or wristpy has exported -> recordings, as `data.raw` takes them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -5,8 +5,6 @@ mean over the epoch of atan(z / sqrt(x² + y²)), where each axis is its median 
 taken at ten values a second (GGIR's ``g.applymetrics``).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The 5-second grid of a recording: sums of its segments together; what cannot be used is NaN."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ here the other two are packed into such records, so that there is one decoder.
 Layout: https://github.com/actigraph/GT3X-File-Format.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 import math

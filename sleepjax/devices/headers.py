@@ -4,8 +4,6 @@ Each format's timestamps are those of a clock that was set once, when the device
 never follows daylight saving: UTC is the device's time minus one offset for the whole recording.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Kinds of file: recognised by what a file holds, not by its name."""
 
-from __future__ import annotations
-
 import gzip
 import zipfile
 import zlib

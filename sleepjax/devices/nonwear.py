@@ -6,8 +6,6 @@ short stretches of wear between long ones of non-wear are not believed (GGIR's
 ``detect_nonwear_clipping`` and ``g.weardec``).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 RANGE = 0.150

@@ -5,8 +5,6 @@ files are chains of pages, sectors or records that stand for themselves, so any 
 the file's header is a file too. Nothing of what a page holds is read here.
 """
 
-from __future__ import annotations
-
 import mmap
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Preamble: what stands above the rows of a csv that a device's own program has exported."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

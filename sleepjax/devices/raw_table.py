@@ -1,7 +1,5 @@
 """Raw samples in a csv or parquet file -> recordings."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from functools import partial

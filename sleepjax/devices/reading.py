@@ -1,7 +1,5 @@
 """Reading of any supported file: every recording in it as `Converted`."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Samples of one piece of a device file, in g on the device's clock, as actfast reads them."""
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile

@@ -5,8 +5,6 @@ second pass needs of a segment lies in two files: its samples, and those that st
 second.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

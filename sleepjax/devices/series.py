@@ -1,7 +1,5 @@
 """Series of any kind of file, device files too, as `data.raw` reads those of its columns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Times in tables of raw samples: text, datetimes or numbers -> ns, and whose clock they are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

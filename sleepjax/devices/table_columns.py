@@ -1,7 +1,5 @@
 """Columns of tables: what each is, by its name in the exports of devices and programs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The person's clock: from the time of a device's clock to UTC and the local time of each epoch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo

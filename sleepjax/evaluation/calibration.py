@@ -1,7 +1,5 @@
 """Calibration of probabilities: of the steps that are called 70 % asleep, were 70 %?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Comparison of runs: settings that differ, their scores, and how sure the difference is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

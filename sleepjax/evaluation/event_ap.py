@@ -1,7 +1,5 @@
 """Validation: the loss on the soft targets of training, and event-detection AP of whole series."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

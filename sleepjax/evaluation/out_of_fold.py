@@ -6,8 +6,6 @@ its last checkpoint. The seeds of a fold are also averaged: that is what an ense
 members answers for series it has not seen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,8 +6,6 @@ chosen on all series in the same way; its own score there would be too good, so 
 is that of the procedure, from the folds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ One batch, one update, the validation of one series with its decoding, the repor
 a prediction by the run that was saved. What would stop a training after hours stops it here.
 """
 
-from __future__ import annotations
-
 import tempfile
 import time
 from dataclasses import replace

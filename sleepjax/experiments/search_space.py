@@ -6,8 +6,6 @@ highest of its values (evenly in its logarithm where all are positive), anything
 them.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

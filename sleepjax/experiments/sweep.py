@@ -5,8 +5,6 @@ sweep.json      {"trials": [settings, ...]}; the run of number i is in the folde
 sweep.csv, .md  the table
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import math

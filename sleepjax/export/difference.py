@@ -1,7 +1,5 @@
 """Difference between an exported program and the predictor that it was made from, on recordings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -5,8 +5,6 @@ symbolic. Only operations that the converter to ONNX knows for such a length are
 over time, no scatter, no loop.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

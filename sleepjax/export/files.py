@@ -5,8 +5,6 @@ model.onnx        the same for ONNX Runtime, where asked for
 signature.json    inputs, outputs, what the caller does, a hash of each file; written last
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Sequence

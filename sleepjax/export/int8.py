@@ -4,8 +4,6 @@ Norms, biases and other small arrays stay as they are, and so do activations: wh
 is the float32 network with rounded kernels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

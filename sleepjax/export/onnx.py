@@ -1,7 +1,5 @@
 """ONNX: a program converted by jax2onnx, and run by ONNX Runtime."""
 
-from __future__ import annotations
-
 import io
 import logging
 import tempfile

@@ -4,8 +4,6 @@ It does what `Predictor.find` does up to the probabilities, for recordings that 
 grid already: masks, features, windows, the model of every member, and the windows put together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any

@@ -1,7 +1,5 @@
 """The double-plotted actogram: a recording at a glance, a day per row, by its own local clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 

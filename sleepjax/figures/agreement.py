@@ -1,7 +1,5 @@
 """Bland-Altman pictures: the error of each window against the mean of found and true."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A model's worst mistakes: false alarms, misses, and events found far from their place."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

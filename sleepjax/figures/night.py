@@ -1,7 +1,5 @@
 """One night, or any stretch of a recording, in detail: signals, probabilities, events."""
 
-from __future__ import annotations
-
 from datetime import date
 from itertools import pairwise
 

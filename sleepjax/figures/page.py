@@ -1,7 +1,5 @@
 """One self-contained HTML page: text, tables and pictures in a single file that opens offline."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

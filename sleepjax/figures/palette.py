@@ -4,8 +4,6 @@ The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color), told a
 readers; what differs in colour also differs in shape, dash or place.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any, Literal
 

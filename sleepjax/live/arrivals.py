@@ -4,8 +4,6 @@ The checks are those of files (`data.repair`), but for what needs the whole reco
 judges by what came until then, after enough of it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

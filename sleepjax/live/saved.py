@@ -1,7 +1,5 @@
 """State of a stream, and its bytes: one line that names format and model, and a checked payload."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ that its score is shared with has ended; a sleep window a day after it ended, wh
 comes later is near enough to change it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Update: what one push found, as frames."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -9,8 +9,6 @@ sqrt(1/n + 1.96^2 / (2 (n-1))) SD for a limit. These take nights as independent;
 are bootstrapped over persons, whose nights are alike.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

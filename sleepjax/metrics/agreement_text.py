@@ -1,7 +1,5 @@
 """Agreement as tables for people and as a dictionary for programs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict

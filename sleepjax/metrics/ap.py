@@ -11,8 +11,6 @@ zero for the missed ones. Equal scores form one threshold. The result is the mea
 then over event classes. See docs/metric.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ The metric sees one event class at a time (`EventArrays`), with series as intege
 scores become float64, so unsigned and fractional steps are exact (integers below 2**53).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Nights of one person are alike, so series are drawn, not events. Matching happen
 and does not depend on the others; it is done once, and a draw only re-weights the pool.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Agreement by step: asleep or awake, inside or outside of sleep windows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ The definition is a loop over detections. Two facts let it run on whole arrays:
   (Gale & Shapley 1962, doi:10.1080/00029890.1962.11989827).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

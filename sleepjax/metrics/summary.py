@@ -1,7 +1,5 @@
 """The score as a table for people and as a dictionary for programs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import polars as pl

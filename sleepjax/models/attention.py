@@ -3,8 +3,6 @@
 Where ``mask`` [B,T] is given, it is 1 at real tokens, and nobody attends to others.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -8,8 +8,6 @@ A norm is made by ``NORMS[name](train=..., dtype=..., name=...)``. Whatever the 
 takes a norm's statistics and its affine map in float32.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial, reduce

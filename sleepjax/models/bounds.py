@@ -1,7 +1,5 @@
 """Bounds of a module's settings, checked where a module is made."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import flax.linen as nn

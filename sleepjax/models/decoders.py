@@ -4,8 +4,6 @@ Where ``mask`` [B,T'] is given (1 for real frames), what looks further than its 
 see masked frames. Dropout acts on features, never on logits. The U-Net is in `unet1d`.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,7 +1,5 @@
 """DETR over intervals: learned queries that each point at an onset and a wakeup, or at nothing."""
 
-from __future__ import annotations
-
 import math
 
 import flax.linen as nn

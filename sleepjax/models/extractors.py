@@ -1,7 +1,5 @@
 """Extractors: signals [B,T,F] -> an image [B,T',H,C] whose first axis is time in frames."""
 
-from __future__ import annotations
-
 import math
 
 import flax.linen as nn

@@ -1,7 +1,5 @@
 """Head: the last layer of every model that answers per frame, and where its logits start."""
 
-from __future__ import annotations
-
 import math
 
 import flax.linen as nn

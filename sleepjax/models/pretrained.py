@@ -6,8 +6,6 @@
 The hub needs the extra ``pretrained``: pip install sleepjax[pretrained].
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

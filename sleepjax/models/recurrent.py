@@ -3,8 +3,6 @@
 Where ``mask`` [B,T] is given, a state is zero at masked frames, so that nothing enters from them.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,5 @@
 """Names of models and their parts, and how a config's settings become a module."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

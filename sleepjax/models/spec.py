@@ -1,7 +1,5 @@
 """Models put together from parts: spectrogram -> (2-D U-Net ->) decoder -> outputs per frame."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,7 +1,5 @@
 """A transformer over frames with local and global context."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax.numpy as jnp
 

@@ -1,7 +1,5 @@
 """1-D U-Net over frames, and the logits."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

@@ -6,8 +6,6 @@ at stride 2, and the head writes 2x2 blocks. Nothing is averaged away, and the w
 would have the fewest channels, cost a tenth of their time on a CPU.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,5 @@
 """Columns of tables: one declaration of each, from which schema, dictionary and checks follow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A diary beside the main sleep that was found, night by night, and their agreement."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -6,8 +6,6 @@ date with one (``2018-08-14 22:15``), by the clock on the wall. The date of a ro
 evening or that of the morning; the file does not say which, so the reader is told.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """The data dictionary: every column of every table and every reason code, from the declarations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import polars as pl

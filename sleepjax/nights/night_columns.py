@@ -1,7 +1,5 @@
 """Columns of the table of nights."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sleepjax.nights.columns import REASONS, WHY, Column

@@ -1,7 +1,5 @@
 """The table of nights of one recording: every night ends in a row, or in a row with reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 

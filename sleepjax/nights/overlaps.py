@@ -1,7 +1,5 @@
 """Overlaps: recordings of one person at the same time, and sleep that more than one of them has."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sleepjax.nights.columns import REASONS, WHY

@@ -1,7 +1,5 @@
 """The tables of recordings and of people: means of clean nights, regularity and rhythm."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Columns of the tables of recordings and of people."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sleepjax.nights.columns import REASONS, Column

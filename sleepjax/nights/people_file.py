@@ -4,8 +4,6 @@ Columns: ``person``, and either ``series_id`` (as in the table of nights) or ``f
 status.csv). A recording that the file does not name is a person of its own.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import polars as pl

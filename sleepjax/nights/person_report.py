@@ -1,7 +1,5 @@
 """The report of one person: one HTML page with every night, what was found in it and why."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -1,7 +1,5 @@
 """Reason codes: why a night, or a person, should not be used."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from sleepjax.nights.columns import IMPOSSIBLE, REASONS, WHY

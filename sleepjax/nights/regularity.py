@@ -5,8 +5,6 @@ share of pairs of 30-second epochs, 24 hours apart, that are both asleep or both
 at the same times every day; 0: sleep at random. Pairs with an unknown epoch are left out.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.data.recording import Recording

@@ -12,8 +12,6 @@ it between 0 and 1. GGIR computes IS and IV of the same hours, by default after 
 into active or not at 20 mg, and finds L5 and M10 on a finer grid and per day: its values differ.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.data.recording import Recording

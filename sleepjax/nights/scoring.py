@@ -8,8 +8,6 @@ half an hour of wakefulness; docs/nights.md says how far either agrees with poly
 step that was measured with the watch on and is not asleep is awake; all others are unknown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The report of a study: who is missing, which files failed and why, and how all people sleep."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path

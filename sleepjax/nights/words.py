@@ -1,7 +1,5 @@
 """English of the reports: what was found in a night and why, for people who read no code."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from html import escape
 from typing import Any

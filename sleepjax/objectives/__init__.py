@@ -5,8 +5,6 @@ A model's output is ``(outputs, named intermediates)``. An objective turns it in
 post-processing behind them are the same for every kind of model.
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Objective: a loss and a reading of probabilities, and what all objectives share."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Carion et al. 2020 (DETR) in one dimension. A query has 5 outputs: the logits th
 interval, that its onset and that its wakeup lie inside the window, and both positions in steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import jax

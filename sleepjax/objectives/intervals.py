@@ -1,7 +1,5 @@
 """The sleep intervals of a window, recovered inside jit from its per-frame labels."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax

@@ -5,8 +5,6 @@ asleep, onset and wakeup; the offsets of onset and wakeup, in units of ``sigma``
 of the interval that begins at this onset or ends at this wakeup, as log(steps / 8 h).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Targets of each frame and the masked cross-entropy: functions inside the jitted step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import jax

@@ -1,7 +1,5 @@
 """A class per frame: soft targets and weighted cross-entropy; beside them whether it is worn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

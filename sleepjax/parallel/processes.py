@@ -5,8 +5,6 @@ checkpoints; all agree on what decides how the loop continues, since a process t
 collective out makes the others wait forever.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

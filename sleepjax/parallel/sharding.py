@@ -1,7 +1,5 @@
 """Data parallelism: one mesh axis, batches split over it, everything else on every device."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Decoding of probabilities per step to events: a composition of the steps in `candidates`."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

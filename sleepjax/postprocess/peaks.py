@@ -7,8 +7,6 @@ only in what is left, and distance suppression then takes, in each round, all pe
 higher peak can remove.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -9,8 +9,6 @@ and forward-backward, with explicit durations: Yu 2010, doi:10.1016/j.artint.200
 that nobody can have slept in part the sequence, usually into days, which are solved side by side.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -22,8 +22,6 @@ duration), so that the days of somebody who sleeps from morning to evening do no
 sleep. Other windows are naps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import reduce
 

@@ -1,7 +1,5 @@
 """Overlapping windows of predictions put together into one series."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise

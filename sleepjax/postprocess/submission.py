@@ -1,7 +1,5 @@
 """The file of detections that gets scored: row_id, series_id, step, event, score."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import polars as pl

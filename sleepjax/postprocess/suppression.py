@@ -1,7 +1,5 @@
 """Distance suppression: which peaks stay when each removes the lower ones near it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ The ends of a gap, or of hours in which the watch was not worn, look like events
 believed only where the model saw sleep on the measured side: after an onset, or before a wakeup.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 

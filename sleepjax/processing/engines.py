@@ -5,8 +5,6 @@ operating system: that input has failed then, and no other one. Processes are sp
 a fork would copy the locks of threads that JAX and polars run.
 """
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

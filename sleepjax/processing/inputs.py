@@ -1,7 +1,5 @@
 """Inputs: which files are processed, in which order, under which name, and by which shard."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """Tables: the stored results of all inputs put together, some of them in memory at a time."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

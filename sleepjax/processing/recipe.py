@@ -1,7 +1,5 @@
 """Recipe of a result: how inputs are read, and which program and weights find sleep in them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass

@@ -7,8 +7,6 @@ A folder is made under another name and renamed, so that it is there whole or no
 input with the same settings, weights and code has the same folder: it is computed once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -3,8 +3,6 @@
 A run is one shard of a number of shards; without shards it is the only one, and merges at once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

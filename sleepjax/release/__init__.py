@@ -9,8 +9,6 @@
 Reading needs neither Orbax nor a run directory. The package's own release stands in this folder.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

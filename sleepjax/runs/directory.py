@@ -13,8 +13,6 @@ code/               copies of the files of user-defined parts (see `sleepjax.cus
 validation/         probabilities and true events of the last validation (see `validation`)
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 from collections.abc import Iterator, Sequence

@@ -6,8 +6,6 @@ Members are paths relative to the folder; ``post`` are arguments of `postprocess
 the mean of their probabilities.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Environment: the code and the versions of packages that run now."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import subprocess

@@ -4,8 +4,6 @@ Where the data lie, how often a run reports and how it is scored may change; the
 versions of packages may, too. All of it is printed, and kept in run.json under ``changes``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Execution of a run: how it is computed, as opposed to what it computes, which is the config's."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from contextlib import suppress

@@ -7,8 +7,6 @@ each tracker writes to is set as usual by its own environment variables (``WANDB
 ``MLFLOW_TRACKING_URI``).
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

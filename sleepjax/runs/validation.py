@@ -5,8 +5,6 @@ validation/0.npz, 1.npz, ...  one series each: probabilities float32 [T,K], vali
 validation/series.json        what is known of each series, in the same order
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Admission of requests: too many, too large or too slow ones are refused early."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Shapes of requests and answers, as the OpenAPI description shows them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """App: the addresses of the service."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Limits of the service; what is above one is refused in one line that names it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Sessions: the streams that are open, by their key."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time

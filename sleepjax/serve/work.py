@@ -1,7 +1,5 @@
 """Work of the service: a file or samples in, what was found as plain values out."""
 
-from __future__ import annotations
-
 import base64
 import io
 import shutil

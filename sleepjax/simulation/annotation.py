@@ -4,8 +4,6 @@ A sleep window lasts at least 30 minutes, may be interrupted by at most 30 minut
 the watch to be worn throughout, and only the longest window of a night is recorded.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Behaviour of a person of the population ``world`` from going to bed to getting up."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from sleepjax.simulation.behaviour import (

@@ -1,7 +1,5 @@
 """Behaviour of a participant: bouts of the day, and nights with all that disturbs them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

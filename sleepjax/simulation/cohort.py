@@ -1,7 +1,5 @@
 """Simulated cohorts: which one it is, its recordings as frames, and its files in a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The files of a simulated cohort: names, columns, and streaming one recording at a time."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

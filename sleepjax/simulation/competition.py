@@ -1,7 +1,5 @@
 """The population ``competition``: people, device and annotators as in the Child Mind data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Movement of the wrist, from behaviour: arm angle and acceleration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Non-wear: stretches without the watch, copies of other days, and population ``competition``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

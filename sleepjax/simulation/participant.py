@@ -1,7 +1,5 @@
 """The participant: habits, device and compliance of one simulated person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Kinds of people of the population ``world``, and how one person of a kind is drawn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The populations that can be simulated, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

@@ -5,8 +5,6 @@ the angle changes. Movement is a vibration along gravity of the size that gives 
 enmo, so the angle does not depend on it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

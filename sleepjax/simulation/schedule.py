@@ -1,7 +1,5 @@
 """Sleep times of a person of the population ``world``: main sleep, shifts, siestas and naps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One simulated recording: what was measured, what was annotated and what is true."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 import numpy as np

@@ -7,8 +7,6 @@ the stages of real nights (docs/release.md). A model learns what holds in its ow
 shipped weights are the mean of models of both.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 Range = tuple[float, float]

@@ -4,8 +4,6 @@ Polysomnography would report, for each time in bed, the first and the last sleep
 and end of *persistent sleep*: the first and the last ten minutes of which at least 95 % are sleep.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

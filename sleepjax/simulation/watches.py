@@ -5,8 +5,6 @@ posture + noise). That is its floor: half a milligravity for a quiet, well calib
 a bad one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

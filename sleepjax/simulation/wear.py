@@ -1,7 +1,5 @@
 """Non-wear of the population ``world``: times without the watch, and what it measures meanwhile."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The population ``world``: any watch, any adult or child, any night, any length of recording."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sleepjax.data.compact import in_runs

@@ -5,8 +5,6 @@ before it is split over accumulation steps, and a sample's partner is the next o
 (whose order is random already), so neither the number of devices nor of parts changes the result.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

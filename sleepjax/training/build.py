@@ -1,7 +1,5 @@
 """Functions of a config's model, loss and optimiser, pure and compiled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

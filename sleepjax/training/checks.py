@@ -1,7 +1,5 @@
 """Bounds of the numbers in a config, checked before anything is read or compiled."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -8,8 +8,6 @@ averages and batch statistics stay as they are and only the step advances. The d
 the jitted step and is read where the loop waits for the device anyway.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

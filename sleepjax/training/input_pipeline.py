@@ -5,8 +5,6 @@ recordings live on the device, windows are cut inside the jitted step and only (
 each crosses to it; the batches are those of `sleepjax.data.windows.train_batch`, bit for bit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The one training loop, read from top to bottom."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Measurements between two lines of the log: metrics that wait on the device, speed, waiting."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -5,8 +5,6 @@ the guard skips does not shift the schedule. Parameters are named by their path 
 ``extractor/bank0/kernel``, as `parameter_names` lists them, and chosen by patterns with ``*``.
 """
 
-from __future__ import annotations
-
 import fnmatch
 from collections.abc import Callable, Sequence
 from functools import partial

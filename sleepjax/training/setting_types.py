@@ -1,7 +1,5 @@
 """Types of the settings in a config: those of their defaults, checked before anything else."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

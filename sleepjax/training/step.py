@@ -1,7 +1,5 @@
 """Functions that run on the device: one training update, one prediction, one validation batch."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

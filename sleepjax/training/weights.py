@@ -1,7 +1,5 @@
 """Weights of finished runs and files: read, checked against a model, and put into a new state."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
