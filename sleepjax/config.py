@@ -61,11 +61,20 @@ def fits(value: Any, kind: type) -> bool:
     return (isinstance(value, kind) or whole) and isinstance(value, bool) == (kind is bool)
 
 
-def check_items(place: str, items: tuple[Any, ...], kind: type) -> None:
-    """Raise InputError for the first item of a list of settings that is of another type."""
-    for item in items:
-        if not fits(item, kind):
-            raise InputError(f"{place}={items!r}: {item!r} must be of type {kind.__name__}.")
+def check_type(place: str, value: Any, default: Any) -> None:
+    """Raise InputError for a value, or an item of a list, of another type than the default's.
+
+    Items of a list whose default is empty are text.
+    """
+    kind = type(default)
+    if not fits(value, kind):
+        raise InputError(
+            f"{place}={shown(value)} must be of type {kind.__name__}, like {default!r}."
+        )
+    of = type(default[0]) if isinstance(default, tuple) and default else str
+    for item in value if kind is tuple else ():
+        if not fits(item, of):
+            raise InputError(f"{place}={value!r}: {item!r} must be of type {of.__name__}.")
 
 
 def parse_arg(arg: str | None, **defaults: bool | int | float | str) -> SimpleNamespace:

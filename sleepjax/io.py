@@ -27,6 +27,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_hash(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Raise OSError with the path where it cannot be written, in place of what polars raises."""
@@ -97,6 +102,12 @@ def save_figure(path: Path, figure: Figure) -> None:
     """Save a figure in one piece, in the format that the name ends in."""
     with replacing(path) as partial:
         figure.savefig(partial, format=path.suffix[1:])
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Raise InputError where a file stands in the place of the folder that results go into."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{option} {str(path)!r} is a file; give a folder.")
 
 
 def check_output(

@@ -14,6 +14,7 @@ from sleepjax import release
 from sleepjax.data import features, subjects
 from sleepjax.data.subjects import Subject
 from sleepjax.inference import Predict
+from sleepjax.io import text_hash
 from sleepjax.parallel import sharding
 from sleepjax.training.build import build
 from sleepjax.training.state import TrainState
@@ -68,8 +69,7 @@ def make_member(weights: release.Weights, programs: Programs, source: str) -> Me
 
 def weights_hash(members: Sequence[Member]) -> str:
     """SHA-256 of the weights of all members."""
-    each = [release.digest(member.variables) for member in members]
-    return hashlib.sha256("".join(each).encode()).hexdigest()
+    return text_hash("".join(release.digest(member.variables) for member in members))
 
 
 def model_hash(members: Sequence[Member], post: Mapping[str, Any]) -> str:

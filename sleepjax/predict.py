@@ -287,7 +287,7 @@ def load(
     return Predictor(members, own if post is None else dict(post))
 
 
-def figure(found: Found, note: str = "") -> Figure:
+def figure(found: Found, note: str) -> Figure:
     """The nights of one recording with what was found in them."""
     from sleepjax.figures.curves import nights_figure  # matplotlib takes half a second to import
     from sleepjax.figures.shown import View

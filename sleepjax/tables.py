@@ -13,6 +13,7 @@ import polars as pl
 from sleepjax.config import nearest
 from sleepjax.stdio import PanicError, quietly
 from sleepjax.table_files import PARQUET, TABLES, check_table
+from sleepjax.text import first_line
 from sleepjax.types import InputError
 
 _BATCH_ROWS = 262_144
@@ -182,7 +183,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = first_line(error)
         if path.suffix.lower() == ".csv" and re.search("utf-?8", reason, re.IGNORECASE):
             raise InputError(
                 f"{path.name}: it is not UTF-8 text (is it Latin-1 or Windows-1252?); save it as "

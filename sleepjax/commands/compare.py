@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from sleepjax import cli
-from sleepjax.io import save_figure, write_text
+from sleepjax.io import check_folder, save_figure, write_text
 from sleepjax.types import InputError
 
 METHODS = (
@@ -35,8 +35,7 @@ def main(argv: list[str]) -> int:
 def compare(workdirs: list[Path], out: Path) -> int:
     if len({path.resolve() for path in workdirs}) < 2:
         raise InputError("give at least two run directories, such as runs/spec1d runs/spec2d.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a file; give a folder.")
+    check_folder("--out", out)
     for workdir in workdirs:
         if out.resolve().is_relative_to(workdir.resolve()):
             raise InputError(f"--out {str(out)!r} lies in the run {str(workdir)!r}, which is read.")

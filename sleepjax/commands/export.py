@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from sleepjax import cli
+from sleepjax.io import check_folder
 from sleepjax.types import InputError
 
 
@@ -35,12 +36,12 @@ def export(args: argparse.Namespace) -> int:
     if args.check and not Path(args.check).exists():
         raise InputError(f"--check {args.check!r} does not exist.")
 
-    from sleepjax.data.raw import iter_recordings
+    from sleepjax.devices.series import iter_recordings
     from sleepjax.export import files, int8
     from sleepjax.predict import load
 
     if args.check:  # what cannot be read is said before anything is made
-        next(iter_recordings(args.check, tz=args.tz), None)
+        next(iter_recordings(Path(args.check), tz=args.tz), None)
     predictor = load(args.workdir, args.checkpoint)
     formats = (files.STABLEHLO, files.ONNX) if args.onnx else (files.STABLEHLO,)
     signature = files.write(out, int8.rounded(predictor) if args.int8 else predictor, formats)
@@ -53,10 +54,9 @@ def export(args: argparse.Namespace) -> int:
 
 def check_out(out: Path, overwrite: bool) -> None:
     """Raise InputError for a folder with something else, or with what must not be replaced."""
+    check_folder("--out", out)
     if not out.exists():
         return
-    if not out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a file; give a folder.")
     known = {"signature.json", "model.stablehlo", "model.onnx"}
     others = sorted(path.name for path in out.iterdir() if path.name not in known)
     if others:
@@ -67,10 +67,10 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 def compare(out: Path, formats, predictor, args: argparse.Namespace) -> None:
     """Print how far each format agrees with the predictor on the recordings of a file."""
-    from sleepjax.data.raw import iter_recordings
+    from sleepjax.devices.series import iter_recordings
     from sleepjax.export import difference, files
 
     runs = {name: files.read(out, name) for name in formats}
-    for recording in iter_recordings(args.check, tz=args.tz):
+    for recording in iter_recordings(Path(args.check), tz=args.tz):
         for name, run in runs.items():
             print(f"{name}: {difference.of(run, predictor, recording)}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
-from sleepjax.io import check_not_input, save_figure
+from sleepjax.io import check_folder, check_not_input, save_figure
 from sleepjax.stdio import warn
 from sleepjax.types import InputError
 
@@ -51,8 +51,7 @@ def draw(args: argparse.Namespace) -> int:
     if args.series and not Path(args.series).exists():
         raise InputError(f"--series {args.series!r} does not exist.")
     out = Path(args.out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {args.out!r} is a file; give a folder.")
+    check_folder("--out", out)
 
     # matplotlib and JAX are imported late: a wrong path is reported at once.
     from sleepjax.data.store_files import folder_name

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -241,22 +242,19 @@ def find(
     """(events and windows of each series that can be used, what is wrong with each other one)."""
     from sleepjax.data import qc
     from sleepjax.data.store_files import folder_name
+    from sleepjax.devices.series import until_fault
     from sleepjax.predict import figure
     from sleepjax.progress import Progress
 
-    events, windows, faults, series_id = [], [], [], ""
+    events, windows, faults = [], [], []
     series = answers(Path(args.series), predictor, people, args.tz)
     # How many rows a device file becomes is known when it has been read.
     with Progress(n_rows or 1, "predict", "rows") as progress:
-        while True:
-            try:
-                name, height, found, slept = next(series)
-            except StopIteration:
-                return events, windows, faults
-            except InputError as error:  # the rest of the file cannot be read
-                last = f" Nothing after series {series_id!r} was read." if series_id else ""
-                return events, windows, [*faults, f"{error}{last}"]
-            series_id = name
+        for one in until_fault(series, itemgetter(0)):
+            if isinstance(one, InputError):
+                faults.append(str(one))
+                break
+            _, height, found, slept = one
             progress.advance(height if n_rows else 0)
             if isinstance(found, InputError):
                 faults.append(str(found))
@@ -274,3 +272,4 @@ def find(
                 write_table(curves / f"{len(events):09d}.parquet", found.curves)
             events.append(found.events)
             windows.append(slept)
+    return events, windows, faults

@@ -5,7 +5,6 @@ are continuous in time. Samples that are not valid hold the mean of their signal
 z-scored value is exactly 0.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import polars as pl
 from sleepjax import custom
 from sleepjax.config import check_known
 from sleepjax.data.recording import Recording
-from sleepjax.io import file_hash
+from sleepjax.io import file_hash, text_hash
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 
 NORMALISERS = {
@@ -264,7 +263,4 @@ def definitions(names: Sequence[str]) -> dict[str, str]:
         if custom.is_custom(name)
         else FEATURES[name].meta.serialize(format="json")
     )
-    return {
-        custom.short(name): hashlib.sha256(text(name).encode()).hexdigest()[:16]
-        for name in check_names(names)
-    }
+    return {custom.short(name): text_hash(text(name))[:16] for name in check_names(names)}

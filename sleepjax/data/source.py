@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from sleepjax.data.raw import find_files
 from sleepjax.data.recording import Recording
 from sleepjax.data.store import Store, open_store, prepare
 from sleepjax.data.store_files import MANIFEST
+from sleepjax.io import text_hash
 from sleepjax.simulation import Cohort, simulate_cohort
 from sleepjax.stdio import warn
 from sleepjax.table_files import TABLES
@@ -62,7 +62,7 @@ class TrainingData:
             "normalisers": self.store.normalisers,
             "features": definitions(self.features),
             # Changes with any sample of any recording, or with how it was repaired.
-            "recordings": _digest(repr(sorted(self.store.content_groups.items()))),
+            "recordings": text_hash(repr(sorted(self.store.content_groups.items()))),
             "train_series": ids(self.train),
             "valid_series": ids(self.valid),
             "labels": _hash(self.store.events, *self.store.stretches.values()),
@@ -79,16 +79,12 @@ class TrainingData:
         known = {one.meta.series_id: extra(one) for one in (*self.train, *self.valid)}
         if not any(known.values()):
             return {}
-        return {"subjects": _digest(repr(sorted(known.items())))}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        return {"subjects": text_hash(repr(sorted(known.items())))}
 
 
 def _hash(*tables: pl.DataFrame | None) -> str:
     """What changes with any label; the order of the rows is no change."""
-    return _digest("\n\n".join(t.sort(t.columns).write_csv() for t in tables if t is not None))
+    return text_hash("\n\n".join(t.sort(t.columns).write_csv() for t in tables if t is not None))
 
 
 def open_training_data(data: Mapping[str, Any], simulate: Mapping[str, Any]) -> TrainingData:

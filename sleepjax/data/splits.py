@@ -1,10 +1,10 @@
 """Seeded, grouped and stratified K-folds over whole series."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from itertools import groupby
 
+from sleepjax.io import text_hash
 from sleepjax.types import InputError
 
 
@@ -63,6 +63,6 @@ def _stratum(nights: int) -> int:
     return round(2 * math.log2(nights + 1))
 
 
-def _draw(*words: object) -> bytes:
+def _draw(*words: object) -> str:
     """A number at random that the words decide."""
-    return hashlib.sha256(repr(words).encode()).digest()
+    return text_hash(repr(words))

@@ -1,7 +1,8 @@
 """Series of any kind of file, device files too, as `data.raw` reads those of its columns."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from sleepjax.data import raw
 from sleepjax.data.raw import Rows
@@ -9,6 +10,9 @@ from sleepjax.data.recording import Recording
 from sleepjax.devices.kinds import TABLE, recognise
 from sleepjax.devices.reading import check_name, is_series, recordings
 from sleepjax.tables import column_names
+from sleepjax.types import InputError
+
+T = TypeVar("T")
 
 
 def count_rows(path: Path) -> int:
@@ -34,6 +38,20 @@ def iter_recordings(
 ) -> Iterator[Recording]:
     """As `raw.iter_recordings`, of any file that `recordings` reads."""
     yield from raw.usable(iter_rows(path, tz=tz), tz=tz, refused=refused)
+
+
+def until_fault(series: Iterator[T], name: Callable[[T], str]) -> Iterator[T | InputError]:
+    """What is read of a file, and last what is wrong where the rest of it cannot be read.
+
+    ``name`` is the series id of what is read.
+    """
+    last = ""
+    try:
+        for one in series:
+            last = f" Nothing after series {name(one)!r} was read."
+            yield one
+    except InputError as error:
+        yield InputError(f"{error}{last}")
 
 
 def _in_our_columns(path: Path) -> bool:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sleepjax import custom
-from sleepjax.config import check_items, check_known, fits, shown
+from sleepjax.config import check_known, check_type
 from sleepjax.models.bounds import check_size
 from sleepjax.models.decoders import (
     LSTMDecoder,
@@ -202,12 +202,7 @@ def _typed(what: str, value: Any, field: dataclasses.Field) -> Any:
         return value
     if isinstance(default, tuple) and isinstance(value, list):
         value = tuple(value)
-    if not fits(value, type(default)):
-        raise InputError(
-            f"{what}={shown(value)} must be of type {type(default).__name__}, like {default!r}."
-        )
-    if isinstance(default, tuple) and default:
-        check_items(what, value, type(default[0]))
+    check_type(what, value, default)
     return float(value) if isinstance(default, float) else value
 
 

@@ -1,6 +1,5 @@
 """Inputs: which files are processed, in which order, under which name, and by which shard."""
 
-import hashlib
 import os
 import stat
 from collections import Counter
@@ -8,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sleepjax.io import text_hash
 from sleepjax.text import counted
 from sleepjax.types import InputError
 
@@ -38,15 +38,14 @@ class Inputs:
     @property
     def hash(self) -> str:
         """Of the names."""
-        return hashlib.sha256("\n".join(one.name for one in self.files).encode()).hexdigest()
+        return text_hash("\n".join(one.name for one in self.files))
 
     def shard(self, number: int, count: int) -> tuple[Input, ...]:
         """Those of shard ``number`` (from 1) of ``count``.
 
         The name alone decides, so that a file that arrives later moves no other one.
         """
-        digest = lambda one: hashlib.sha256(one.name.encode()).digest()
-        mine = lambda one: int.from_bytes(digest(one)[:8], "big") % count == number - 1
+        mine = lambda one: int(text_hash(one.name)[:16], 16) % count == number - 1
         return tuple(filter(mine, self.files))
 
 

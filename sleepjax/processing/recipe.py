@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sleepjax
+from sleepjax.io import text_hash
 from sleepjax.nights.reasons import MIN_HOURS
 
 
@@ -44,7 +45,7 @@ class Identity:
     @property
     def hash(self) -> str:
         """Of all of it."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+        return text_hash(json.dumps(asdict(self)))
 
 
 def identity(settings: Settings, weights: str) -> Identity:

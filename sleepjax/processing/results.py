@@ -7,7 +7,6 @@ A folder is made under another name and renamed, so that it is there whole or no
 input with the same settings, weights and code has the same folder: it is computed once.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from sleepjax.io import text_hash
 
 RESULT = "result.json"
 DONE, PARTIAL, FAILED, DUPLICATE = "done", "partial", "failed", "duplicate"
@@ -51,8 +52,7 @@ def from_json(values: dict[str, Any]) -> Outcome:
 
 def key(sha256: str, name: str, identity: str) -> str:
     """Hash of a file's content, its own name (a series may be called after it) and the identity."""
-    text = "\n".join((sha256, os.path.basename(name), identity))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return text_hash("\n".join((sha256, os.path.basename(name), identity)))[:32]
 
 
 def folder(out: Path, key: str) -> Path:

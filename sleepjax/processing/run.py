@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from sleepjax import provenance, text
+from sleepjax import io, provenance, text
 from sleepjax.io import write_json
 from sleepjax.lock import held
 from sleepjax.processing import results
@@ -98,8 +98,7 @@ def cpus() -> int:
 
 def check_folder(out: Path, shard: Shard) -> None:
     """Raise InputError where the folder holds something else, or other shards."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a file; give a folder.")
+    io.check_folder("--out", out)
     if out.is_dir() and any(out.iterdir()) and not (out / LOCK).exists():
         raise InputError(f"--out {str(out)!r} holds other files; give a new or an empty folder.")
     for path in (out / "results").glob("shard-*-of-*.json"):

@@ -18,6 +18,7 @@ from sleepjax.data import qc
 from sleepjax.data.raw import recordings_from_frame
 from sleepjax.data.recording import Recording
 from sleepjax.devices import Converted, recordings
+from sleepjax.devices.series import until_fault
 from sleepjax.io import file_hash, write_table
 from sleepjax.nights import (
     nights_table,
@@ -219,17 +220,10 @@ def _read(
         lenient=settings.lenient,
         jobs=jobs,
     )
-    series_id = ""
-    while True:
-        try:
-            converted = next(source)
-        except StopIteration:
-            return
-        except InputError as error:  # the rest of the file cannot be read
-            last = f" Nothing after series {series_id!r} was read." if series_id else ""
-            yield InputError(f"{error}{last}")
-            return
-        series_id = str(converted.frame["series_id"][0])
+    for converted in until_fault(source, lambda one: str(one.frame["series_id"][0])):
+        if isinstance(converted, InputError):
+            yield converted
+            continue
         try:
             (recording,) = recordings_from_frame(converted.frame, tz=settings.tz, source=path.name)
             yield converted, recording

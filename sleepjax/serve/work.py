@@ -1,7 +1,6 @@
 """Work of the service: a file or samples in, what was found as plain values out."""
 
 import base64
-import io
 import shutil
 import tempfile
 import threading
@@ -15,6 +14,7 @@ import polars as pl
 from sleepjax import devices, provenance
 from sleepjax.data import clock, qc
 from sleepjax.data.raw import recordings_from_frame
+from sleepjax.figures.palette import png
 from sleepjax.predict import Found, Predictor, figure
 from sleepjax.serve.limits import Limits
 from sleepjax.tables import column_names
@@ -149,6 +149,5 @@ def answer(predictor: Predictor, found: Found, picture: bool) -> dict[str, Any]:
 
 def drawn(found: Found, note: str) -> str:
     """A picture of the nights: a PNG as a data address, which a page can show as it is."""
-    with _DRAWING, io.BytesIO() as file:
-        figure(found, note).savefig(file, format="png")
-        return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    with _DRAWING:
+        return "data:image/png;base64," + base64.b64encode(png(figure(found, note))).decode()

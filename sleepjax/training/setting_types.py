@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from sleepjax import custom
-from sleepjax.config import check_items, fits, shown
+from sleepjax.config import check_type, shown
 from sleepjax.defaults import default_config
 from sleepjax.types import InputError
 
@@ -30,14 +30,14 @@ def check_types(config: Any) -> None:
         _check_group(config, group)
     for key, default in defaults.items():
         if key not in groups:
-            _check(key, config.get(key, default), default)
+            check_type(key, config.get(key, default), default)
             continue
         own_loss = key == "loss" and custom.is_custom(config.loss.get("name"))
         for name, of in default.items():
             if own_loss and name not in ("name", "worn"):  # settings of that loss
                 continue
             if key != "post":  # `decode.check_post` knows which of them may be None
-                _check(f"{key}.{name}", config[key].get(name, of), of)
+                check_type(f"{key}.{name}", config[key].get(name, of), of)
     _check_names("model", config.model)
 
 
@@ -52,16 +52,6 @@ def _check_group(config: Any, group: str) -> None:
                 f"{group}.{key}={shown(found[key])} is not a setting: it follows from those of "
                 "data and loss; leave it out."
             )
-
-
-def _check(place: str, value: Any, default: Any) -> None:
-    kind = type(default)
-    if not fits(value, kind):
-        raise InputError(
-            f"{place}={shown(value)} must be of type {kind.__name__}, like {default!r}."
-        )
-    if kind is tuple:
-        check_items(place, value, type(default[0]) if default else str)
 
 
 def _check_names(place: str, group: Any) -> None:
