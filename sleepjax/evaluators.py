@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from sleepjax import custom, metrics, postprocess
+from sleepjax import custom, metrics
 from sleepjax.data.source import TrainingData
 from sleepjax.evaluation.event_ap import Evaluation
 from sleepjax.figures import curves
@@ -42,21 +41,19 @@ class Validation:
         """Run and step, and whether the data are simulated."""
         return f"{self.workdir.name}, step {self.step}{', simulated data' * self.data.simulated}"
 
+    @property
+    def curves(self) -> list[files.Curves]:
+        """The probabilities of each validation series."""
+        found = self.evaluation.probabilities
+        return [files.Curves(one, found[one.meta.series_id]) for one in self.data.valid]
+
 
 Evaluator = Callable[[Validation], Mapping[str, float]]
 
 
 def agreement(run: Validation) -> Mapping[str, float]:
     """Errors of main sleep against the labelled nights: median absolute, in minutes, and missed."""
-    found = pl.concat(
-        postprocess.find_windows(
-            run.evaluation.probabilities[one.meta.series_id],
-            one.meta,
-            valid=np.asarray(one.valid),
-            spread=run.spread,
-        )
-        for one in run.data.valid
-    )
+    found = pl.concat(one.windows(run.spread) for one in run.curves)
     result = metrics.agreement(run.data.solution, found)
     row = {
         f"valid/agreement/{name}": difference.median_absolute
@@ -81,9 +78,7 @@ def nights(run: Validation) -> Mapping[str, float]:
 
 def saved(run: Validation) -> Mapping[str, float]:
     """Save probabilities and true events, so that decoding can be tuned without the model."""
-    found = run.evaluation.probabilities
-    each = [files.Curves(one, found[one.meta.series_id]) for one in run.data.valid]
-    files.save(run.workdir, each, run.data.solution, run.config.total_steps)
+    files.save(run.workdir, run.curves, run.data.solution, run.config.total_steps)
     return {}
 
 

@@ -21,6 +21,7 @@ from sleepjax.inference import Predict, Windowing, check_finite, predict_series
 from sleepjax.member import Member, Programs, make_member, predict_together
 from sleepjax.parallel import sharding
 from sleepjax.runs import ensemble
+from sleepjax.runs.validation import Curves
 from sleepjax.training.weights import read_run
 from sleepjax.types import CLASSES, WORN, InputError
 
@@ -47,10 +48,7 @@ class Found:
     @property
     def windows(self) -> pl.DataFrame:
         """When the person slept: the columns of `postprocess.sleep_windows.SCHEMA`."""
-        one, valid = self.recording, np.asarray(self.recording.valid)
-        return postprocess.find_windows(
-            self.probabilities, one.meta, valid=valid, spread=self.spread
-        )
+        return Curves(self.recording, self.probabilities).windows(self.spread)
 
     @property
     def curves(self) -> pl.DataFrame:
@@ -242,8 +240,11 @@ class Predictor:
             sums = (np.float32(n) * one[:, :common] for n, one in each)
             probs = reduce(np.add, sums) / np.float32(len(self.members))
         check_finite(probs, recording.meta)
-        valid = np.asarray(recording.valid)
-        events = postprocess.decode_series(probs, recording.meta, valid=valid, **self.post)
+        return self.decoded(recording, probs)
+
+    def decoded(self, recording: Recording, probs: np.ndarray, **more: bool) -> Found:
+        """What is found by probabilities [T,K]; ``more`` is for `postprocess.decode_series`."""
+        events = Curves(recording, probs).events(self.post | more)
         events = postprocess.with_timestamps(events, recording.meta)
         return Found(recording, probs, events, self.spread)
 

@@ -9,10 +9,12 @@ import jax
 import numpy as np
 import polars as pl
 
-from sleepjax import metrics, postprocess
+from sleepjax import metrics
 from sleepjax.data import windows
 from sleepjax.data.recording import Recording
 from sleepjax.inference import Windowing, predict_series
+from sleepjax.metrics import APResult
+from sleepjax.runs.validation import Curves
 from sleepjax.types import EVENTS, TOLERANCES, DivergedError
 
 
@@ -22,7 +24,7 @@ class Evaluation:
 
     metrics: dict[str, float]
     """``loss``, ``event_ap``, ``event_ap/onset``, ``event_ap/onset@36`` and so on."""
-    result: metrics.APResult
+    result: APResult
     events: pl.DataFrame
     """series_id, step, event, score."""
     probabilities: dict[str, np.ndarray]
@@ -57,8 +59,7 @@ def evaluate(
                 f"the model predicts NaN for validation series {one.meta.series_id!r}: updates "
                 "before were too large. Lower optim.lr, and use another --workdir."
             )
-        valid = np.asarray(one.valid)
-        found.append(postprocess.decode_series(probs, one.meta, valid=valid, **post))
+        found.append(Curves(one, probs).events(post))
         probabilities[one.meta.series_id] = probs
     events = pl.concat(found)
 

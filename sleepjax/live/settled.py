@@ -16,6 +16,7 @@ from sleepjax import postprocess
 from sleepjax.data.recording import Recording
 from sleepjax.local_time import local_seconds
 from sleepjax.postprocess.decode import SCHEMA as EVENTS
+from sleepjax.runs.validation import Curves
 from sleepjax.types import STEPS_PER_DAY, STEPS_PER_HOUR, STEPS_PER_MINUTE, InputError
 
 KEPT = 8 * STEPS_PER_DAY
@@ -73,9 +74,8 @@ def events(
     if not len(ended):
         return given, no_events()
     end = given.events_to + int(ended[-1]) + 1
-    valid = np.asarray(recording.valid)
-    part: dict[str, Any] = {"onset_before": given.onset_seen, "rows_after": True}
-    found = postprocess.decode_series(probs, meta, valid=valid, **post, **part)
+    part = {"onset_before": given.onset_seen, "rows_after": True}
+    found = Curves(recording, probs).events({**post, **part})
     found = postprocess.with_timestamps(found, meta)
     found = found.filter(pl.col("step").is_between(given.events_to, end, closed="left"))
     seen = given.onset_seen or bool((found["event"] == "onset").any())
@@ -90,8 +90,7 @@ def windows(
     ``main`` is judged by the windows of the kept days.
     """
     meta = recording.meta
-    valid = np.asarray(recording.valid)
-    found = postprocess.find_windows(probs, meta, valid=valid, spread=spread)
+    found = Curves(recording, probs).windows(spread)
     ended = pl.col("wakeup_step") <= meta.first_step + meta.n_steps - AFTER_WINDOW
     found = found.filter(ended, pl.col("onset_step") >= given.windows_to)
     if len(found):

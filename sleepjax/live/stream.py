@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from sleepjax import postprocess
 from sleepjax.config import fits
 from sleepjax.data import rest, zones
 from sleepjax.data.plausible import check_degrees
@@ -202,12 +201,8 @@ class Stream:
         probs = np.concatenate([state.probs, self._mean(each, now, state.final)])
         first, stop = state.final - len(state.probs), state.rows.stop
         recording = now.recording(first, stop)
-        part: dict[str, Any] = {"onset_before": state.given.onset_seen and first > 0}
-        events = postprocess.decode_series(
-            probs, recording.meta, valid=now.cut(first, stop), **self.predictor.post, **part
-        )
-        events = postprocess.with_timestamps(events, recording.meta)
-        return Found(recording, probs, events, self.predictor.spread)
+        before = state.given.onset_seen and first > 0
+        return self.predictor.decoded(recording, probs, onset_before=before)
 
     @property
     def counts(self) -> Counts:

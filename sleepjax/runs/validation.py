@@ -36,8 +36,13 @@ class Curves:
 
     def events(self, post: Mapping) -> pl.DataFrame:
         """What `postprocess.decode_series` finds with the settings ``post``."""
-        one, valid = self.recording, np.asarray(self.recording.valid)
-        return postprocess.decode_series(self.probabilities, one.meta, valid=valid, **post)
+        meta, valid = self.recording.meta, np.asarray(self.recording.valid)
+        return postprocess.decode_series(self.probabilities, meta, valid=valid, **post)
+
+    def windows(self, spread: float) -> pl.DataFrame:
+        """Its sleep windows; ``spread`` as of `postprocess.find_windows`."""
+        meta, valid = self.recording.meta, np.asarray(self.recording.valid)
+        return postprocess.find_windows(self.probabilities, meta, valid=valid, spread=spread)
 
 
 def save(
