@@ -13,7 +13,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sleepjax.config import check_known, flat
 from sleepjax.io import write_json
@@ -24,24 +24,6 @@ from sleepjax.types import InputError
 
 FILE = "trackers.json"
 """Of a run directory: name of each tracker -> its id of the run, which a resumed run continues."""
-
-
-class Backend(Protocol):
-    """What a tracker can do; any of it may raise."""
-
-    id: str
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """One point per value."""
-
-    def figure(self, step: int, path: Path) -> None:
-        """A picture."""
-
-    def artefact(self, path: Path, kind: str) -> None:
-        """A file or a folder."""
-
-    def close(self, finished: bool) -> None:
-        """The end of the run."""
 
 
 class _WandB:
@@ -108,9 +90,8 @@ class _MLflow:
         self.client.set_terminated(self.id, "FINISHED" if finished else "KILLED")
 
 
-Begin = Callable[[Path, Mapping[str, Any], str | None], Backend]
-"""(run directory, config, id of the run that is continued)."""
-BACKENDS: dict[str, Begin] = {"wandb": _WandB, "mlflow": _MLflow}
+Backend = _WandB | _MLflow
+BACKENDS: dict[str, type[Backend]] = {"wandb": _WandB, "mlflow": _MLflow}
 
 
 def check(names: Sequence[str]) -> None:
