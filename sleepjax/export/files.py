@@ -6,7 +6,6 @@ signature.json    inputs, outputs, what the caller does, a hash of each file; wr
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from jax import export
 
 from sleepjax import __version__
+from sleepjax.data.store_files import read_json
 from sleepjax.export import onnx, program
 from sleepjax.io import replacing, write_json
 from sleepjax.member import outputs
@@ -96,17 +96,16 @@ def stablehlo(function: program.Program) -> bytes:
 def read_signature(folder: Path) -> dict[str, Any]:
     """The signature of an exported model. Raises InputError where it is none this one reads."""
     path = folder / SIGNATURE
-    try:
-        signature = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    signature = read_json(path)
+    if signature is None:
         raise InputError(
             f"{folder} is not an exported model: {SIGNATURE} is missing or damaged; "
             "scripts/export.py writes one."
-        ) from None
-    if not isinstance(signature, dict) or signature.get("format") != FORMAT:
-        found = signature.get("format") if isinstance(signature, dict) else None
+        )
+    if signature.get("format") != FORMAT:
         raise InputError(
-            f"{path} has format {found!r}, this sleepjax reads {FORMAT}; export the model again."
+            f"{path} has format {signature.get('format')!r}, this sleepjax reads {FORMAT}; export "
+            "the model again."
         )
     return signature
 

@@ -3,7 +3,6 @@
 A run is one shard of a number of shards; without shards it is the only one, and merges at once.
 """
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from sleepjax import io, provenance, text
+from sleepjax.data.store_files import read_json
 from sleepjax.io import write_json
 from sleepjax.lock import held
 from sleepjax.processing import results
@@ -113,11 +113,9 @@ def check_folder(out: Path, shard: Shard) -> None:
 
 def changed(listing: Path, now: Identity) -> str:
     """Which parts of the identity in the list of an earlier run differ, ``"code, weights"``."""
-    try:
-        before = json.loads(listing.read_text(encoding="utf-8"))["identity"]
-        return ", ".join(name for name, value in asdict(now).items() if before[name] != value)
-    except (OSError, ValueError, TypeError, KeyError):
-        return ""
+    before = (read_json(listing) or {}).get("identity", {})
+    same = lambda name, value: before.get(name, value) == value
+    return ", ".join(name for name, value in asdict(now).items() if not same(name, value))
 
 
 def each(inputs: Sequence[Input], task: Task, engine: Engine) -> list[Outcome]:
@@ -186,10 +184,10 @@ def read_shards(out: Path) -> dict[str, dict[str, Any]]:
         path = out / "results" / f"{name}.json"
         if not path.exists():
             raise InputError(f"{out}: {name} is not finished; run --shard {number}/{count} again.")
-        try:
-            shards[name] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError(f"{path} is damaged; run --shard {number}/{count} again.") from None
+        contents = read_json(path)
+        if contents is None:
+            raise InputError(f"{path} is damaged; run --shard {number}/{count} again.")
+        shards[name] = contents
     first, *others = shards
     for name in others:
         for what in ("identity", "inputs"):

@@ -1,6 +1,5 @@
 """The files of a simulated cohort: names, columns, and streaming one recording at a time."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sleepjax.data import events, raw
+from sleepjax.data.store_files import read_json
 from sleepjax.progress import Progress
 from sleepjax.simulation.series import SimulatedSeries
 from sleepjax.types import EVENTS
@@ -48,10 +48,7 @@ FILES = (
 
 def read_marker(folder: Path) -> dict[str, Any]:
     """What simulation.json says; empty where it is missing or damaged."""
-    try:
-        return json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return read_json(folder / MARKER) or {}
 
 
 def write(
