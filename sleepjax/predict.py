@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 People = Mapping[str, Subject]
 """Series id -> what is known of the person, column -> value."""
-SIMULATED = "model trained on SIMULATED data"
+SIMULATED = "trained on SIMULATED data"
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Predictor:
     def note(self) -> str:
         """What pictures say of the training; empty where there is nothing to know of it."""
         unfinished = ["training unfinished"] * bool(self.unfinished)
-        return ", ".join([SIMULATED] * self.run["simulated"] + unfinished)
+        return ", ".join([f"model {SIMULATED}"] * self.run["simulated"] + unfinished)
 
     @property
     def warnings(self) -> list[str]:
         """A line for each thing to know before what is found is believed."""
-        simulated = f"{SIMULATED}; do not draw conclusions about people."
+        simulated = f"the model was {SIMULATED}; do not draw conclusions about people."
         return [simulated] * self.run["simulated"] + self.unfinished
 
     def predict(
