@@ -24,7 +24,7 @@ def get_config(arg=None):
         dtype="float32",
     )
     if arg.demo:
-        c.update(total_steps=2_700, eval=dict(every=1_350))
+        c.update(total_steps=2_700, ckpt_every=1_350, eval=dict(every=1_350))
         decoder = dict(widths=(16, 24, 32, 48, 64, 96), dropout=0.1)
         c.update(model=dict(decoder=decoder))
     if arg.tiny:

@@ -65,6 +65,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
         config, workdir, config.data.folds if args.folds is None else args.folds, args.seeds
     )
     runtime.use_compilation_cache()
+    runtime.keep_freed_memory()
     train(members)
     report(args, workdir, members)
     return 0

@@ -82,9 +82,10 @@ def teach(config: Any, folder: Path, source: str | None) -> None:
     from sleepjax.member import outputs, weights_hash
     from sleepjax.predict import load
     from sleepjax.progress import Progress
-    from sleepjax.runs.runtime import use_compilation_cache
+    from sleepjax.runs.runtime import keep_freed_memory, use_compilation_cache
 
     use_compilation_cache()
+    keep_freed_memory()
     predictor = load(source)
     if config.loss.get("worn", 0) > 0 and WORN not in outputs(predictor.members):
         raise InputError(

@@ -98,6 +98,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
         search_space.check(config, point)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "sweep"))
     runtime.use_compilation_cache()
+    runtime.keep_freed_memory()
     trials = Trials(workdir, config)
     if args.slurm:
         return write_array(args, rest, [trials.add(point) for point in points])

@@ -107,6 +107,7 @@ def train(config: ConfigDict, workdir: str, args: argparse.Namespace, stop: Stop
     if args.deterministic:
         runtime.use_deterministic_kernels()
     runtime.use_compilation_cache()
+    runtime.keep_freed_memory()
     if args.dry_run:
         from sleepjax.experiments import dry_run
 

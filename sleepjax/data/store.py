@@ -207,8 +207,11 @@ def prepare(
             f"{out} holds the recordings that are read, and a store's folder holds nothing else; "
             "give another folder for the store."
         )
+    paths = [p for p in (*files.series, files.events, *files.stretches.values()) if p]
+    for path in paths:
+        _check_readable(path)
     with ThreadPoolExecutor(1) as beside:
-        inputs = beside.submit(_describe, files)  # hashed while their rows are read
+        inputs = beside.submit(lambda: [_describe(p) for p in paths])  # while rows are read
         settings = {
             "phase": phase,
             "simulated": files.simulated,
@@ -249,14 +252,16 @@ def _write(
     return store
 
 
-def _describe(files: raw.CohortFiles) -> list[dict]:
-    """Name, size and content hash of each input file."""
-    found = []
-    for path in filter(None, (*files.series, files.events, *files.stretches.values())):
-        if path.is_dir():
-            raise InputError(f"{path}: it is a folder; give the file itself.")
-        found.append({"name": path.name, "size": path.stat().st_size, "sha256": file_hash(path)})
-    return found
+def _check_readable(path: Path) -> None:
+    """Raise InputError for a folder, OSError for a file that may not be read."""
+    if path.is_dir():
+        raise InputError(f"{path}: it is a folder; give the file itself.")
+    path.open("rb").close()
+
+
+def _describe(path: Path) -> dict:
+    """Name, size and content hash of an input file."""
+    return {"name": path.name, "size": path.stat().st_size, "sha256": file_hash(path)}
 
 
 def _check_kind(out: Path, simulated: bool) -> None:

@@ -1,5 +1,6 @@
 """Preparing: only what differs is written, a stop at any moment loses nothing."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -158,6 +159,24 @@ def test_stopping_before_any_rename_loses_nothing(tmp_path, monkeypatch, over_an
             open_store(out)
         build(cohort, out, features=SOME)
         assert tree(out) == want
+
+
+@pytest.mark.parametrize("name", ["train_series.parquet", "train_nonwear.csv"])
+def test_an_input_that_cannot_be_opened_is_said_before_the_store_is_touched(cohort, tmp_path, name):
+    (cohort / name).unlink(missing_ok=True)
+    (cohort / name).mkdir()
+    with pytest.raises(InputError, match=f"{name}: it is a folder; give the file itself"):
+        build(cohort, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_manifest_names_the_content_of_each_input(cohort, tmp_path):
+    """They are hashed while they are read, so the hash comes last."""
+    found = build(cohort, tmp_path / "out").manifest["settings"]["inputs"]
+    assert [one["name"] for one in found] == ["train_series.parquet", "train_events.csv"]
+    for one in found:
+        data = (cohort / one["name"]).read_bytes()
+        assert (one["size"], one["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
 
 
 def test_damage_is_noticed_and_mended(cohort, tmp_path):
