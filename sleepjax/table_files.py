@@ -80,7 +80,7 @@ def _check_text(head: bytes, name: str) -> None:
     first = head.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
     if re.fullmatch('"?sep=.?"?', first, re.IGNORECASE):
         raise InputError(
-            f"{name}: its first line, {first}, is a note for Excel; delete it, so that the names "
+            f"{name}: its first line {first!r} is a note for Excel; delete it, so that the names "
             "of the columns come first."
         )
     check_commas(first, name)

@@ -24,7 +24,7 @@ KINDS = [
         "a.csv: columns are separated by ';'; write it with ',' between columns and '.'",
     ),
     ("a.csv", "\t", r"a.csv: columns are separated by '\\t'; write it with ','"),
-    ("a.csv", "sep", "a.csv: its first line, sep=,, is a note for Excel; delete it"),
+    ("a.csv", "sep", "a.csv: its first line 'sep=,' is a note for Excel; delete it"),
     ("a.csv", "parquet", "a.csv: it is not a csv file: it is a parquet file; let its name end in"),
     ("a.csv", "gzip", "a.csv: it is not a csv file: it is compressed"),
     ("a.xlsx", "", "a.xlsx: the name must end in .*Excel workbook: save the sheet as 'CSV UTF-8"),

@@ -4,7 +4,8 @@ python scripts/compare.py runs/spec1d runs/spec2d
 python scripts/compare.py runs/a runs/b runs/c --out comparison
 
 Prints markdown for a paper or a pull request, and writes it with its figure into the folder --out.
-Every run is compared with the first; that needs the same validation series.
+Every run is compared with the first; that needs the same validation series. The folder of a
+cross-validation is compared by its out-of-fold predictions.
 """
 
 import sys
@@ -23,7 +24,7 @@ METHODS = (
 
 def main(argv: list[str]) -> int:
     parser = cli.parser(__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories of train")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of train or crossval")
     parser.add_argument("--out", default="comparison", help="folder to write to (comparison)")
     args = parser.parse_args(argv)
     return cli.answer(
@@ -43,6 +44,7 @@ def compare(workdirs: list[Path], out: Path) -> int:
     # matplotlib and JAX are imported late: a wrong path is reported at once.
     from sleepjax import provenance
     from sleepjax.evaluation import compare
+    from sleepjax.runs.ensemble import FILE, is_ensemble
 
     # Folders of the same name are told apart by their whole path.
     names = [path.name for path in workdirs]
@@ -52,7 +54,8 @@ def compare(workdirs: list[Path], out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     save_figure(out / "learning_curves.png", compare.learning_curves(runs))
     write_text(out / "comparison.md", text)
-    read = {f"{n}/run.json": path / "run.json" for n, path in zip(names, workdirs, strict=True)}
+    facts = [path / (FILE if is_ensemble(path) else "run.json") for path in workdirs]
+    read = {f"{n}/{path.name}": path for n, path in zip(names, facts, strict=True)}
     written = [out / "comparison.md", out / "learning_curves.png"]
     provenance.write_of_work(METHODS, read, written)
     print(text)

@@ -14,7 +14,7 @@ from sleepjax.figures.palette import DARK, SERIES, bare, picture
 from sleepjax.io import file_hash
 from sleepjax.metrics import Bootstrap, evaluate, resample
 from sleepjax.metrics.bootstrap import difference
-from sleepjax.runs import directory, validation
+from sleepjax.runs import directory, ensemble, validation
 from sleepjax.runs.log import read_metrics
 from sleepjax.text import markdown
 from sleepjax.types import EVENTS
@@ -24,7 +24,7 @@ DASHES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True)
 class Run:
-    """What is compared of a finished run."""
+    """What is compared of a finished run, or of a cross-validation."""
 
     name: str
     settings: dict[str, Any]
@@ -33,21 +33,31 @@ class Run:
     solution: pl.DataFrame
     events: pl.DataFrame
     history: list[dict[str, float]]
-    """The lines of metrics.jsonl."""
+    """The lines of metrics.jsonl; a cross-validation has none."""
 
 
 def read_run(workdir: str | Path, name: str) -> Run:
-    """Read a run directory. Raises InputError when it is not one, or is not finished."""
+    """Read a run directory, or the folder of a cross-validation with what its members had not seen.
+
+    Raises InputError when it is neither, or is not finished.
+    """
     workdir = Path(workdir)
     config: Any
-    config, facts = directory.read(workdir)
+    if ensemble.is_ensemble(workdir):
+        members, post = ensemble.read(workdir)
+        config, facts = directory.read(next(iter(members.values())))
+        own = ("data.fold", "seed")  # of each member
+    else:
+        config, facts = directory.read(workdir)
+        post, own = config.post, ()
     curves, solution = validation.load(workdir)
-    events = pl.concat([one.events(config.post) for one in curves])
+    events = pl.concat([one.events(post) for one in curves])
     history = read_metrics(workdir)
     # What a file holds decides whether parts are the same, not where each run keeps its copy.
     digest = lambda part: file_hash(custom.file_of(part))[:8]
     named = custom.renamed(config.to_dict(), lambda part: f"{custom.short(part)} ({digest(part)})")
-    return Run(name, flat(named), facts["simulated"], solution, events, history)
+    settings = {key: value for key, value in flat(named).items() if key not in own}
+    return Run(name, settings, facts["simulated"], solution, events, history)
 
 
 def same_loss(first: Run, second: Run) -> bool:

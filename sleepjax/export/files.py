@@ -107,6 +107,10 @@ def read_signature(folder: Path) -> dict[str, Any]:
             f"{path} has format {signature.get('format')!r}, this sleepjax reads {FORMAT}; export "
             "the model again."
         )
+    if missing := {"files", "inputs", "outputs", "jax", "calling_convention"} - signature.keys():
+        raise InputError(
+            f"{path} lacks {', '.join(sorted(missing))}: it is damaged; export the model again."
+        )
     return signature
 
 
@@ -118,8 +122,10 @@ def read(folder: Path, name: str = STABLEHLO) -> Program:
     signature = read_signature(folder)
     path = folder / name
     if name not in signature["files"] or not path.is_file():
+        there = [name for name in signature["files"] if (folder / name).is_file()]
         raise InputError(
-            f"{folder} holds no {name}, only {', '.join(signature['files'])}; export it again."
+            f"{folder} holds no {name}, {'only ' + ', '.join(there) if there else 'nor another'}; "
+            "export it again."
         )
     content = path.read_bytes()
     if facts(content) != signature["files"][name]:

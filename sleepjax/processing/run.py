@@ -74,7 +74,7 @@ def run(
         task = Task(settings, same, facts.simulated, out, workplace, jobs)
         changes = changed(folder / f"{shard.name}.json", same)
         if changes:
-            print(f"{changes} changed since {out} was made: all files are processed anew.")
+            warn(f"{changes} changed since {out} was made: all files are processed anew.")
         outcomes = each(mine, task, engine)
         listed = {
             "identity": asdict(same),
@@ -106,8 +106,8 @@ def check_folder(out: Path, shard: Shard) -> None:
         if count not in (1, shard.count):
             this = "this has none" if shard.count == 1 else f"this is one of {shard.count}"
             raise InputError(
-                f"{path} is of {count} shards, {this}; give --shard N/{count} and then --merge, or "
-                "another --out."
+                f"{path} is of {count} shards, {this}; give --shard N/{count} and then --merge, "
+                "delete that file if it is of an earlier try, or give another --out."
             )
 
 

@@ -163,5 +163,5 @@ class Trackers:
             do()
         except Exception as error:  # a client may raise anything: a network, a server, a full disk
             self.missed[name] += 1
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             warn(f"{name} failed ({reason}); the training continues without it.")

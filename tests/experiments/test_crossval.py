@@ -102,6 +102,18 @@ def test_only_a_member_that_is_missing_or_damaged_is_trained(
         leaves_equal(one, other)
 
 
+def test_two_cross_validations_are_compared(project, workdir, tmp_path, capsys):
+    other = shutil.copytree(workdir, tmp_path / "other")
+    path = other / "ensemble.json"
+    path.write_text(path.read_text().replace('"height": 0.001', '"height": 0.1'))
+    compare = script(project, "compare").main
+    assert compare([str(workdir), str(other), "--out", str(tmp_path / "c")]) == 0
+    printed = capsys.readouterr().out
+    ap = json.loads((workdir / "crossval.json").read_text())["ensemble"]["event_ap"]
+    assert f"| members | {ap:.3f} (" in printed and "data.fold" not in printed
+    assert "other series" not in printed and (tmp_path / "c" / "learning_curves.png").exists()
+
+
 def test_a_fold_without_labelled_nights_is_refused_before_training(
     main, command, cohort, tmp_path, capsys
 ):

@@ -230,6 +230,13 @@ def test_damaged_files_are_one_line(exported, tmp_path):
     with pytest.raises(InputError, match="cannot be read by jax") as error:
         files.read(model)
     assert "\n" not in str(error.value)
+    (model / files.STABLEHLO).unlink()
+    with pytest.raises(InputError, match="holds no model.stablehlo, nor another; export it again"):
+        files.read(model)
+    del facts["files"], facts["jax"]
+    (model / files.SIGNATURE).write_text(json.dumps(facts))
+    with pytest.raises(InputError, match="signature.json lacks files, jax: it is damaged"):
+        files.read(model)
     with pytest.raises(InputError, match="is not an exported model: signature.json is missing"):
         files.read(tmp_path)
 

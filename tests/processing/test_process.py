@@ -193,7 +193,8 @@ def test_files_that_come_and_go(data, whole, tmp_path, here, capsys):
     out = tmp_path / "out"
     assert command(more, "--out", out) == 0
     before = tables(out)
-    assert "earlier result" not in (said := capsys.readouterr().out) and "changed" not in said
+    printed = capsys.readouterr()
+    assert "earlier result" not in printed.out and "changed" not in printed.err
     (more / "later.csv").write_text("")
     assert command(more, "--out", out) == 3
     assert pl.read_csv(out / "status.csv").height == 6
@@ -206,7 +207,7 @@ def test_files_that_come_and_go(data, whole, tmp_path, here, capsys):
     listing = out / "results" / f"{run.Shard().name}.json"
     listing.write_text(listing.read_text().replace('"code": "', '"code": "0'))
     assert command(more, "--out", out) == 0
-    assert f"code changed since {out} was made: all files" in capsys.readouterr().out
+    assert f"code changed since {out} was made: all files" in capsys.readouterr().err
 
 
 def test_exit_codes_and_refusals(data, tmp_path, here, capsys):
