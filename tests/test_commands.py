@@ -53,6 +53,18 @@ for name in commands.NAMES:
     assert done.stdout.splitlines() == list(commands.NAMES)
 
 
+@pytest.mark.parametrize("name", ["train", "crossval", "sweep", "distill"])
+def test_a_workdir_that_is_a_file_is_refused_before_anything_is_read(
+    project, tmp_path, monkeypatch, capsys, name
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    words = ["--config", f"{project / 'configs' / 'spec1d.py'}:tiny", "--workdir", "file"]
+    words += ["--grid", "seed=0,1"] if name == "sweep" else []
+    code, _, err = sleepjax(monkeypatch, capsys, name, *words)
+    assert code == 2 and err == "error: --workdir 'file' is a file; give a folder.\n"
+
+
 def test_the_package_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "sleepjax", "predct"], capture_output=True, text=True

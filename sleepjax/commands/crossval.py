@@ -17,7 +17,7 @@ from typing import Any
 
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
-from sleepjax.io import write_json, write_text
+from sleepjax.io import check_folder, write_json, write_text
 from sleepjax.runs.stop import resumable
 from sleepjax.text import markdown
 from sleepjax.types import EVENTS, InputError
@@ -61,6 +61,7 @@ def crossval(args: argparse.Namespace, rest: list[str]) -> int:
 
     checks.check(config)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "crossval"))
+    check_folder("--workdir", workdir)
     members = plan(
         config, workdir, config.data.folds if args.folds is None else args.folds, args.seeds
     )

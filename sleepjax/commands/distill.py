@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sleepjax import cli
 from sleepjax.commands.train import add_execution, train
 from sleepjax.config import load_from_arguments
+from sleepjax.io import check_folder
 from sleepjax.runs.stop import Interrupted, StopSignal, resumable
 from sleepjax.text import counted
 from sleepjax.types import WORN, InputError
@@ -60,6 +61,8 @@ def distill(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
             "--teacher, or train on these probabilities with scripts/train.py."
         )
     folder = Path(f"{args.workdir}-teacher")
+    for path in (Path(args.workdir), folder):
+        check_folder("--workdir", path)
     student = copy.deepcopy(config)
     student.data.teacher = str(folder)
     check(student)  # before the teacher is asked, which takes minutes

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleepjax import cli
 from sleepjax.config import load_from_arguments
-from sleepjax.io import write_text
+from sleepjax.io import check_folder, write_text
 from sleepjax.runs.stop import resumable
 from sleepjax.text import counted
 from sleepjax.types import DivergedError, InputError
@@ -97,6 +97,7 @@ def sweep(args: argparse.Namespace, rest: list[str]) -> int:
     for point in points:
         search_space.check(config, point)
     workdir = Path(args.workdir or default_workdir(args.config, config.data, "sweep"))
+    check_folder("--workdir", workdir)
     runtime.use_compilation_cache()
     runtime.keep_freed_memory()
     trials = Trials(workdir, config)

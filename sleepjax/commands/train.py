@@ -19,12 +19,14 @@ second Ctrl-C, without saving.
 
 import argparse
 import shlex
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from sleepjax import cli
 from sleepjax.config import flat, load_from_arguments
+from sleepjax.io import check_folder
 from sleepjax.runs.stop import StopSignal, resumable
 from sleepjax.types import EVENTS, STEP_SECONDS, TOLERANCES, InputError
 
@@ -58,7 +60,8 @@ def start(args: argparse.Namespace, rest: list[str], stop: StopSignal) -> int:
         return 0
     from sleepjax.data.source import default_workdir
 
-    workdir = args.workdir or default_workdir(args.config, config.data)
+    workdir = Path(args.workdir or default_workdir(args.config, config.data))
+    check_folder("--workdir", workdir)
     return train(config, str(workdir), args, stop)
 
 
