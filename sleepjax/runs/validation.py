@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from ml_collections import ConfigDict
 
 from sleepjax import postprocess
 from sleepjax.data.recording import Recording
@@ -68,7 +67,7 @@ def save(
     write_json(index, contents)
 
 
-def is_finished(workdir: Path, config: ConfigDict) -> bool:
+def is_finished(workdir: Path, config: Any) -> bool:
     """Whether the run of this config in ``workdir`` came to its end, and its validation is whole.
 
     Raises InputError, listing the differences, for a run of another config, finished or not.
