@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     others = list(iter_recordings(args.series)) if args.series else []
     print(f"{HEAD}\n|{'---|' * (HEAD.count('|') - 1)}", flush=True)
     for name in args.runs:
-        predictor = predict.load() if name == "release" else predict.load(name)
+        predictor = predict.load(name)
         ours = timed(predictor.find, recordings)
         arrays = [flatten_dict(member.variables, sep="/") for member in predictor.members]
         size = sum(4 * np.size(array) for one in arrays for array in one.values())

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
 
 def load(name: str) -> predict.Predictor:
     """The predictor of a run, of the shipped weights, or the mean of several."""
-    parts = [predict.load() if one == "release" else predict.load(one) for one in name.split("+")]
+    parts = [predict.load(one) for one in name.split("+")]
     members = tuple(member for part in parts for member in part.members)
     return dataclasses.replace(parts[0], members=members)
 

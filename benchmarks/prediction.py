@@ -1,9 +1,10 @@
 r"""Where the time of a prediction goes, from a 5-s file to sleep windows.
 
 python benchmarks/prediction.py --series 40 --days 14 --out benchmarks/results/prediction.json
+python benchmarks/prediction.py --series 40 --days 14 --workdir small
 
-Simulated recordings in one parquet file, the released weights: milliseconds per day of recording,
-by the clock and of processor time. First one part after the other, group by group as
+Simulated recordings in one parquet file, the released weights or others: milliseconds per day of
+recording, by the clock and of processor time. First one part after the other, group by group as
 `scripts/predict.py` takes them; then `together`, as it runs them, in threads; at last `whole`, the
 command with --no_figures as a process. What starting and compiling take is apart.
 """
@@ -76,10 +77,10 @@ def in_turn(rows: list[Rows], predictor: Predictor, clock: Clock) -> int:
     return sum(one.meta.n_steps for one in recordings)
 
 
-def parts(path: Path, clock: Clock) -> float:
+def parts(path: Path, workdir: str | None, clock: Clock) -> float:
     """Predict the recordings of a file in turn and together; returns their days."""
     keep_freed_memory()
-    predictor = clock("load the weights", load)
+    predictor = clock("load the weights", lambda: load(workdir))
     clock("first recording", lambda: predictor.find(next(iter_recordings(path))).windows)
     clock("count rows", lambda: count_rows(path))
     groups, steps = in_groups(iter_rows(path)), 0
@@ -101,9 +102,10 @@ sys.exit(code)
 """The command, and then its largest memory in kB; getrusage would count that of its parent, too."""
 
 
-def whole(path: Path, folder: Path) -> dict[str, float]:
+def whole(path: Path, workdir: str | None, folder: Path) -> dict[str, float]:
     """The command as a user runs it: seconds, processor time, largest memory."""
     command = [sys.executable, "-c", WHOLE, "--series", str(path), "--no_figures"]
+    command += ["--workdir", workdir] if workdir else []
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [*command, "--out", str(folder / "found.csv")], check=True, stdout=subprocess.PIPE, cwd=ROOT
@@ -118,14 +120,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--series", type=int, default=40)
     parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--workdir", help="weights, as of scripts/predict.py")
     parser.add_argument("--out", type=Path, help="write the results as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         simulate_cohort(folder, series=args.series, days=args.days, seed=0)
         path, clock = folder / "train_series.parquet", Clock()
-        days = parts(path, clock)
-        total: dict[str, Any] = whole(path, folder)
+        days = parts(path, args.workdir, clock)
+        total: dict[str, Any] = whole(path, args.workdir, folder)
     once = {part: clock.parts.pop(part) for part in ONCE}
     rows = {
         part: {
@@ -135,6 +138,7 @@ def main() -> None:
         for part, (wall, cpu) in clock.parts.items()
     }
     result = {
+        "weights": args.workdir or "release",
         "days": round(days, 1),
         "series": args.series,
         "once": {part: round(cpu, 2) for part, (_, cpu) in once.items()},

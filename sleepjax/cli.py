@@ -45,7 +45,7 @@ def add_weights(
     parser: argparse.ArgumentParser, option: str = "--workdir", checkpoint: bool = False
 ) -> None:
     """Let the weights be named that a command predicts with, and which checkpoint of a run."""
-    words = "folder of train, crossval or release (default: the released weights)"
+    words = "folder of train, crossval or release, or small (default: the released weights)"
     parser.add_argument(option, help=words)
     if checkpoint:
         words = "latest, whose score the run reports (default), or best by validation AP"

@@ -14,7 +14,7 @@ def default_config(arg: SimpleNamespace) -> Any:
     """An unlocked ConfigDict without a ``model``; ``arg`` has ``fold``, ``demo`` and ``tiny``."""
     c: Any = ConfigDict()
     c.seed = 0
-    c.init = ""  # run directory, model.safetensors or "release": the weights to start from
+    c.init = ""  # run directory, model.safetensors, "release" or "small": the weights to start from
     c.total_steps = 7_500  # updates: 50 epochs of one window per labelled night of the competition
     c.batch_size = 32  # windows, over all devices
     c.accumulate = 1  # parts into which a batch is split to save memory

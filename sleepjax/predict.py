@@ -259,7 +259,7 @@ def load(
     Args:
       workdir: a run directory of scripts/train.py, an ensemble of scripts/crossval.py or a release
         of scripts/release.py, or its model.safetensors; without one the release that the package
-        holds.
+        holds, with ``small`` a small network that learned from it (docs/release.md).
       checkpoint: of a run, ``latest``, whose score the run reports, or ``best`` by validation event
         AP.
       post: arguments of `postprocess.decode_series` in place of the run's, ensemble's or release's.
@@ -268,9 +268,8 @@ def load(
     """
     sharding.device_count()  # before anything else asks JAX: a missing platform is one line
     programs: Programs = {}
-    workdir = release.FOLDER if workdir is None else Path(workdir)
-    workdir = workdir.parent if workdir.name == release.MODEL else workdir  # as config.init
-    if workdir == release.FOLDER or release.is_release(workdir):
+    workdir = release.named(workdir)
+    if release.is_release(workdir):
         weights, own = release.read(workdir)
         members = tuple(make_member(one, programs, str(workdir)) for one in weights)
     elif not ensemble.is_ensemble(workdir):

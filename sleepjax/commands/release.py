@@ -49,7 +49,7 @@ def release_runs(args: argparse.Namespace) -> int:
     check_not_run(out)
     files = [out / name for name in (release.MODEL, release.CONFIG, release.CARD)]
     check_not_input("--out", files, [Path(path) for path in (args.notes, args.post) if path])
-    if release.is_release(out) and not args.overwrite:
+    if (out / release.MODEL).exists() and not args.overwrite:
         raise InputError(f"{out} holds a release; give another --out, or --overwrite.")
     if args.notes and not Path(args.notes).is_file():
         raise InputError(f"--notes {args.notes!r} does not exist.")

@@ -6,7 +6,8 @@
     card.md             for a person: what it was trained on, what it is and is not fit for
     code/               files of user-defined parts, where a member has any
 
-Reading needs neither Orbax nor a run directory. The package's own release stands in this folder.
+Reading needs neither Orbax nor a run directory. The package's own release stands in this folder,
+and in small/ a small network that learned from it, for where time or memory is short.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ from sleepjax.io import read_json, write_json, write_text
 from sleepjax.types import InputError
 
 FOLDER = Path(__file__).parent
+SHIPPED = {"release": FOLDER, "small": FOLDER / "small"}
+"""Folders of the weights in the package, by the names that people give."""
 MODEL, CONFIG, CARD = "model.safetensors", "config.json", "card.md"
 FORMAT = 1
 MOST_BYTES = 4_000_000
@@ -45,9 +48,27 @@ class Weights:
     """What the model is applied with: NumPy arrays in {"params": ..., "batch_stats": ...}."""
 
 
+def named(name: str | Path | None) -> Path:
+    """Folder of the weights that a person names: a key of `SHIPPED` (None: release), or a path.
+
+    The path may be that of its model.safetensors.
+
+    Raises InputError for a key that a folder here has as its name too.
+    """
+    name = "release" if name is None else name
+    if not isinstance(name, str) or name not in SHIPPED:
+        return Path(name).parent if Path(name).name == MODEL else Path(name)
+    if Path(name).is_dir():
+        raise InputError(
+            f"{name!r} is the name of weights in the package, and of a folder here; write "
+            f"./{name} for the folder, or start in another folder for the former."
+        )
+    return SHIPPED[name]
+
+
 def is_release(folder: Path) -> bool:
-    """Whether the folder holds a release, rather than a run."""
-    return (folder / MODEL).is_file()
+    """Whether the folder holds a release, rather than a run, or is to hold one of the package."""
+    return folder in SHIPPED.values() or (folder / MODEL).is_file()
 
 
 def write(
@@ -97,19 +118,18 @@ def write(
     write_json(folder / CONFIG, facts)
 
 
-def read(folder: Path | None = None) -> tuple[tuple[Weights, ...], dict[str, Any]]:
+def read(folder: Path = FOLDER) -> tuple[tuple[Weights, ...], dict[str, Any]]:
     """(members, arguments of the post-processing) of a release; by default the package's own.
 
     Raises InputError where there is none, it is damaged, or this version computes other features.
     """
-    folder = FOLDER if folder is None else folder
     path = folder / CONFIG
     if not path.is_file() or not (folder / MODEL).is_file():
-        if folder == FOLDER:
+        if folder in SHIPPED.values():
             raise InputError(
                 "this sleepjax comes without released weights; name a run with --workdir "
                 "(sleepjax.load(workdir) in Python), or make a release of your own runs with "
-                f"scripts/release.py --workdir RUN --out {FOLDER}."
+                f"scripts/release.py --workdir RUN --out {folder}."
             )
         raise InputError(f"{folder} is not a release: it needs {MODEL} and {CONFIG}.")
     facts, model = read_json(path, "the release"), (folder / MODEL).read_bytes()

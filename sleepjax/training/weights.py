@@ -18,8 +18,6 @@ from sleepjax.training.build import build
 from sleepjax.training.state import TrainState, eval_variables
 from sleepjax.types import InputError
 
-RELEASE = "release"
-
 
 def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
     """What a run has learned: its moving average, where it keeps one.
@@ -50,14 +48,14 @@ def read_run(workdir: Path, checkpoint: str = "latest") -> release.Weights:
 def read(source: str, seed: int = 0) -> tuple[release.Weights, str]:
     """The weights that ``config.init`` names, and whose they are, for a person.
 
-    ``source`` is ``release``, a run directory, or a release's folder or file. Of a release with
-    several members seed 0 takes the first, seed 1 the second, and so on in circles: with as many
-    seeds as members each of them is trained on.
+    ``source`` is ``release``, ``small``, a run directory, or a release's folder or file. Of a
+    release with several members seed 0 takes the first, seed 1 the second, and so on in circles:
+    with as many seeds as members each of them is trained on.
     """
-    path = Path(source).parent if Path(source).name == release.MODEL else Path(source)
-    if source != RELEASE and not release.is_release(path):
+    path = release.named(source)
+    if not release.is_release(path):
         return read_run(path), source
-    members, _ = release.read(None if source == RELEASE else path)
+    members, _ = release.read(path)
     number = seed % len(members)
     of_several = f", member {number + 1} of {len(members)}" if len(members) > 1 else ""
     return members[number], source + of_several

@@ -96,7 +96,7 @@ def test_it_needs_nothing_that_takes_long_to_import(one_member, cohort):
 def test_without_weights_the_package_says_what_to_do(
     project, monkeypatch, tmp_path, cohort, capsys
 ):
-    monkeypatch.setattr(release, "FOLDER", tmp_path / "nothing")
+    monkeypatch.setitem(release.SHIPPED, "release", tmp_path / "nothing")
     with pytest.raises(InputError, match="comes without released weights; name a run .*release.py"):
         load()
     out = ["--series", str(cohort / "test_series.parquet"), "--out", str(tmp_path / "found.csv")]
@@ -105,8 +105,18 @@ def test_without_weights_the_package_says_what_to_do(
 
 
 def test_load_without_a_run_is_the_release_of_the_package(one_member, monkeypatch, series):
-    monkeypatch.setattr(release, "FOLDER", one_member)
-    assert load().predict(series).equals(load(one_member).predict(series))
+    monkeypatch.setitem(release.SHIPPED, "release", one_member)
+    expected = load(one_member).predict(series)
+    assert load().predict(series).equals(expected)
+    assert load("release").predict(series).equals(expected)
+
+
+def test_a_folder_with_the_name_of_weights_is_ambiguous(one_member, tmp_path, monkeypatch):
+    shutil.copytree(one_member, tmp_path / "small")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="'small' is the name of weights .* write ./small for the"):
+        load("small")
+    assert load("./small").members[0].config.model == load(one_member).members[0].config.model
 
 
 def changed(folder, tmp_path, **facts):
@@ -204,7 +214,7 @@ def test_training_starts_from_a_run_a_file_or_a_folder(kind, finished, one_membe
 
 
 def test_the_release_of_the_package_is_called_release(one_member, tiny_config, monkeypatch):
-    monkeypatch.setattr(release, "FOLDER", one_member)
+    monkeypatch.setitem(release.SHIPPED, "release", one_member)
     config: Any = tiny_config({"init": "release"})
     assert "starting from release" in weights.started(config, fresh(config))[1]
 
