@@ -1,7 +1,4 @@
-"""Consumer of an exported model: NumPy and one runtime (jax or onnxruntime), no sleepjax.
-
-python consume.py model/ recording.csv probabilities.csv     # columns timestamp, anglez, enmo
-"""
+"""Consumer of an exported model without sleepjax: python consume.py model recording.csv out.csv"""
 
 import csv
 import hashlib
@@ -21,15 +18,13 @@ def program(name, content):
         return export.deserialize(bytearray(content)).call
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]
-    return lambda *rows: session.run(None, dict(zip(names, rows, strict=True)))[0]
+    net = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return lambda *x: net.run(None, {n.name: x[i] for i, n in enumerate(net.get_inputs())})[0]
 
 
 def load(folder):
     """(function, names of the probabilities), by the runtime that is installed."""
-    signature = json.loads((folder / "signature.json").read_text())
-    if signature["format"] != 1:
+    if (signature := json.loads((folder / "signature.json").read_text()))["format"] != 1:
         sys.exit(f"{folder} has format {signature['format']}; this program reads 1.")
     for name, facts in signature["files"].items():
         if hashlib.sha256(content := (folder / name).read_bytes()).hexdigest() != facts["sha256"]:
@@ -51,19 +46,15 @@ def rows_of(path):
         raise ValueError("it must hold rows that are 5 seconds apart, of at most 400 days")
     clock = [(t.replace(tzinfo=None) - datetime(2000, 1, 1)).total_seconds() for t in times]
     place = np.round(seconds / 5).astype(int)
-    row = np.arange(place[-1] + 1)
-    last = np.searchsorted(place, row, "right") - 1  # the measured row that a gap follows
+    last = np.searchsorted(place, row := np.arange(place[-1] + 1), "right") - 1  # before a gap
     signals = np.full((2, 1, len(row)), np.nan, np.float32)
     signals[:, 0, place] = [[float(r[k] or "nan") for r in table] for k in ("anglez", "enmo")]
     return (np.take(clock, last) + 5 * (row - place[last])).astype(np.int32)[None], *signals
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
     try:
         (run, classes), rows = load(Path(sys.argv[1])), rows_of(Path(sys.argv[2]))
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        sys.exit(f"{' or '.join(sys.argv[1:3])} cannot be used: {error!r}")
-    found = np.asarray(run(*rows))[0]
-    np.savetxt(sys.argv[3], found, "%.6f", ",", header=",".join(classes), comments="")
+        np.savetxt(sys.argv[3], run(*rows)[0], "%.6f", ",", header=",".join(classes), comments="")
+    except (LookupError, TypeError, ValueError, OSError) as error:
+        sys.exit(f"{' or '.join(sys.argv[1:3])} cannot be used: {error!r}. {__doc__}")

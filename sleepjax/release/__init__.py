@@ -55,7 +55,8 @@ def named(name: str | Path | None) -> Path:
 
     Raises InputError for a key that a folder here has as its name too.
     """
-    name = "release" if name is None else name
+    if name is None:
+        return SHIPPED["release"]
     if not isinstance(name, str) or name not in SHIPPED:
         return Path(name).parent if Path(name).name == MODEL else Path(name)
     if Path(name).is_dir():

@@ -117,6 +117,8 @@ def test_a_folder_with_the_name_of_weights_is_ambiguous(one_member, tmp_path, mo
     with pytest.raises(InputError, match="'small' is the name of weights .* write ./small for the"):
         load("small")
     assert load("./small").members[0].config.model == load(one_member).members[0].config.model
+    shutil.copytree(one_member, tmp_path / "release")  # nobody named it: it is not asked about
+    assert len(load().members) == 4
 
 
 def changed(folder, tmp_path, **facts):
